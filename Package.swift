@@ -1,0 +1,56 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Arrows go down only; `PackageLayoutTests` reads this description and fails on any edge that is not in its table.
+let package = Package(
+  name: "engram",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "engram", targets: ["engram"]),
+    .library(name: "BayesianOptimization", targets: ["BayesianOptimization"]),
+    .library(name: "LanguageModel", targets: ["LanguageModel"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+    .target(name: "CBLAS"),
+    .target(name: "CKernels"),
+    .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
+    .target(name: "RandomStreams"),
+    .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
+    .target(
+      name: "LanguageModel",
+      dependencies: ["CBLAS", "CKernels", "RandomStreams", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Personalization", dependencies: ["LanguageModel"]),
+    .target(name: "Study", dependencies: ["BayesianOptimization", .product(name: "Yams", package: "Yams")]),
+    .target(name: "StudyDatabase", dependencies: ["Study", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "WireProtocol", dependencies: ["Study"]),
+    .target(name: "Transport", dependencies: ["CZeroMQ", "WireProtocol"]),
+    .target(
+      name: "Coordinator",
+      dependencies: [
+        "Study", "StudyDatabase", "WireProtocol", "Transport", .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(
+      name: "Worker",
+      dependencies: [
+        "WireProtocol", "Transport", "Personalization", .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
+    .executableTarget(
+      name: "engram",
+      dependencies: [
+        "LinearAlgebra", "RandomStreams", "BayesianOptimization", "LanguageModel", "Personalization", "Study",
+        "StudyDatabase", "WireProtocol", "Transport", "Coordinator", "Worker", "Report",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+  ],
+  swiftLanguageModes: [.v6]
+)
