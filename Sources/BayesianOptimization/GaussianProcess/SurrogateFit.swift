@@ -1,0 +1,95 @@
+/// What the sampler asks of a surrogate, besides the data.
+public struct SurrogateSettings: Sendable, Hashable, Codable {
+  /// Prior of the lengthscales.
+  public var lengthscalePrior: LengthscalePrior
+  /// Transform of the outcomes before the Gaussian process sees them.
+  public var outcome: OutcomeTransform.Kind
+  /// How the hyperparameter posterior is sampled.
+  public var schedule: SamplingSchedule
+
+  public init(
+    lengthscalePrior: LengthscalePrior = .sparseAxisAligned, outcome: OutcomeTransform.Kind = .standardize,
+    schedule: SamplingSchedule = .standard
+  ) {
+    self.lengthscalePrior = lengthscalePrior
+    self.outcome = outcome
+    self.schedule = schedule
+  }
+}
+
+/// The prior of the D inverse squared lengthscales rho_d.
+public enum LengthscalePrior: String, Sendable, Hashable, Codable {
+  /// SAAS: rho_d = tau lam_d, tau ~ HalfCauchy(0.1), lam_d ~ HalfCauchy(1) (Eriksson and Jankowiak, UAI 2021).
+  case sparseAxisAligned = "saas"
+  /// log l_d ~ Normal(sqrt 2 + log(D)/2, sqrt 3), scaled with the dimension (Hvarfner, Hellsten, Nardi, ICML 2024).
+  case logNormal
+}
+
+/// How far down the ladder a fit had to go; recorded with the proposal.
+public enum SurrogateFallback: String, Sendable, Hashable, Codable {
+  /// The draws of the schedule's sampler.
+  case none
+  /// A draw's covariance needed more jitter than the first rung.
+  case jitter
+  /// Near-duplicate points were merged before sampling succeeded.
+  case mergedDuplicates
+  /// The sampler failed or stood still: one draw at the posterior mode.
+  case maximumAPosteriori
+  /// No usable data: draws from the prior.
+  case prior
+}
+
+/// How well the hyperparameter posterior was sampled.
+public struct SurrogateDiagnostics: Sendable, Hashable, Codable {
+  /// Recorded iterations whose trajectory diverged, over all chains.
+  public var divergences = 0
+  /// Log-joint gradients evaluated during warm-up, over all chains.
+  public var warmupGradients = 0
+  /// Log-joint gradients evaluated for recorded draws, over all chains.
+  public var samplingGradients = 0
+  /// The largest split R-hat over the parameters; 1 is ideal.
+  public var maximumRHat = 1.0
+  /// The smallest bulk effective sample size over the parameters, of all recorded draws.
+  public var minimumEffectiveSampleSize = 0.0
+  /// The median bulk effective sample size over the parameters.
+  public var medianEffectiveSampleSize = 0.0
+  /// Mean acceptance probability of the recorded iterations.
+  public var meanAcceptance = 0.0
+  /// Mean step size over the chains.
+  public var stepSize = 0.0
+  /// Largest jitter added to a kept draw's covariance, relative to its mean diagonal.
+  public var jitter = 0.0
+  /// Observations that were left out because a value or coordinate was not finite.
+  public var droppedPoints = 0
+  /// Whether the chains continued from a warm start.
+  public var warmStarted = false
+
+  public init() {}
+}
+
+/// A fitted surrogate of one objective.
+public struct SurrogateFit: Sendable {
+  /// The latent posterior, in transformed units.
+  public let posterior: SAASPosterior
+  /// The fitted transform between the objective's units and the model's.
+  public let transform: OutcomeTransform
+  /// State from which the fit of the next proposal continues; `nil` after a fallback.
+  public let warmStart: SurrogateWarmStart?
+  public let diagnostics: SurrogateDiagnostics
+  public let fallback: SurrogateFallback
+}
+
+/// Where the chains of a fit stood: carried to the next fit, where the data may have grown.
+public struct SurrogateWarmStart: Sendable, Hashable, Codable {
+  /// One chain: its last position in the sampler's coordinates and its adapted step size.
+  public struct Chain: Sendable, Hashable, Codable {
+    /// [log s, m, log nu, (log tau,) log rho_1 ... log rho_D].
+    public var position: [Double]
+    public var stepSize: Double
+  }
+  public var chains: [Chain]
+  /// Pooled estimate of the posterior covariance of the coordinates, P x P row-major.
+  public var covariance: [Double]
+  /// Draws behind `covariance`.
+  public var weight: Double
+}
