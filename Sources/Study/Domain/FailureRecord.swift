@@ -1,0 +1,42 @@
+/// Why an attempt failed: what happened, where, and what to do next.
+public struct FailureRecord: Hashable, Sendable, Codable {
+  /// The class that decides the policy.
+  public var failureClass: FailureClass
+  /// What went wrong, in one or two sentences.
+  public var message: String
+  /// Name of the host it happened on.
+  public var host: String?
+  /// Device in the form `cpu` or `cuda:0`.
+  public var device: String?
+  /// Memory of that device in bytes; an out-of-memory trial is not tried again on devices of this size or less.
+  public var deviceBytes: Int64?
+  /// Exit status of the trainer process, if it exited.
+  public var exitStatus: Int?
+  /// Signal that ended the trainer process, if one did.
+  public var signal: Int?
+  /// The last lines of the trainer's log, oldest first.
+  public var logLines: [String]
+  /// What the operator can do about it.
+  public var nextStep: String?
+
+  public init(
+    failureClass: FailureClass, message: String, host: String? = nil, device: String? = nil,
+    deviceBytes: Int64? = nil, exitStatus: Int? = nil, signal: Int? = nil, logLines: [String] = [],
+    nextStep: String? = nil
+  ) {
+    self.failureClass = failureClass
+    self.message = message
+    self.host = host
+    self.device = device
+    self.deviceBytes = deviceBytes
+    self.exitStatus = exitStatus
+    self.signal = signal
+    self.logLines = logLines
+    self.nextStep = nextStep
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case failureClass = "class"
+    case message, host, device, deviceBytes, exitStatus, signal, logLines, nextStep
+  }
+}

@@ -1,0 +1,78 @@
+import BayesianOptimization
+
+/// What never changes in a study: name, seed, objectives and everything that decides the results.
+public struct StudyDefinition: Hashable, Sendable, Codable {
+  /// Name of the study and of its folder.
+  public var name: String
+  /// Random identifier, so that two studies of one name are never mixed up.
+  public var identifier: String
+  /// Seed of every random number.
+  public var seed: UInt64
+  /// What is optimised, in the order of the configuration file.
+  public var objectives: [Objective]
+  /// The resolved configuration as text, for people and for comparison on resume.
+  public var configurationText: String
+  /// Fingerprints by what they cover (`base`, `data`, `settings`, `space`, `sampler` …), hexadecimal.
+  public var fingerprints: [String: String]
+  /// Version of the program that made the study.
+  public var madeBy: String
+
+  public init(
+    name: String, identifier: String, seed: UInt64, objectives: [Objective], configurationText: String = "",
+    fingerprints: [String: String] = [:], madeBy: String = ""
+  ) {
+    self.name = name
+    self.identifier = identifier
+    self.seed = seed
+    self.objectives = objectives
+    self.configurationText = configurationText
+    self.fingerprints = fingerprints
+    self.madeBy = madeBy
+  }
+}
+
+/// Why a study has ended.
+public enum StopReason: String, Hashable, Sendable, Codable, CaseIterable {
+  /// The budget is used up.
+  case budget
+  /// The time limit is reached.
+  case time
+  /// Every configuration of the space is known.
+  case spaceExhausted
+  /// The hypervolume has stopped growing.
+  case converged
+  /// So many trials in a row failed that going on would only waste time.
+  case failing
+}
+
+/// What changes in a study besides its trials; one row that every transition may rewrite.
+public struct StudyHeader: Hashable, Sendable, Codable {
+  /// Search trials to finish, the anchor not counted.
+  public var budget: Int
+  /// No new attempts while true.
+  public var isPaused: Bool
+  /// Set when the study has ended.
+  public var stopReason: StopReason?
+  /// Number of the last event; 0 before the first.
+  public var lastEvent: Int
+  /// Token the next attempt gets.
+  public var nextToken: Int
+  /// Index the next proposal gets.
+  public var nextProposal: Int
+  /// How often a coordinator has opened the study.
+  public var epoch: Int
+  /// Names of workers that get no more trials.
+  public var quarantined: Set<String>
+  /// Reference point of the hypervolume by objective, in the objectives' own units; nil until it is fixed.
+  public var referencePoint: [String: Double]?
+
+  public init(budget: Int) {
+    self.budget = budget
+    isPaused = false
+    lastEvent = 0
+    nextToken = 1
+    nextProposal = 0
+    epoch = 0
+    quarantined = []
+  }
+}
