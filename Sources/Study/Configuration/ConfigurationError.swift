@@ -1,0 +1,53 @@
+/// A configuration file that cannot be used: what is wrong, where, and what to do.
+public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
+  /// The file as the user named it.
+  public var file: String
+  /// The line from 1, when the place is known.
+  public var line: Int?
+  /// The key's path, such as `space.count.max`; empty for the whole file.
+  public var key: String
+  /// What is wrong.
+  public var message: String
+  /// What to do about it.
+  public var remedy: String
+
+  public init(file: String, line: Int? = nil, key: String = "", message: String, remedy: String) {
+    self.file = file
+    self.line = line
+    self.key = key
+    self.message = message
+    self.remedy = remedy
+  }
+
+  public var description: String {
+    let place = line.map { "\(file):\($0)" } ?? file
+    let subject = key.isEmpty ? "" : "\(key): "
+    return "\(place): \(subject)\(message). \(remedy)"
+  }
+}
+
+/// Spelling help for keys and names.
+public enum NearestName {
+  /// The candidate with the smallest edit distance to `name`, when it is close enough to be a slip of the finger.
+  public static func of(_ name: String, among candidates: [String]) -> String? {
+    let scored = candidates.map { ($0, distance(name.lowercased(), $0.lowercased())) }
+    guard let best = scored.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
+    return best.1 <= max(2, name.count / 3) ? best.0 : nil
+  }
+
+  /// Levenshtein's edit distance.
+  static func distance(_ a: String, _ b: String) -> Int {
+    let (a, b) = (Array(a), Array(b))
+    var row = Array(0...b.count)
+    for i in 0..<a.count {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for j in 0..<b.count {
+        let substitution = diagonal + (a[i] == b[j] ? 0 : 1)
+        diagonal = row[j + 1]
+        row[j + 1] = min(substitution, row[j] + 1, row[j + 1] + 1)
+      }
+    }
+    return row[b.count]
+  }
+}

@@ -1,0 +1,153 @@
+import Yams
+
+/// A mapping of a YAML file that is read key by key; keys that nobody asked for are errors.
+///
+/// Every getter records its key; `finish()` refuses what is left and names the nearest key that exists. All errors
+/// carry file, line and key path.
+final class ConfigurationSection {
+  let file: String
+  let path: String
+  private let mapping: Node.Mapping
+  private let line: Int?
+  private var known: [String] = []
+  private var children: [ConfigurationSection] = []
+
+  private init(file: String, path: String, mapping: Node.Mapping, line: Int?) {
+    self.file = file
+    self.path = path
+    self.mapping = mapping
+    self.line = line
+  }
+
+  /// The top level of a file's text; throws `ConfigurationError` when it is no YAML mapping.
+  convenience init(text: String, file: String) throws {
+    let node: Node?
+    do {
+      node = try Yams.compose(yaml: text)
+    } catch let error as YamlError {
+      throw ConfigurationError(
+        file: file, message: "not valid YAML: \(error)", remedy: "Correct the line that is named and try again")
+    }
+    guard let node, case .mapping(let mapping) = node else {
+      throw ConfigurationError(
+        file: file, message: node == nil ? "the file is empty" : "the top level is not a mapping of keys",
+        remedy: "Start from configs/quickstart.yaml")
+    }
+    try Self.refuseDuplicates(mapping, file: file, path: "")
+    self.init(file: file, path: "", mapping: mapping, line: node.mark?.line)
+  }
+
+  private static func refuseDuplicates(_ mapping: Node.Mapping, file: String, path: String) throws {
+    var seen: Set<String> = []
+    for (key, _) in mapping {
+      guard let name = key.string else {
+        throw ConfigurationError(
+          file: file, line: key.mark?.line, key: path, message: "a key that is not text", remedy: "Write key: value")
+      }
+      guard seen.insert(name).inserted else {
+        throw ConfigurationError(
+          file: file, line: key.mark?.line, key: path.isEmpty ? name : "\(path).\(name)",
+          message: "the key stands twice",
+          remedy: "Keep one of the two")
+      }
+    }
+  }
+
+  /// The full path of `key`.
+  func fullPath(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+  func error(_ key: String, _ message: String, _ remedy: String) -> ConfigurationError {
+    let mark = mapping[key]?.mark?.line ?? line
+    return ConfigurationError(file: file, line: mark, key: fullPath(key), message: message, remedy: remedy)
+  }
+
+  func contains(_ key: String) -> Bool {
+    known.append(key)
+    return mapping[key] != nil
+  }
+
+  private func node(_ key: String) -> Node? {
+    known.append(key)
+    guard let value = mapping[key] else { return nil }
+    if case .scalar(let scalar) = value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
+      return nil
+    }
+    return value
+  }
+
+  /// The mapping under `key`, nil when it is absent.
+  func optionalSection(_ key: String) throws -> ConfigurationSection? {
+    guard let value = node(key) else { return nil }
+    guard case .mapping(let mapping) = value else {
+      throw error(key, "a mapping of keys is expected here", "Write the keys of \(fullPath(key)) indented below it")
+    }
+    try Self.refuseDuplicates(mapping, file: file, path: fullPath(key))
+    let child = ConfigurationSection(file: file, path: fullPath(key), mapping: mapping, line: value.mark?.line)
+    children.append(child)
+    return child
+  }
+
+  /// The mapping under `key`, an empty one when it is absent.
+  func section(_ key: String) throws -> ConfigurationSection {
+    if let child = try optionalSection(key) { return child }
+    return ConfigurationSection(file: file, path: fullPath(key), mapping: Node.Mapping([]), line: line)
+  }
+
+  /// The list of mappings under `key`, nil when it is absent.
+  func sections(_ key: String) throws -> [ConfigurationSection]? {
+    guard let value = node(key) else { return nil }
+    guard case .sequence(let items) = value else {
+      throw error(key, "a list is expected here", "Write one '- {…}' per entry")
+    }
+    return try items.enumerated().map { index, item in
+      guard case .mapping(let mapping) = item else {
+        throw error(key, "entry \(index + 1) is not a mapping of keys", "Write entries as '- {name: …}'")
+      }
+      try Self.refuseDuplicates(mapping, file: file, path: "\(fullPath(key))[\(index)]")
+      let child = ConfigurationSection(
+        file: file, path: "\(fullPath(key))[\(index)]", mapping: mapping, line: item.mark?.line)
+      children.append(child)
+      return child
+    }
+  }
+
+  /// The scalar text under `key`, nil when it is absent.
+  func string(_ key: String) throws -> String? {
+    guard let value = node(key) else { return nil }
+    guard case .scalar(let scalar) = value else { throw error(key, "text is expected here", "Write one value") }
+    return scalar.string
+  }
+
+  /// The list of scalars under `key`, nil when it is absent.
+  func strings(_ key: String) throws -> [String]? {
+    guard let value = node(key) else { return nil }
+    guard case .sequence(let items) = value else {
+      throw error(key, "a list is expected here", "Write it as [a, b, c]")
+    }
+    return try items.map { item in
+      guard case .scalar(let scalar) = item else {
+        throw error(key, "an entry is not a plain value", "Write [a, b, c]")
+      }
+      return scalar.string
+    }
+  }
+
+  /// Every key of the mapping, in order; marks all as known (for free-form mappings).
+  func keys() -> [String] {
+    let names = mapping.compactMap { $0.key.string }
+    known.append(contentsOf: names)
+    return names
+  }
+
+  /// Refuses keys that no getter asked for, here and in all sections that were opened.
+  func finish() throws {
+    for (key, _) in mapping {
+      guard let name = key.string, !known.contains(name) else { continue }
+      let nearest = NearestName.of(name, among: known)
+      let hint = nearest.map { "Did you mean '\($0)'?" } ?? "Known here: \(Set(known).sorted().joined(separator: ", "))"
+      throw ConfigurationError(
+        file: file, line: key.mark?.line, key: fullPath(name), message: "unknown key", remedy: hint)
+    }
+    for child in children { try child.finish() }
+  }
+}

@@ -1,0 +1,76 @@
+import Foundation
+
+extension StudyConfiguration {
+  /// Reads a study's YAML file.
+  ///
+  /// - Throws: `ConfigurationError` with file, line, key and remedy: unreadable file, syntax, unknown or double key,
+  ///   value out of range, contradiction between keys.
+  public init(contentsOf url: URL) throws {
+    let text: String
+    do {
+      text = try String(contentsOf: url, encoding: .utf8)
+    } catch {
+      let exists = FileManager.default.fileExists(atPath: url.path)
+      throw ConfigurationError(
+        file: url.relativePath, message: exists ? "cannot be read as UTF-8 text" : "no such file",
+        remedy: exists ? "Check its permissions and encoding" : "Check the path; shipped files are in configs/")
+    }
+    try self.init(yaml: text, file: url.relativePath)
+  }
+
+  /// Reads a study from YAML text; `file` is named in errors and its stem is the default name.
+  public init(yaml: String, file: String) throws {
+    let root = try ConfigurationSection(text: yaml, file: file)
+    let study = try root.section("study")
+    let stem = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
+    name = try study.string("name") ?? stem
+    guard Self.isUsableName(name) else {
+      throw study.error(
+        "name", "'\(name)' cannot be a folder's name", "Use letters, digits, '.', '-' and '_', not starting with '.'")
+    }
+    seed = UInt64(try study.integer("seed", in: 0...Int.max) ?? 1)
+    evaluator = try Self.readEvaluator(root)
+    space = try Self.readSpace(root, isMemory: evaluator.kind == .memory)
+    objectives = try Self.readObjectives(root)
+    sampler = try Self.readSampler(root)
+    budget = try study.integer("budget", in: 1...10_000_000) ?? 200
+    if budget < sampler.initial {
+      throw study.error(
+        "budget", "\(budget) trials are fewer than the initial design's \(sampler.initial)",
+        "Raise study.budget or lower sampler.initial")
+    }
+    limits = Limits(
+      seconds: try study.seconds("time", in: 1...1e9), convergence: try study.number("convergence", in: 0...1),
+      convergenceWindow: try study.integer("convergenceWindow", in: 1...100_000) ?? 20)
+    base = try Self.readBase(root)
+    data = try Self.readData(root)
+    memory = try Self.readMemory(root)
+    training = try Self.readTraining(root)
+    instructionTuning = try Self.readInstructionTuning(root)
+    evaluation = try Self.readEvaluation(root)
+    coordinator = try Self.readCoordinator(root)
+    let artifactsSection = try root.section("artifacts")
+    artifacts = ArtifactsSection(keep: try artifactsSection.choice("keep", ArtifactsSection.Keep.self) ?? .front)
+    try root.finish()
+    try checkData(root)
+  }
+
+  static func isUsableName(_ name: String) -> Bool {
+    guard !name.isEmpty, name.count <= 100, name.first != "." else { return false }
+    return name.unicodeScalars.allSatisfy {
+      ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0)
+        || "._-".unicodeScalars.contains($0)
+    }
+  }
+
+  private func checkData(_ root: ConfigurationSection) throws {
+    if (data.users == nil) != (data.samples == nil) {
+      throw root.error("data", "users and samples belong together", "Name both files, or neither for the quickstart")
+    }
+    if evaluator.kind == .memory, base.path == nil, data.users != nil {
+      throw root.error(
+        "base", "own data needs an own base: the quickstart base knows only its generated language",
+        "Set base.path to a Hugging Face directory, or make one with 'engram model pretrain'")
+    }
+  }
+}
