@@ -1,0 +1,142 @@
+import Study
+
+/// The coordinator's side of the conversation with one connection of one worker: pure, no clock, no socket.
+///
+/// Feed it events with the time of a monotonic clock and carry out the actions it returns, in order. One session
+/// belongs to one routing id; a worker that reconnects gets a new one, and the coordinator drops the older session of
+/// the same worker name (``Action/introduced(_:warnings:)`` says whom it met).
+public struct CoordinatorSession: Sendable {
+  /// What the session needs to know about the study.
+  public struct Settings: Sendable {
+    public var study: String
+    public var studyIdentifier: String
+    /// Unique per coordinator process.
+    public var session: String
+    public var build: String
+    public var fingerprints: Fingerprints
+    /// How often workers are to send heartbeats. Default 5 s.
+    public var heartbeat: Duration = .seconds(5)
+    /// How long a lease lasts without a sign of life. Default 60 s.
+    public var lease: Duration = .seconds(60)
+    /// After how long an assignment that was not accepted is sent again. Default 2 s.
+    public var resend: Duration = .seconds(2)
+    /// After how many malformed frames the connection is no longer listened to. Default 16.
+    public var violationLimit = 16
+
+    public init(
+      study: String, studyIdentifier: String, session: String, build: String, fingerprints: Fingerprints
+    ) {
+      self.study = study
+      self.studyIdentifier = studyIdentifier
+      self.session = session
+      self.build = build
+      self.fingerprints = fingerprints
+    }
+  }
+
+  /// What happens to the session.
+  public enum Event: Sendable {
+    /// A message arrived.
+    case received(Envelope)
+    /// A frame arrived that could not be read.
+    case malformed(WireError)
+    /// Time has passed; call at least once per heartbeat interval.
+    case clock
+    /// The answer to `introduced`: `continues` tells whether the attempt that the worker says it is executing still
+    /// holds its lease (ignored where the hello names none).
+    case admit(continues: Bool)
+    /// The other answer to `introduced`.
+    case refuse(Refusal)
+    /// Give the worker a trial; only after `idle`.
+    case assign(Assignment)
+    /// The outcome that arrived as message `id` is committed (or found to be known) with this verdict.
+    case settled(id: Int64, Acknowledgement.Verdict)
+    /// Stop an attempt of this worker.
+    case cancel(AttemptToken, Cancellation.Reason)
+    /// Ask the worker to leave.
+    case drain(Drain)
+  }
+
+  /// What the coordinator has to do.
+  public enum Action: Sendable, Equatable {
+    /// Send to this connection.
+    case send(Envelope)
+    /// A worker introduced itself and nothing speaks against it so far: decide and answer with `admit` or `refuse`.
+    /// The attempts that the study believes leased to this worker name, and that are neither `running` nor `retained`
+    /// in the hello, are lost: release them.
+    case introduced(Hello, warnings: [String])
+    /// The worker is admitted; its identity for leases.
+    case admitted(WorkerIdentity)
+    /// The worker waits for a trial: answer, now or later, with `assign`. Not repeated until it was busy in between.
+    case idle
+    /// Renew the lease of this attempt.
+    case renew(AttemptToken)
+    /// The trainer has begun: record the attempt as started (idempotent).
+    case started(AttemptToken)
+    /// How far the attempt has come, for display.
+    case progress(AttemptToken, Progress)
+    /// Store a vector of intermediate values (idempotent by attempt and step).
+    case report(IntermediateReport)
+    /// Commit this outcome, then answer with `settled(id:)`. Idempotent by token; may come again for the same token.
+    case submit(id: Int64, Submission)
+    /// Store this piece of an artifact; the session has acknowledged nothing yet: answer with `settled(id:)`.
+    case store(id: Int64, ArtifactChunk)
+    /// The worker no longer holds this attempt and nothing of it will come: release it, not counted.
+    case lost(AttemptToken)
+    /// The connection is over; drop the session. Leases stay until they expire, unless the worker said goodbye.
+    case closed(Closure)
+    /// Worth a line in the log.
+    case log(String)
+  }
+
+  /// Why a session is over.
+  public enum Closure: Sendable, Equatable {
+    /// The worker left on purpose.
+    case goodbye(String)
+    /// Nothing was heard for longer than the lease.
+    case silent
+    /// The worker was refused.
+    case refused(Refusal.Code)
+    /// Too many malformed frames: do not listen to this connection any more.
+    case violations
+  }
+
+  /// Where the session stands.
+  public enum State: Sendable, Equatable {
+    case expectingHello, deciding, active, closed
+  }
+
+  public let settings: Settings
+  public internal(set) var state = State.expectingHello
+  /// The worker, once it has said hello.
+  public internal(set) var hello: Hello?
+  /// The attempt that this session believes the worker holds.
+  public internal(set) var attempt: AttemptToken?
+
+  var nextID: Int64 = 1
+  var lastHeard: Duration
+  var assignment: (assignment: Assignment, sent: Duration)?
+  var helloID: Int64 = 0
+  var violations = 0
+  var isIdle = false
+  var isDraining = false
+  /// Messages that were passed on and not yet settled.
+  var unsettled: [Int64: AttemptToken?] = [:]
+
+  /// - Parameter now: time of a monotonic clock since any fixed origin.
+  public init(settings: Settings, now: Duration) {
+    self.settings = settings
+    lastHeard = now
+  }
+
+  /// Handles one event and returns what to do, in order.
+  public mutating func handle(_ event: Event, now: Duration) -> [Action] {
+    []
+  }
+
+  /// Moves the session's memory of the last sign of life forward by `gap`: call when the coordinator itself was
+  /// stopped (its own clock ticks came late), so that workers are not declared silent for the coordinator's fault.
+  public mutating func forgive(_ gap: Duration, now: Duration) {
+    lastHeard = min(lastHeard + gap, now)
+  }
+}

@@ -1,0 +1,114 @@
+import Study
+
+/// The worker's side of its conversation with the coordinator: pure, no clock, no socket, no process.
+///
+/// Feed it events with the time of a monotonic clock and carry out the actions it returns, in order.
+public struct WorkerSession: Sendable {
+  /// Timing. Values that the welcome brings (heartbeat, lease) replace the ones here.
+  public struct Settings: Sendable {
+    /// First pause before a hello that was not answered is sent again. Default 1 s; doubles up to `helloMaximum`.
+    public var helloInterval: Duration = .seconds(1)
+    public var helloMaximum: Duration = .seconds(15)
+    /// After how many unanswered hellos the connection is made anew. Default 4.
+    public var hellosPerConnection = 4
+    /// First pause before an unacknowledged outcome is sent again. Default 2 s; doubles up to `submissionMaximum`.
+    public var submissionInterval: Duration = .seconds(2)
+    public var submissionMaximum: Duration = .seconds(30)
+    /// Heartbeat interval until the first welcome. Default 5 s.
+    public var heartbeat: Duration = .seconds(5)
+    /// After how many heartbeats without any word from the coordinator the worker says hello again. Default 3.
+    public var silentHeartbeats = 3
+    /// Seed of the jitter of the pauses (each is lengthened by 0...25 %). Give every process its own.
+    public var jitterSeed: UInt64 = 0
+
+    public init() {}
+  }
+
+  /// What happens to the session.
+  public enum Event: Sendable {
+    /// A message arrived.
+    case received(Envelope)
+    /// A frame arrived that could not be read.
+    case malformed(WireError)
+    /// Time has passed; call at ``WorkerSession/nextDeadline`` or every second.
+    case clock
+    /// The evaluator has loaded base and data: trials are welcome.
+    case evaluatorReady
+    /// The evaluator is not available (trainer being replaced): no trials until `evaluatorReady`.
+    case evaluatorLost
+    /// The trainer has begun to execute the attempt.
+    case started(AttemptToken)
+    /// How far the attempt has come.
+    case progress(AttemptToken, Progress)
+    /// A vector of intermediate values.
+    case report(IntermediateReport)
+    /// The attempt is over.
+    case finished(Submission)
+    /// The transport could not deliver: the coordinator is away, or does not know this connection.
+    case undeliverable
+    /// An artifact chunk is to be sent; acknowledged chunks come back as `chunkAcknowledged`.
+    case chunk(ArtifactChunk)
+    /// The worker was asked to leave (signal): releases the present attempt, then leaves.
+    case stop(String)
+  }
+
+  /// What the worker has to do.
+  public enum Action: Sendable, Equatable {
+    case send(Envelope)
+    /// Write this outcome to the local file before anything else: it must survive a restart of the worker.
+    case keep(Submission)
+    /// The outcome of this attempt is settled: remove it from the local file.
+    case forget(AttemptToken, Acknowledgement.Verdict)
+    /// Execute this assignment.
+    case execute(Assignment)
+    /// Stop executing this attempt; answer with `finished(.released(…))`.
+    case interrupt(AttemptToken, ReleaseReport.Reason)
+    /// The chunk that was sent as message `id` has arrived.
+    case chunkAcknowledged(sha256: String, offset: Int, Acknowledgement.Verdict)
+    /// The connection is of no use: close the socket and open a new one with a new routing id.
+    case reconnect
+    /// The coordinator has welcomed the worker.
+    case welcomed(Welcome)
+    /// No answer so far: tell the operator (once per minute), with what the session knows.
+    case unanswered(hellos: Int, everWelcomed: Bool)
+    /// The session is over: leave with this reason.
+    case leave(Departure)
+    /// Worth a line in the log.
+    case log(String)
+  }
+
+  /// Why the worker leaves.
+  public enum Departure: Sendable, Equatable {
+    /// Asked by a signal; the text names it.
+    case stopped(String)
+    /// Asked by the coordinator.
+    case drained(String)
+    /// Refused for good.
+    case refused(Refusal)
+  }
+
+  /// Where the session stands.
+  public enum State: Sendable, Equatable {
+    case connecting, active, left
+  }
+
+  public var settings: Settings
+  public internal(set) var state = State.connecting
+  /// The attempt in execution.
+  public internal(set) var current: Assignment?
+  /// Outcomes that wait for their acknowledgement, oldest first.
+  public internal(set) var retained: [Submission] = []
+
+  /// - Parameters:
+  ///   - hello: who the worker is; `running` and `retained` are filled in by the session.
+  ///   - retained: outcomes read from the local file, with the study they belong to in `hello.studyIdentifier`.
+  public init(settings: Settings = Settings(), hello: Hello, retained: [Submission] = []) {
+    self.settings = settings
+    self.retained = retained
+  }
+
+  /// Handles one event and returns what to do, in order. Begin with `clock`: it says hello.
+  public mutating func handle(_ event: Event, now: Duration) -> [Action] {
+    []
+  }
+}

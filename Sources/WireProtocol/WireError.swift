@@ -1,0 +1,57 @@
+/// What went wrong on the wire, and what to do about it.
+///
+/// A frame that breaks a rule is refused whole: nothing of it reaches the study.
+public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The kind of error; new kinds may be added, so match with `==` and keep a default.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    private enum Value: String {
+      case tooLarge, notJSON, tooDeep, tooMany, unknownType, unknownField, missingField, wrongType, outOfRange
+      case unsupportedVersion, wrongDirection, badAttachment
+    }
+    private let value: Value
+    private init(_ value: Value) { self.value = value }
+    public var description: String { value.rawValue }
+
+    /// The frame is longer than the limit; it was refused before it was read.
+    public static let tooLarge = Self(.tooLarge)
+    /// The frame is not valid JSON in UTF-8.
+    public static let notJSON = Self(.notJSON)
+    /// Arrays and objects are nested deeper than the limit.
+    public static let tooDeep = Self(.tooDeep)
+    /// A string, array or object is longer than its limit.
+    public static let tooMany = Self(.tooMany)
+    /// The message type is not in the fixed set.
+    public static let unknownType = Self(.unknownType)
+    /// A field that the message does not have.
+    public static let unknownField = Self(.unknownField)
+    /// A required field is not there.
+    public static let missingField = Self(.missingField)
+    /// A field holds a value of another type.
+    public static let wrongType = Self(.wrongType)
+    /// A field holds a value outside its range.
+    public static let outOfRange = Self(.outOfRange)
+    /// The other side speaks another version of the protocol.
+    public static let unsupportedVersion = Self(.unsupportedVersion)
+    /// A message that only the other side may send.
+    public static let wrongDirection = Self(.wrongDirection)
+    /// A raw frame is missing, not expected, or does not have the announced length or digest.
+    public static let badAttachment = Self(.badAttachment)
+  }
+
+  /// The kind of error.
+  public var code: Code
+  /// What is wrong and the remedy, without any payload of the frame.
+  public var message: String
+  /// Where in the frame: a path such as `result.objectives.loss`, or a byte offset.
+  public var location: String
+
+  public init(_ code: Code, _ message: String, at location: String = "") {
+    self.code = code
+    self.message = message
+    self.location = location
+  }
+
+  public var description: String {
+    location.isEmpty ? "\(code): \(message)" : "\(code) at \(location): \(message)"
+  }
+}
