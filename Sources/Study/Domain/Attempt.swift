@@ -49,7 +49,10 @@ public struct WorkerIdentity: Hashable, Sendable, Codable {
 ///
 ///     leased → started → succeeded | failed | released | expired | interrupted
 ///     leased → released | expired | interrupted
-///     expired | interrupted → succeeded (its result came late and the trial was still open) | superseded
+///     leased | started → cancelled (the user took the trial out)
+///     expired | interrupted → started (its worker came back before anyone else took the trial)
+///     expired | interrupted | released → succeeded (its result came late and the trial was still open)
+///     expired | interrupted | released | cancelled → superseded
 public enum AttemptState: String, Hashable, Sendable, Codable, CaseIterable {
   /// Promised to a worker that has not said yet that it began.
   case leased
@@ -65,6 +68,8 @@ public enum AttemptState: String, Hashable, Sendable, Codable, CaseIterable {
   case expired
   /// The coordinator itself was away, or the worker was replaced by a new incarnation; not counted.
   case interrupted
+  /// The user took the trial out while it ran.
+  case cancelled
   /// A result or failure came after a newer attempt had begun; kept, but not the trial's.
   case superseded
 

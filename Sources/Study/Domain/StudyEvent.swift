@@ -23,6 +23,8 @@ public struct StudyEvent: Hashable, Sendable, Codable {
     case attemptReleased(trial: Int, token: AttemptToken, reason: String)
     case attemptExpired(trial: Int, token: AttemptToken)
     case attemptInterrupted(trial: Int, token: AttemptToken)
+    case attemptResumed(trial: Int, token: AttemptToken)
+    case attemptCancelled(trial: Int, token: AttemptToken)
     case attemptFailed(trial: Int, token: AttemptToken, failureClass: FailureClass, willRetry: Bool)
     case attemptSuperseded(trial: Int, token: AttemptToken)
     case conflictRefused(trial: Int, token: AttemptToken, detail: String)

@@ -1,0 +1,142 @@
+/// Steps that happen to an attempt without its worker, and steps of the user on a trial.
+extension StudyState {
+  /// Why an attempt is taken away from a worker that is not heard.
+  public enum Loss: Hashable, Sendable {
+    /// Nothing was heard for longer than the lease.
+    case leaseExpired
+    /// A new incarnation of the worker has appeared: the old process is dead.
+    case workerReplaced
+    /// The coordinator was away and the worker has not come back; not the trial's fault, not counted.
+    case coordinatorRestarted
+  }
+
+  /// Takes the lease of a live attempt back. The trial runs again, or is given up after too many started attempts.
+  ///
+  /// Empty if the attempt is not live any more.
+  public func lose(_ token: AttemptToken, _ loss: Loss, time: Double) throws(StudyError) -> Transition {
+    var (attempt, trial) = try known(token)
+    var draft = TransitionDraft(self, time: time)
+    guard attempt.state.isLive else { return draft.finish() }
+    let isFault = loss != .coordinatorRestarted
+    attempt.isCounted = isFault && attempt.state == .started
+    attempt.state = isFault ? .expired : .interrupted
+    attempt.endedTime = time
+    draft.update(attempt, in: &trial)
+    draft.emit(
+      isFault
+        ? .attemptExpired(trial: trial.number, token: token)
+        : .attemptInterrupted(trial: trial.number, token: token))
+    guard isFault, trial.countedAttempts >= policy.maxCountedAttempts else {
+      draft.requeue(&trial)
+      return draft.finish()
+    }
+    let workers = Set(trial.attempts.filter { $0.isCounted }.map(\.worker.name)).sorted().joined(separator: ", ")
+    draft.end(
+      &trial, as: .failed,
+      failure: FailureRecord(
+        failureClass: .bug,
+        message: "the worker vanished in \(trial.countedAttempts) started attempts (on \(workers))",
+        host: attempt.worker.host, device: attempt.worker.device, deviceBytes: attempt.worker.deviceBytes,
+        nextStep: "look at the workers' logs; `engram trial retry` gives it another chance"))
+    return draft.finish()
+  }
+
+  /// Takes a trial out of the study; a running attempt is cancelled, its token returned so that its worker can be told.
+  ///
+  /// - Throws: `illegalTransition` if the trial has a result.
+  public func abandon(
+    trial number: Int, time: Double
+  ) throws(StudyError) -> (transition: Transition, cancelled: AttemptToken?) {
+    var draft = TransitionDraft(self, time: time)
+    var trial = try draft.trial(number)
+    guard trial.state != .completed, trial.state != .abandoned else {
+      throw StudyError(
+        .illegalTransition, "trial \(number) is \(trial.state.rawValue); only a trial without a result can be abandoned"
+      )
+    }
+    var cancelled: AttemptToken?
+    if var attempt = trial.liveAttempt {
+      attempt.state = .cancelled
+      attempt.isCounted = false
+      attempt.endedTime = time
+      cancelled = attempt.token
+      draft.update(attempt, in: &trial)
+      draft.emit(.attemptCancelled(trial: number, token: attempt.token))
+    }
+    draft.end(&trial, as: .abandoned, failure: trial.failure)
+    return (draft.finish(), cancelled)
+  }
+
+  /// Puts a trial that ended without a result back into the queue; its used-up attempts are forgiven.
+  ///
+  /// - Throws: `illegalTransition` if the trial is not such a one, or the budget has no room for it.
+  public func retry(trial number: Int, time: Double) throws(StudyError) -> Transition {
+    var draft = TransitionDraft(self, time: time)
+    var trial = try draft.trial(number)
+    guard trial.state.isTerminal, trial.state != .completed else {
+      throw StudyError(
+        .illegalTransition,
+        "trial \(number) is \(trial.state.rawValue); only a trial that ended without a result can be retried")
+    }
+    if trial.state == .abandoned, trial.kind != .anchor, header.budget - finishedCount - openCount <= 0 {
+      throw StudyError(
+        .illegalTransition,
+        "the budget of \(header.budget) trials has no room for trial \(number); raise `study.budget`")
+    }
+    trial.forgivenAttempts += trial.countedAttempts
+    trial.needsMoreThanBytes = nil
+    if draft.header.stopReason != nil {
+      draft.header.stopReason = nil
+      draft.emit(.studyContinued)
+    }
+    draft.requeue(&trial)
+    return draft.finish()
+  }
+
+  /// The queued trial that a worker should get next: the lowest number that fits its device and has not failed on
+  /// its hardware (unless `isOnlyWorker`); nil if there is none.
+  public func nextTrial(for worker: WorkerIdentity, isOnlyWorker: Bool) -> Int? {
+    guard header.stopReason == nil, !header.isPaused, !header.quarantined.contains(worker.name) else { return nil }
+    return queued.first { number in
+      let trial = trials[number]
+      if let bytes = trial.needsMoreThanBytes, let own = worker.deviceBytes, own <= bytes { return false }
+      if isOnlyWorker { return true }
+      return !trial.attempts.contains {
+        $0.worker.name == worker.name && $0.state == .failed && $0.failure?.failureClass == .hardware
+      }
+    }
+  }
+}
+
+extension TransitionDraft {
+  /// Applies the policy of a failure's class to its trial: requeue or end; quarantines the worker where due.
+  mutating func settle(
+    _ trial: inout Trial, failed attempt: Attempt, _ failure: FailureRecord, largestDeviceBytes: Int64?
+  ) {
+    let isUsedUp = trial.countedAttempts >= state.policy.maxCountedAttempts
+    var terminal: TrialState? = isUsedUp ? .failed : nil
+    if failure.failureClass == .diverged {
+      terminal = .diverged
+    } else if failure.failureClass == .outOfMemory {
+      let size = failure.deviceBytes ?? attempt.worker.deviceBytes
+      if let size, let largest = largestDeviceBytes, largest > size {
+        trial.needsMoreThanBytes = max(size, trial.needsMoreThanBytes ?? 0)
+        terminal = nil
+      } else {
+        terminal = .infeasible
+      }
+    }
+    emit(
+      .attemptFailed(
+        trial: trial.number, token: attempt.token, failureClass: failure.failureClass, willRetry: terminal == nil))
+    if failure.failureClass == .hardware { quarantineIfDue(attempt.worker.name) }
+    if let terminal { end(&trial, as: terminal, failure: failure) } else { requeue(&trial) }
+  }
+
+  private mutating func quarantineIfDue(_ worker: String) {
+    let failures = (state.hardwareFailures[worker] ?? 0) + 1
+    guard failures >= state.policy.quarantineAfter, !header.quarantined.contains(worker) else { return }
+    header.quarantined.insert(worker)
+    emit(.workerQuarantined(worker: worker, failures: failures))
+  }
+}

@@ -1,0 +1,64 @@
+import BayesianOptimization
+
+extension StudyState {
+  /// What the sampler sees: the trials that ended, in the order in which that was committed.
+  public var observations: [Observation] {
+    ended.compactMap { number in
+      trials[number].state == .abandoned ? nil : Self.observation(of: trials[number])
+    }
+  }
+
+  /// The configurations that are queued, running or taken out by the user, by trial number: the sampler avoids them.
+  public var pendingTrials: [Int] {
+    let abandoned = ended.filter { trials[$0].state == .abandoned }
+    return (queued + running + abandoned).sorted()
+  }
+
+  /// A terminal trial as an observation.
+  static func observation(of trial: Trial) -> Observation {
+    let outcome: Observation.Outcome =
+      switch trial.state {
+      case .completed: .completed
+      case .infeasible: .outOfMemory
+      default: .failed
+      }
+    return Observation(
+      configuration: trial.configuration, objectives: trial.result?.objectives ?? [:],
+      standardErrors: trial.result?.standardErrors, outcome: outcome)
+  }
+
+  /// Hypervolume of `front`, in which `trial` may be newer than the state; nil without a reference point.
+  func hypervolume(front: [Int], with trial: Trial, reference: [String: Double]?) -> Double? {
+    guard let reference else { return nil }
+    var corner: [Double] = []
+    for objective in definition.objectives {
+      guard let value = reference[objective.name] else { return nil }
+      corner.append(value * objective.direction.sign)
+    }
+    if front == self.front, let last = hypervolumes.last { return last }
+    let points = front.compactMap { maximized($0 == trial.number ? trial.result : trials[$0].result) }
+    return policy.hypervolume(points, corner)
+  }
+
+  /// Whether the hypervolume has stopped growing, given the value after the newest completed trial.
+  func isConverged(with newest: Double) -> Bool {
+    guard policy.convergenceEpsilon > 0, policy.convergenceWindow > 0 else { return false }
+    guard hypervolumes.count >= policy.convergenceWindow else { return false }
+    let old = hypervolumes[hypervolumes.count - policy.convergenceWindow]
+    return newest > 0 && (newest - old) / newest < policy.convergenceEpsilon
+  }
+
+  /// Whether a trial uses up budget.
+  func isCounted(_ trial: Trial) -> Bool { trial.kind != .anchor && trial.state.countsTowardsBudget }
+
+  /// Search and attached trials that are queued or running.
+  public var openCount: Int {
+    queued.count { trials[$0].kind != .anchor } + running.count { trials[$0].kind != .anchor }
+  }
+
+  /// How many more proposals the budget allows: open trials hold their place.
+  public var proposalsLeft: Int {
+    guard header.stopReason == nil, !header.isPaused else { return 0 }
+    return max(0, header.budget - finishedCount - openCount)
+  }
+}

@@ -1,0 +1,188 @@
+import BayesianOptimization
+import RandomStreams
+
+/// One study in memory: the pure state machine of its trials, attempts and leases.
+///
+/// Every step is a function that changes nothing and returns a ``Transition``; the caller commits it to the store and
+/// then, and only then, calls ``apply(_:)``. So memory never runs ahead of the disk, and a failed commit leaves the
+/// state as it was. No clock, no randomness and no input or output inside.
+public struct StudyState: Sendable {
+  /// What never changes.
+  public let definition: StudyDefinition
+  /// The rules.
+  public var policy: StudyPolicy
+  /// What changes besides the trials.
+  public private(set) var header: StudyHeader
+  /// All trials, by number.
+  public private(set) var trials: [Trial]
+  /// Numbers of the trials that wait for a worker, ascending.
+  public private(set) var queued: [Int] = []
+  /// Numbers of the trials with a live attempt.
+  public private(set) var running: Set<Int> = []
+  /// Numbers of the trials that ended, in the order in which they did: the sampler's history.
+  public private(set) var ended: [Int] = []
+  /// Numbers of the completed trials that no other completed trial dominates, ascending.
+  public private(set) var front: [Int] = []
+  /// Trials that use up budget.
+  public private(set) var finishedCount = 0
+  /// Trials by state.
+  public private(set) var counts: [TrialState: Int] = [:]
+  /// Hypervolume after each completed trial since the reference point was fixed.
+  public private(set) var hypervolumes: [Double] = []
+  /// Hardware failures of each worker since its last success.
+  public private(set) var hardwareFailures: [String: Int] = [:]
+  /// Search trials that failed since the last one that completed.
+  public private(set) var failuresInARow = 0
+  private var trialOfKey: [String: Int] = [:]
+  private var trialOfToken: [AttemptToken: Int] = [:]
+
+  /// The state that a store holds.
+  public init(record: StudyRecord, policy: StudyPolicy = StudyPolicy()) {
+    definition = record.definition
+    self.policy = policy
+    header = record.header
+    trials = []
+    trials.reserveCapacity(record.trials.count)
+    for trial in record.trials { index(trial) }
+    let order = record.trials.compactMap { trial in trial.endedEvent.map { ($0, trial.number) } }.sorted { $0 < $1 }
+    for (_, number) in order { note(ended: trials[number]) }
+    hypervolumes = order.compactMap { trials[$0.1].hypervolume }
+    for attempt in trials.flatMap(\.attempts).sorted(by: { $0.token < $1.token }) { note(outcome: attempt) }
+  }
+
+  /// Takes over a committed transition.
+  public mutating func apply(_ transition: Transition) {
+    header = transition.header
+    for trial in transition.trials.sorted(by: { $0.number < $1.number }) {
+      let wasEnded = trial.number < trials.count && trials[trial.number].endedEvent != nil
+      if wasEnded && trial.endedEvent == nil { forget(ended: trial.number) }
+      index(trial)
+      if !wasEnded, trial.endedEvent != nil {
+        note(ended: trial)
+        if let value = trial.hypervolume { hypervolumes.append(value) }
+      }
+      for attempt in trial.attempts where transition.changedAttempts.contains(attempt.token) { note(outcome: attempt) }
+    }
+  }
+
+  /// The trial of that number.
+  public func trial(_ number: Int) throws(StudyError) -> Trial {
+    guard trials.indices.contains(number) else {
+      throw StudyError(
+        .unknownTrial, "there is no trial \(number) in study \(definition.name); it has \(trials.count) trials")
+    }
+    return trials[number]
+  }
+
+  /// The trial with that key, if any.
+  public func trial(key: String) -> Trial? { trialOfKey[key].map { trials[$0] } }
+
+  /// The attempt with that token and its trial, if any.
+  public func attempt(_ token: AttemptToken) -> (attempt: Attempt, trial: Trial)? {
+    guard let number = trialOfToken[token] else { return nil }
+    guard let attempt = trials[number].attempts.first(where: { $0.token == token }) else { return nil }
+    return (attempt, trials[number])
+  }
+
+  /// The live attempts, by token.
+  public var liveAttempts: [Attempt] {
+    running.compactMap { trials[$0].liveAttempt }.sorted { $0.token < $1.token }
+  }
+
+  /// Whether nothing is queued and nothing runs.
+  public var isIdle: Bool { queued.isEmpty && running.isEmpty }
+
+  // MARK: - Bookkeeping
+
+  private mutating func index(_ trial: Trial) {
+    if trial.number == trials.count {
+      trials.append(trial)
+      trialOfKey[trial.key] = trial.number
+    } else {
+      counts[trials[trial.number].state, default: 0] -= 1
+      if trials[trial.number].state.countsTowardsBudget && trial.kind != .anchor { finishedCount -= 1 }
+      trials[trial.number] = trial
+    }
+    counts[trial.state, default: 0] += 1
+    if trial.state.countsTowardsBudget && trial.kind != .anchor { finishedCount += 1 }
+    for attempt in trial.attempts { trialOfToken[attempt.token] = trial.number }
+    if trial.state == .running { running.insert(trial.number) } else { running.remove(trial.number) }
+    let position = queued.partitioningIndex { $0 >= trial.number }
+    let isThere = position < queued.count && queued[position] == trial.number
+    if trial.state == .queued && !isThere { queued.insert(trial.number, at: position) }
+    if trial.state != .queued && isThere { queued.remove(at: position) }
+  }
+
+  private mutating func note(ended trial: Trial) {
+    ended.append(trial.number)
+    if trial.state == .completed { front = frontAdding(trial, to: front) }
+    guard trial.kind == .search else { return }
+    if trial.state == .completed { failuresInARow = 0 }
+    if trial.state == .failed { failuresInARow += 1 }
+  }
+
+  private mutating func forget(ended number: Int) {
+    ended.removeAll { $0 == number }
+    failuresInARow = 0
+  }
+
+  private mutating func note(outcome attempt: Attempt) {
+    if attempt.state == .succeeded {
+      hardwareFailures[attempt.worker.name] = nil
+    } else if attempt.state == .failed, attempt.failure?.failureClass == .hardware {
+      hardwareFailures[attempt.worker.name, default: 0] += 1
+    }
+  }
+
+  /// The front after `trial` has completed; `trials` may not hold it yet.
+  func frontAdding(_ trial: Trial, to front: [Int]) -> [Int] {
+    guard let values = maximized(trial.result) else { return front }
+    var kept: [Int] = []
+    for number in front where number != trial.number {
+      guard let other = maximized(trials[number].result) else { continue }
+      if dominates(other, values) { return front }
+      if !dominates(values, other) { kept.append(number) }
+    }
+    return (kept + [trial.number]).sorted()
+  }
+
+  /// The objective vector of a result, every entry to be maximised; nil where a value is missing.
+  func maximized(_ result: TrialResult?) -> [Double]? {
+    guard let result else { return nil }
+    var values: [Double] = []
+    for objective in definition.objectives {
+      guard let value = result.objectives[objective.name] else { return nil }
+      values.append(value * objective.direction.sign)
+    }
+    return values
+  }
+
+  /// At least as good everywhere and better somewhere.
+  private func dominates(_ left: [Double], _ right: [Double]) -> Bool {
+    var isBetter = false
+    for (l, r) in zip(left, right) {
+      if l < r { return false }
+      if l > r { isBetter = true }
+    }
+    return isBetter
+  }
+
+  /// The seed of a trial's training: below 2^53.
+  func seed(trial number: Int) -> UInt64 {
+    var stream = RandomStream(seed: definition.seed, purpose: "trial", index: UInt64(number))
+    return stream.next() >> 11
+  }
+}
+
+extension Array {
+  /// First index at which `predicate` holds, for an array in which it is false up to a point and true from there on.
+  func partitioningIndex(where predicate: (Element) -> Bool) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low + high) / 2
+      if predicate(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}
