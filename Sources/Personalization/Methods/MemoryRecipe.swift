@@ -1,0 +1,156 @@
+/// Everything about a trial that is the same for all configurations of a study.
+///
+/// Plain data; the defaults are the paper's where it states them (learning rate 5e-4, weight decay 1e-4, warm-up 10 %,
+/// batch 8) and the decided ones elsewhere. The sections carry the names of the study file's sections.
+public struct MemoryRecipe: Sendable, Codable, Equatable {
+  public var memory: Memory
+  /// Stage 1: memory injection.
+  public var training: Training
+  /// Stage 2: instruction tuning.
+  public var instructionTuning: InstructionTuning
+  public var evaluation: Evaluation
+  public var templates: Templates
+
+  public init(
+    memory: Memory = Memory(), training: Training = Training(),
+    instructionTuning: InstructionTuning = InstructionTuning(), evaluation: Evaluation = Evaluation(),
+    templates: Templates = .plain
+  ) {
+    self.memory = memory
+    self.training = training
+    self.instructionTuning = instructionTuning
+    self.evaluation = evaluation
+    self.templates = templates
+  }
+
+  /// How LoRA blocks are shaped and placed.
+  public struct Memory: Sendable, Codable, Equatable {
+    /// LoRA's α, so that the scale is α/r; nil means α = r. Default nil.
+    public var alpha: Double?
+    /// How parallel blocks add up: `sum`, `mean` or `rsqrt` (the sum over √n). Default `sum`.
+    public var aggregate: String
+    /// Matrices by short name (`c_fc`, `up_proj`, …); empty means the architecture's feed-forward pair. Default empty.
+    public var targets: [String]
+    /// `perLayer`, `total` or `onePerLayer`. Default `perLayer`.
+    public var placement: String
+
+    public init(
+      alpha: Double? = nil, aggregate: String = "sum", targets: [String] = [], placement: String = "perLayer"
+    ) {
+      self.alpha = alpha
+      self.aggregate = aggregate
+      self.targets = targets
+      self.placement = placement
+    }
+  }
+
+  /// How stage 1 is trained; stage 2 takes the same optimiser settings but for its own rate, epochs and batch.
+  public struct Training: Sendable, Codable, Equatable {
+    /// Passes over the histories. Default 1 (search).
+    public var epochs: Int
+    /// Passes when the winner is trained again for the comparison; nil means `epochs`. Default 3.
+    public var finalEpochs: Int?
+    /// Examples per optimiser step. Default 8.
+    public var batch: Int
+    /// Peak learning rate. Default 5e-4.
+    public var learningRate: Double
+    /// Default 1e-4.
+    public var weightDecay: Double
+    /// Share of the steps over which the rate rises. Default 0.1.
+    public var warmup: Double
+    /// `linear` (to 0) or `cosine` (to 10 %). Default `linear`.
+    public var schedule: String
+    /// Largest gradient norm; 0 turns clipping off. Default 1.
+    public var clip: Double
+    /// AdamW's β1, β2. Default 0.9, 0.999.
+    public var betas: [Double]
+    /// Longest example in tokens; nil means the base's limit, at most 768. Default nil.
+    public var maxLength: Int?
+    /// Items before the predicted one that an example shows. Default 3.
+    public var window: Int
+    /// Whether the loss counts all tokens of an example instead of the last item's. Default false.
+    public var labelContext: Bool
+
+    public init(
+      epochs: Int = 1, finalEpochs: Int? = 3, batch: Int = 8, learningRate: Double = 5e-4, weightDecay: Double = 1e-4,
+      warmup: Double = 0.1, schedule: String = "linear", clip: Double = 1, betas: [Double] = [0.9, 0.999],
+      maxLength: Int? = nil, window: Int = 3, labelContext: Bool = false
+    ) {
+      self.epochs = epochs
+      self.finalEpochs = finalEpochs
+      self.batch = batch
+      self.learningRate = learningRate
+      self.weightDecay = weightDecay
+      self.warmup = warmup
+      self.schedule = schedule
+      self.clip = clip
+      self.betas = betas
+      self.maxLength = maxLength
+      self.window = window
+      self.labelContext = labelContext
+    }
+  }
+
+  /// How stage 2 is trained.
+  public struct InstructionTuning: Sendable, Codable, Equatable {
+    /// What stage 2 trains.
+    public enum Mode: String, Sendable, Codable, CaseIterable {
+      /// The memory's own LoRAs go on training (paper).
+      case sameMemory
+      /// The memory is frozen; a small LoRA on the attention projections is trained beside it.
+      case freshAdapter
+      /// No stage 2.
+      case none
+    }
+
+    /// Default `sameMemory`.
+    public var mode: Mode
+    /// Default 3.
+    public var epochs: Int
+    /// Examples per step. Default 8.
+    public var batch: Int
+    /// Peak learning rate. Default 5e-4.
+    public var learningRate: Double
+    /// Rank of the fresh adapter. Default 4.
+    public var rank: Int
+    /// α of the fresh adapter; nil means its rank. Default nil.
+    public var alpha: Double?
+    /// Matrices of the fresh adapter; empty means the architecture's attention projections. Default empty.
+    public var targets: [String]
+    /// Stage 2 before every trial is measured too. Default false.
+    public var duringSearch: Bool
+
+    public init(
+      mode: Mode = .sameMemory, epochs: Int = 3, batch: Int = 8, learningRate: Double = 5e-4, rank: Int = 4,
+      alpha: Double? = nil, targets: [String] = [], duringSearch: Bool = false
+    ) {
+      self.mode = mode
+      self.epochs = epochs
+      self.batch = batch
+      self.learningRate = learningRate
+      self.rank = rank
+      self.alpha = alpha
+      self.targets = targets
+      self.duringSearch = duringSearch
+    }
+  }
+
+  /// What is measured.
+  public struct Evaluation: Sendable, Codable, Equatable {
+    /// Longest reply in tokens. Default 64.
+    public var maxNewTokens: Int
+    /// At most this many samples of a part are answered, evenly spread; nil means all. Default nil.
+    public var samples: Int?
+    /// Replies generated at a time. Default 64.
+    public var batch: Int
+    /// Porter-stem words for ROUGE. Default false.
+    public var stemmer: Bool
+
+    public init(maxNewTokens: Int = 64, samples: Int? = nil, batch: Int = 64, stemmer: Bool = false) {
+      self.maxNewTokens = maxNewTokens
+      self.samples = samples
+      self.batch = batch
+      self.stemmer = stemmer
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/// The mean of per-sample values with its standard error.
+public struct Estimate: Sendable, Codable, Equatable {
+  public var mean: Double
+  /// Sample standard deviation over √count; 0 with fewer than two values.
+  public var standardError: Double
+  public var count: Int
+
+  public init(mean: Double, standardError: Double, count: Int) {
+    self.mean = mean
+    self.standardError = standardError
+    self.count = count
+  }
+
+  /// Equally weighted values.
+  public init(_ values: [Double]) {
+    let n = Double(values.count)
+    let mean = values.isEmpty ? 0 : values.reduce(0, +) / n
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    self.init(
+      mean: mean, standardError: values.count > 1 ? (squares / (n - 1) / n).squareRoot() : 0, count: values.count)
+  }
+
+  /// A ratio estimate Σ totals / Σ weights (loss per token over samples of different length), with the standard error
+  /// of the ratio from its linearised residuals.
+  public init(totals: [Double], weights: [Double]) {
+    let weight = weights.reduce(0, +)
+    let n = Double(totals.count)
+    let mean = weight > 0 ? totals.reduce(0, +) / weight : 0
+    let squares = zip(totals, weights).reduce(0) { sum, pair in
+      let residual = pair.0 - mean * pair.1
+      return sum + residual * residual
+    }
+    let error = totals.count > 1 && weight > 0 ? (squares * n / (n - 1)).squareRoot() / weight : 0
+    self.init(mean: mean, standardError: error, count: totals.count)
+  }
+}

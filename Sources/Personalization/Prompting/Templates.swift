@@ -1,0 +1,50 @@
+/// How records become lines of text.
+///
+/// Placeholders: `{user}` the user's id, `{kind}`, `{text}`, `{context}` of an item, `{query}`, `{context}` of a sample,
+/// `{response}`, `{profile}` the profile as `key=value; …` in the order of the keys. A double brace stands for itself.
+public struct Templates: Sendable, Codable, Equatable {
+  /// History line by item kind; kinds that are not listed use `item` or `itemWithContext`.
+  public var kinds: [String: String]
+  /// History line of an item without context.
+  public var item: String
+  /// History line of an item with context.
+  public var itemWithContext: String
+  /// Line of the profile, put before the history; nil leaves the profile out.
+  public var profile: String?
+  /// What the model is given before it replies.
+  public var prompt: String
+  /// The same for samples with a context; nil means `prompt`.
+  public var promptWithContext: String?
+  /// The reply as it stands after the prompt, its leading space included.
+  public var response: String
+  /// What stands between lines that share an example.
+  public var separator: String
+
+  public init(
+    kinds: [String: String] = [:], item: String, itemWithContext: String, profile: String?, prompt: String,
+    promptWithContext: String? = nil, response: String, separator: String = "\n"
+  ) {
+    self.kinds = kinds
+    self.item = item
+    self.itemWithContext = itemWithContext
+    self.profile = profile
+    self.prompt = prompt
+    self.promptWithContext = promptWithContext
+    self.response = response
+    self.separator = separator
+  }
+
+  /// Natural lines for real data (paper.md §2.6, §5): a `User <id>:` prefix lets many users share one memory.
+  public static let plain = Templates(
+    item: "User {user}: [{kind}] {text}", itemWithContext: "User {user}: [{kind}] {context} => {text}",
+    profile: "User {user}: Profile: {profile}",
+    prompt: "### User: {user}\n### Instruction: Answer as this user would.\n### Input: {query}\n### Response:",
+    promptWithContext:
+      "### User: {user}\n### Instruction: Answer as this user would.\n### Input: {context}\n{query}\n### Response:",
+    response: " {response}")
+
+  /// The lines of the quickstart's cohort.
+  public static let quickstart = Templates(
+    item: "@ {user} posts : {text} .", itemWithContext: "@ {user} is asked : {context} ? @ {user} says : {text} .",
+    profile: nil, prompt: "@ {user} is asked : {query} ? @ {user} says :", response: " {response} .")
+}
