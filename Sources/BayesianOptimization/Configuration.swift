@@ -1,6 +1,7 @@
 /// One point of a search space: a memory configuration θ = (α, n, r), or named factors of a generic space.
 ///
-/// JSON: `{"layers":[0,1],"count":4,"rank":16}` or `{"factors":{"name":value}}`. Layers are kept ascending. A memory
+/// JSON: `{"layers":[0,1],"count":4,"rank":16}` or `{"factors":{"name":value}}`. Layers are kept ascending; one switch
+/// per layer (`[1,1,0,0]`) is understood as well. A memory
 /// configuration without layers or with `count` 0 is the NULL configuration: the un-injected base.
 public struct Configuration: Hashable, Sendable {
   /// What the configuration holds.
@@ -105,7 +106,7 @@ extension Configuration: Codable, CustomStringConvertible {
       self = .factors(try container.decode([String: FactorValue].self, forKey: .factors))
       return
     }
-    let layers = try container.decode([Int].self, forKey: .layers)
+    let layers = Self.activeLayers(try container.decode([Int].self, forKey: .layers))
     let count = try container.decode(Int.self, forKey: .count)
     let rank = try container.decode(Int.self, forKey: .rank)
     guard Set(layers).count == layers.count, layers.allSatisfy({ $0 >= 0 }) else {
@@ -118,6 +119,16 @@ extension Configuration: Codable, CustomStringConvertible {
         debugDescription: "count and rank must not be negative: count \(count), rank \(rank)")
     }
     self = .memory(layers: layers, count: count, rank: rank)
+  }
+
+  /// Layer indices from either notation: the active layers themselves, or one switch (0 or 1) per layer.
+  ///
+  /// Indices are distinct, and switches of three or more layers repeat a value, so the two cannot be confused there.
+  static func activeLayers(_ values: [Int]) -> [Int] {
+    guard values.count > 2, Set(values).count < values.count, values.allSatisfy({ $0 == 0 || $0 == 1 }) else {
+      return values
+    }
+    return values.indices.filter { values[$0] == 1 }
   }
 
   public func encode(to encoder: any Encoder) throws {

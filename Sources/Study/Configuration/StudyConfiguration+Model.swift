@@ -43,12 +43,16 @@ extension StudyConfiguration {
     let section = try root.section("training")
     return TrainingSection(
       epochs: try section.integer("epochs", in: 1...10_000) ?? 1,
+      finalEpochs: try section.integer("finalEpochs", in: 1...10_000),
       batch: try section.integer("batch", in: 1...65_536) ?? 8,
       learningRate: try section.number("learningRate", in: 0...10) ?? 5e-4,
       weightDecay: try section.number("weightDecay", in: 0...10) ?? 1e-4,
-      warmup: try section.number("warmup", in: 0...1) ?? 0.1, clip: try section.number("clip", in: 0...1e6) ?? 1,
+      warmup: try section.number("warmup", in: 0...1) ?? 0.1,
+      schedule: try section.choice("schedule", TrainingSection.Schedule.self) ?? .linear,
+      clip: try section.number("clip", in: 0...1e6) ?? 1,
       maximumLength: try section.integer("maxLength", in: 2...1_000_000),
-      window: try section.integer("window", in: 0...1000) ?? 4)
+      window: try section.integer("window", in: 0...1000) ?? 3,
+      labelContext: try section.boolean("labelContext") ?? false)
   }
 
   static func readInstructionTuning(_ root: ConfigurationSection) throws -> InstructionTuningSection {
@@ -58,17 +62,16 @@ extension StudyConfiguration {
       epochs: try section.integer("epochs", in: 0...10_000) ?? 3,
       batch: try section.integer("batch", in: 1...65_536) ?? 8,
       learningRate: try section.number("learningRate", in: 0...10) ?? 5e-4,
-      weightDecay: try section.number("weightDecay", in: 0...10) ?? 1e-4,
-      warmup: try section.number("warmup", in: 0...1) ?? 0.1, clip: try section.number("clip", in: 0...1e6) ?? 1,
-      rank: try section.integer("rank", in: 1...65_536) ?? 4, alpha: try section.number("alpha", in: 1e-6...1e6))
+      rank: try section.integer("rank", in: 1...65_536) ?? 4, alpha: try section.number("alpha", in: 1e-6...1e6),
+      duringSearch: try section.boolean("duringSearch") ?? false)
   }
 
   static func readEvaluation(_ root: ConfigurationSection) throws -> EvaluationSection {
     let section = try root.section("evaluation")
     return EvaluationSection(
       maximumNewTokens: try section.integer("maxNewTokens", in: 1...100_000) ?? 64,
-      validationSamples: try section.integer("validationSamples", in: 1...Int.max),
-      briefInstructionTuning: try section.number("briefInstructionTuning", in: 0...1) ?? 0)
+      samples: try section.integer("samples", in: 1...Int.max),
+      batch: try section.integer("batch", in: 1...65_536) ?? 64, stemmer: try section.boolean("stemmer") ?? false)
   }
 
   static func readCoordinator(_ root: ConfigurationSection) throws -> CoordinatorSection {

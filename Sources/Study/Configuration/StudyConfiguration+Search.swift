@@ -1,11 +1,12 @@
+import BayesianOptimization
+
 extension StudyConfiguration {
   static func readSpace(_ root: ConfigurationSection, isMemory: Bool) throws -> SpaceSection {
     let space = try root.section("space")
     let count = try space.section("count")
-    let minimum = try count.integer("min", in: 0...4096) ?? 0
-    let maximum = try count.integer("max", in: 0...4096) ?? 32
-    let ranks = try space.integers("ranks") ?? [8, 16, 32, 64, 96]
-    let fixed = try space.section("fixed")
+    var minimum = try count.integer("min", in: 0...4096) ?? 0
+    var maximum = try count.integer("max", in: 0...4096) ?? 32
+    var ranks = try space.integers("ranks") ?? [8, 16, 32, 64, 96]
     let factors = try space.sections("factors")?.map { try readFactor($0) }
     if minimum > maximum {
       throw count.error("min", "\(minimum) is above max, \(maximum)", "Exchange the two values")
@@ -19,60 +20,71 @@ extension StudyConfiguration {
         "factors", "the memory evaluator searches layers, count and ranks",
         "Remove factors, or choose another evaluator")
     }
+    // A fixed factor is a range of one value; fixed layers are a mask of their own.
+    let fixed = try space.section("fixed")
+    if let value = try fixed.integer("count", in: 1...4096) { (minimum, maximum) = (value, value) }
+    if let value = try fixed.integer("rank", in: 1...65_536) { ranks = [value] }
     return SpaceSection(
       layers: try space.integer("layers", in: 1...1024), minimumCount: minimum, maximumCount: maximum, ranks: ranks,
       placement: try space.choice("placement", Placement.self) ?? .perLayer,
-      fixedLayers: try fixed.integers("layers"), fixedCount: try fixed.integer("count", in: 0...4096),
-      fixedRank: try fixed.integer("rank", in: 1...65_536),
+      fixedLayers: try fixed.integers("layers"),
       maximumTrainable: try space.integer("maxTrainable", in: 1...Int.max),
+      maximumEffectiveRank: try space.integer("maxEffectiveRank", in: 1...Int.max),
       dedupeByEffectiveRank: try space.boolean("dedupeByEffectiveRank") ?? false, factors: factors)
   }
 
-  private static func readFactor(_ section: ConfigurationSection) throws -> FactorSection {
+  private static func readFactor(_ section: ConfigurationSection) throws -> Factor {
+    enum Kind: String, CaseIterable { case `switch`, integer, ordinal, categorical }
     guard let name = try section.string("name"), !name.isEmpty else {
       throw section.error("name", "a factor needs a name", "Write '- {name: depth, type: integer, min: 1, max: 8}'")
     }
-    guard let kind = try section.choice("type", FactorSection.Kind.self) else {
+    guard let kind = try section.choice("type", Kind.self) else {
       throw section.error("type", "a factor needs a type", "Choose switch, integer, ordinal or categorical")
     }
     let values = try section.strings("values")
-    var factor = FactorSection(name: name, kind: kind)
+    let domain: Factor.Domain
     switch kind {
-    case .switch: break
+    case .switch: domain = .toggle
     case .integer:
       guard let low = try section.integer("min"), let high = try section.integer("max"), low <= high else {
         throw section.error("min", "an integer factor needs min ≤ max", "Write min: 1, max: 8")
       }
-      (factor.minimum, factor.maximum) = (low, high)
+      domain = .integer(low...high)
     case .ordinal:
       let numbers = values?.compactMap { Double($0) } ?? []
       guard !numbers.isEmpty, numbers.count == values?.count, numbers == Array(Set(numbers)).sorted() else {
         throw section.error("values", "an ordinal factor needs ascending numbers", "Write values: [8, 16, 32]")
       }
-      factor.values = numbers
+      domain = .ordinal(numbers.map { $0 == $0.rounded() && abs($0) < 1e15 ? .integer(Int($0)) : .number($0) })
     case .categorical:
       guard let names = values, !names.isEmpty, Set(names).count == names.count else {
         throw section.error("values", "a categorical factor needs different names", "Write values: [relu, gelu]")
       }
-      factor.categories = names
+      domain = .categorical(names.map { .text($0) })
+    }
+    let fixed = try section.string("fixed").map { text in
+      Bool(text).map { .flag($0) } ?? Int(text).map { .integer($0) } ?? Double(text).map { .number($0) }
+        ?? FactorValue.text(text)
+    }
+    let factor = Factor(name: name, domain: domain, fixed: fixed)
+    if let fixed, factor.level(of: fixed) == nil {
+      throw section.error("fixed", "\(fixed) is not a value of \(name)", "Choose one of its values")
     }
     return factor
   }
 
-  static func readObjectives(_ root: ConfigurationSection) throws -> [ObjectiveSection] {
+  static func readObjectives(_ root: ConfigurationSection) throws -> [Objective] {
     guard let sections = try root.sections("objectives") else {
-      return [
-        ObjectiveSection(name: "loss", direction: .minimize), ObjectiveSection(name: "rougeL", direction: .maximize),
-      ]
+      return [Objective(name: "loss", direction: .minimize), Objective(name: "rougeL", direction: .maximize)]
     }
     let objectives = try sections.map { section in
       guard let name = try section.string("name"), !name.isEmpty else {
         throw section.error("name", "an objective needs a name", "Write '- {name: loss, direction: minimize}'")
       }
-      guard let direction = try section.choice("direction", ObjectiveSection.Direction.self) else {
+      guard let direction = try section.choice("direction", Objective.Direction.self) else {
         throw section.error("direction", "an objective needs a direction", "Write minimize or maximize")
       }
-      return ObjectiveSection(name: name, direction: direction, reference: try section.number("reference"))
+      return Objective(name: name, direction: direction)
     }
     guard (1...4).contains(objectives.count) else {
       throw root.error("objectives", "\(objectives.count) objectives; 1 to 4 are supported", "Name between 1 and 4")
@@ -80,31 +92,52 @@ extension StudyConfiguration {
     guard Set(objectives.map(\.name)).count == objectives.count else {
       throw root.error("objectives", "an objective stands twice", "Give every objective its own name")
     }
-    let given = objectives.filter { $0.reference != nil }.count
-    guard given == 0 || given == objectives.count else {
-      throw root.error("objectives", "only some objectives have a reference", "Give all of them one, or none")
-    }
     return objectives
   }
 
-  static func readSampler(_ root: ConfigurationSection) throws -> SamplerSection {
+  static func readSampler(_ root: ConfigurationSection, objectives: [Objective]) throws -> SamplerSettings {
     let section = try root.section("sampler")
-    let schedules = ["default", "nuts", "botorch", "autopeft", "timings"]
-    let schedule = try section.string("schedule") ?? "default"
-    guard schedules.contains(schedule) else {
-      let nearest = NearestName.of(schedule, among: schedules)
-      throw section.error(
-        "schedule", "'\(schedule)' is not one of \(schedules.joined(separator: ", "))",
-        nearest.map { "Did you mean '\($0)'?" } ?? "Choose one of them")
+    let defaults = SamplerSettings()
+    return SamplerSettings(
+      kind: try section.choice("name", SamplerSettings.Kind.self) ?? defaults.kind,
+      initial: try section.integer("initial", in: 1...1_000_000) ?? defaults.initial,
+      initialDesign: try section.choice("design", SamplerSettings.InitialDesign.self) ?? defaults.initialDesign,
+      reference: try readReference(section, objectives: objectives),
+      outcomeTransform: try section.choice("outcomeTransform", SamplerSettings.OutcomeTransform.self)
+        ?? defaults.outcomeTransform,
+      lengthscalePrior: try section.choice("lengthscalePrior", SamplerSettings.LengthscalePrior.self)
+        ?? defaults.lengthscalePrior,
+      useStandardErrors: try section.boolean("useStandardErrors") ?? defaults.useStandardErrors,
+      schedule: try section.choice("schedule", SamplerSettings.Schedule.self) ?? defaults.schedule,
+      evaluations: try section.integer("evaluations", in: 10...1_000_000) ?? defaults.evaluations,
+      starts: try section.integer("starts", in: 1...10_000) ?? defaults.starts,
+      feasibility: try section.boolean("feasibility") ?? defaults.feasibility,
+      convergenceEpsilon: try section.number("convergence", in: 0...1) ?? defaults.convergenceEpsilon,
+      convergenceWindow: try section.integer("convergenceWindow", in: 1...100_000) ?? defaults.convergenceWindow)
+  }
+
+  /// `base` (default: the un-injected base made 10 % worse), `inferred`, or a value for every objective.
+  private static func readReference(
+    _ section: ConfigurationSection, objectives: [Objective]
+  ) throws -> SamplerSettings.Reference {
+    if let name = try? section.string("reference") {
+      switch name {
+      case "base": return .null
+      case "inferred": return .inferred
+      default:
+        throw section.error(
+          "reference", "'\(name)' is no reference point", "Write base, inferred, or {loss: 1.9, rougeL: 0.22}")
+      }
     }
-    return SamplerSection(
-      kind: try section.choice("name", SamplerSection.Kind.self) ?? .saasNEHVI,
-      initial: try section.integer("initial", in: 1...1_000_000) ?? 100,
-      design: try section.choice("design", SamplerSection.Design.self) ?? .sobol, schedule: schedule,
-      outcomeTransform: try section.choice("outcomeTransform", SamplerSection.OutcomeTransform.self) ?? .standardize,
-      lengthscalePrior: try section.choice("lengthscalePrior", SamplerSection.LengthscalePrior.self) ?? .saas,
-      useStandardErrors: try section.boolean("useStandardErrors") ?? false,
-      evaluations: try section.integer("evaluations", in: 10...1_000_000) ?? 2000)
+    guard let values = try section.optionalSection("reference") else { return .null }
+    var point: [String: Double] = [:]
+    for objective in objectives {
+      guard let value = try values.number(objective.name) else {
+        throw values.error(objective.name, "no reference value for this objective", "Give every objective a value")
+      }
+      point[objective.name] = value
+    }
+    return .fixed(point)
   }
 
   static func readEvaluator(_ root: ConfigurationSection) throws -> EvaluatorSection {

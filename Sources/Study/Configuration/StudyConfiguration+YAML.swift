@@ -32,16 +32,14 @@ extension StudyConfiguration {
     evaluator = try Self.readEvaluator(root)
     space = try Self.readSpace(root, isMemory: evaluator.kind == .memory)
     objectives = try Self.readObjectives(root)
-    sampler = try Self.readSampler(root)
+    sampler = try Self.readSampler(root, objectives: objectives)
     budget = try study.integer("budget", in: 1...10_000_000) ?? 200
     if budget < sampler.initial {
       throw study.error(
         "budget", "\(budget) trials are fewer than the initial design's \(sampler.initial)",
         "Raise study.budget or lower sampler.initial")
     }
-    limits = Limits(
-      seconds: try study.seconds("time", in: 1...1e9), convergence: try study.number("convergence", in: 0...1),
-      convergenceWindow: try study.integer("convergenceWindow", in: 1...100_000) ?? 20)
+    limits = Limits(seconds: try study.seconds("time", in: 1...1e9))
     base = try Self.readBase(root)
     data = try Self.readData(root)
     memory = try Self.readMemory(root)

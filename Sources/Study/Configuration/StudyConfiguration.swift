@@ -1,3 +1,5 @@
+import BayesianOptimization
+
 /// Everything that a study's YAML file says, checked and with its defaults filled in.
 ///
 /// Plain data: coordinator, worker and command line read the same value. Keys are documented in `configs/README.md`.
@@ -10,8 +12,8 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
   public var budget: Int
   public var limits: Limits
   public var space: SpaceSection
-  public var objectives: [ObjectiveSection]
-  public var sampler: SamplerSection
+  public var objectives: [Objective]
+  public var sampler: SamplerSettings
   public var evaluator: EvaluatorSection
   public var base: BaseSection
   public var data: DataSection
@@ -26,9 +28,6 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
   public struct Limits: Codable, Equatable, Sendable {
     /// Wall-clock seconds of searching; nil = no limit.
     public var seconds: Double?
-    /// Stop when the relative gain in hypervolume over the last `convergenceWindow` trials is below this; nil = never.
-    public var convergence: Double?
-    public var convergenceWindow: Int
   }
 
   /// The search space: the paper's (layers, count, ranks) or named factors.
@@ -39,61 +38,15 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     public var maximumCount: Int
     public var ranks: [Int]
     public var placement: Placement
-    /// Factors that are not searched.
+    /// Active layers when they are not searched.
     public var fixedLayers: [Int]?
-    public var fixedCount: Int?
-    public var fixedRank: Int?
     /// Largest number of trainable parameters of a valid configuration; nil = no guard.
     public var maximumTrainable: Int?
+    /// Largest effective rank (n·r) of one matrix; nil = no guard.
+    public var maximumEffectiveRank: Int?
     public var dedupeByEffectiveRank: Bool
     /// Named factors of a generic space; when present, the keys above are unused.
-    public var factors: [FactorSection]?
-  }
-
-  public enum Placement: String, Codable, CaseIterable, Sendable { case perLayer, total, onePerLayer }
-
-  /// A named factor of a generic space.
-  public struct FactorSection: Codable, Equatable, Sendable {
-    public enum Kind: String, Codable, CaseIterable, Sendable { case `switch`, integer, ordinal, categorical }
-    public var name: String
-    public var kind: Kind
-    /// Bounds of an integer.
-    public var minimum: Int?
-    public var maximum: Int?
-    /// Numbers of an ordinal factor, ascending.
-    public var values: [Double]?
-    /// Names of a categorical factor.
-    public var categories: [String]?
-  }
-
-  public struct ObjectiveSection: Codable, Equatable, Sendable {
-    public enum Direction: String, Codable, CaseIterable, Sendable { case minimize, maximize }
-    public var name: String
-    public var direction: Direction
-    /// Reference value for the hypervolume, in the objective's own unit; nil = inferred.
-    public var reference: Double?
-  }
-
-  public struct SamplerSection: Codable, Equatable, Sendable {
-    public enum Kind: String, Codable, CaseIterable, Sendable {
-      case saasNEHVI = "saas-nehvi"
-      case random, sobol, nsga2
-    }
-    public enum Design: String, Codable, CaseIterable, Sendable { case sobol, random }
-    public enum OutcomeTransform: String, Codable, CaseIterable, Sendable { case standardize, copula }
-    public enum LengthscalePrior: String, Codable, CaseIterable, Sendable { case saas, logNormal }
-    public var kind: Kind
-    /// Points of the initial design.
-    public var initial: Int
-    public var design: Design
-    /// Name of the sampling schedule: default, nuts, botorch, autopeft, timings.
-    public var schedule: String
-    public var outcomeTransform: OutcomeTransform
-    public var lengthscalePrior: LengthscalePrior
-    /// Whether observed standard errors enter the noise model.
-    public var useStandardErrors: Bool
-    /// Acquisition evaluations per proposal.
-    public var evaluations: Int
+    public var factors: [Factor]?
   }
 
   /// What a worker runs for a trial.
@@ -148,42 +101,51 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     public var targets: [String]
   }
 
+  /// Stage 1: memory injection.
   public struct TrainingSection: Codable, Equatable, Sendable {
+    public enum Schedule: String, Codable, CaseIterable, Sendable { case linear, cosine }
     public var epochs: Int
+    /// Epochs when the winner is trained again for the comparison; nil = `epochs`.
+    public var finalEpochs: Int?
     public var batch: Int
     public var learningRate: Double
     public var weightDecay: Double
     /// Share of the steps that warm up.
     public var warmup: Double
+    public var schedule: Schedule
     /// Largest gradient norm; 0 = no clipping.
     public var clip: Double
-    /// Tokens of one training line; nil = what the base allows.
+    /// Tokens of one training example; nil = what the base allows, at most 768.
     public var maximumLength: Int?
     /// Earlier history items shown before the one that is predicted.
     public var window: Int
+    /// Whether the loss counts the shown items too.
+    public var labelContext: Bool
   }
 
+  /// Stage 2: instruction tuning.
   public struct InstructionTuningSection: Codable, Equatable, Sendable {
-    public enum Mode: String, Codable, CaseIterable, Sendable { case sameMemory, freshAdapter }
+    public enum Mode: String, Codable, CaseIterable, Sendable { case sameMemory, freshAdapter, none }
     public var mode: Mode
     public var epochs: Int
     public var batch: Int
     public var learningRate: Double
-    public var weightDecay: Double
-    public var warmup: Double
-    public var clip: Double
-    /// Rank and alpha of the fresh adapter.
+    /// Rank and alpha of the fresh adapter; alpha nil = the rank.
     public var rank: Int
     public var alpha: Double?
+    /// Stage 2 before every trial is measured, too.
+    public var duringSearch: Bool
   }
 
   public struct EvaluationSection: Codable, Equatable, Sendable {
     /// Largest number of generated tokens per reply.
     public var maximumNewTokens: Int
-    /// Validation samples per trial; nil = all.
-    public var validationSamples: Int?
-    /// Share of stage 2's steps trained before a trial is measured; 0 = stage 1 only.
-    public var briefInstructionTuning: Double
+    /// Samples of a part that are answered, evenly spread; nil = all.
+    public var samples: Int?
+    /// Replies generated at a time.
+    public var batch: Int
+    /// Porter-stem words for ROUGE.
+    public var stemmer: Bool
   }
 
   public struct CoordinatorSection: Codable, Equatable, Sendable {

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+
+/// `engram`: searches, trains, measures and exports memory for language models.
+@main
+struct Engram: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "engram",
+    abstract:
+      "Makes a language model personal: injects a person's history as LoRA memory and searches for the best one.",
+    discussion: """
+      The main job on one machine:   engram search configs/quickstart.yaml --workers 2
+      The same across machines:      engram coordinator CONFIG --bind tcp://…   and   engram worker CONFIG --connect tcp://…
+
+      Exit status: 0 ok, 1 unexpected, 2 usage, 3 not found, 4 conflict, 5 storage, 6 refused, 75 temporary, \
+      130 interrupted.
+      """,
+    version: BuildInformation.version,
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Search:",
+        subcommands: [
+          SearchCommand.self, CoordinatorCommand.self, WorkerCommand.self, StudyCommand.self,
+          TrialCommand.self,
+        ]),
+      CommandGroup(name: "Optimise from files:", subcommands: [SuggestCommand.self, ParetoCommand.self]),
+      CommandGroup(
+        name: "Models and data:",
+        subcommands: [MemoryCommand.self, ModelCommand.self, DataCommand.self, MetricsCommand.self]),
+      CommandGroup(
+        name: "See and check:",
+        subcommands: [PlotCommand.self, DoctorCommand.self, KeysCommand.self, BenchCommand.self]),
+      CommandGroup(name: "Internal:", subcommands: [TrainerCommand.self]),
+    ])
+
+  static func main() async {
+    do {
+      let command = try parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        var synchronous = command
+        try synchronous.run()
+      }
+    } catch {
+      exit(after: error)
+    }
+  }
+
+  /// Prints what the error means and leaves with its status; the parser's own usage errors leave with 2.
+  private static func exit(after error: any Error) -> Never {
+    let code = exitCode(for: error)
+    let isParserError = !(error is CommandError) && code.rawValue != ExitCode.failure.rawValue
+    if isParserError || error is ExitCode {
+      let text = fullMessage(for: error)
+      if !text.isEmpty { code.isSuccess ? Terminal.print(text) : Terminal.printError(text) }
+      Foundation.exit(code == .validationFailure ? ExitStatus.usage.rawValue : code.rawValue)
+    }
+    let (status, text) = ExitStatus.describe(error)
+    Terminal.printError("engram: \(text)")
+    Foundation.exit(status.rawValue)
+  }
+}

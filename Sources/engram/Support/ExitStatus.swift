@@ -1,0 +1,78 @@
+import ArgumentParser
+import Foundation
+import Study
+
+/// What the process tells its caller.
+enum ExitStatus: Int32 {
+  case success = 0
+  case unexpected = 1
+  case usage = 2
+  case notFound = 3
+  case conflict = 4
+  case storage = 5
+  case refused = 6
+  /// Try again later (sysexits' EX_TEMPFAIL).
+  case temporary = 75
+  case interrupted = 130
+}
+
+/// An error of the command line itself: the status to exit with, what went wrong and what to do.
+struct CommandError: Error, CustomStringConvertible {
+  var status: ExitStatus
+  var message: String
+
+  init(_ status: ExitStatus, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+
+  var description: String { message }
+}
+
+extension ExitStatus {
+  /// The status and text for any error that reaches the command line.
+  static func describe(_ error: any Error) -> (ExitStatus, String) {
+    switch error {
+    case let error as CommandError: return (error.status, error.message)
+    case let error as ConfigurationError:
+      return (error.message == "no such file" ? .notFound : .usage, error.description)
+    case let error as StudyError: return (status(of: error.code), error.description)
+    case is CancellationError: return (.interrupted, "interrupted")
+    case let error as CocoaError: return (status(of: error), describe(error))
+    default: return (.unexpected, "\(error)")
+    }
+  }
+
+  private static func status(of code: StudyError.Code) -> ExitStatus {
+    switch code {
+    case .notFound, .unknownTrial, .unknownToken: .notFound
+    case .locked, .alreadyExists, .conflictingResult, .duplicateKey, .wrongStudy, .illegalTransition,
+      .sequenceConflict:
+      .conflict
+    case .newerSchema: .refused
+    case .busy: .temporary
+    case .invalidResult: .usage
+    default: .storage
+    }
+  }
+
+  private static func status(of error: CocoaError) -> ExitStatus {
+    switch error.code {
+    case .fileNoSuchFile, .fileReadNoSuchFile: .notFound
+    case .fileWriteOutOfSpace, .fileWriteNoPermission, .fileWriteVolumeReadOnly: .storage
+    case .fileReadNoPermission: .refused
+    default: .unexpected
+    }
+  }
+
+  private static func describe(_ error: CocoaError) -> String {
+    let path = error.filePath ?? error.url?.path
+    let place = path.map { "\($0): " } ?? ""
+    switch error.code {
+    case .fileNoSuchFile, .fileReadNoSuchFile: return "\(place)no such file. Check the path"
+    case .fileWriteOutOfSpace: return "\(place)the disk is full. Free space and run the same command again"
+    case .fileWriteNoPermission, .fileReadNoPermission: return "\(place)permission denied. Check the owner and mode"
+    default: return "\(place)\(error.localizedDescription)"
+    }
+  }
+}

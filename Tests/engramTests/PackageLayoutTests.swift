@@ -1,0 +1,92 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The modules' arrows: what each target may import directly. An edge that is not here fails the test.
+@Suite("Package layout")
+struct PackageLayoutTests {
+  private static let allowed: [String: Set<String>] = [
+    "CZeroMQ": [], "CBLAS": [], "CKernels": [], "RandomStreams": [],
+    "LinearAlgebra": ["CBLAS", "CKernels"],
+    "BayesianOptimization": ["LinearAlgebra", "RandomStreams"],
+    "LanguageModel": ["CBLAS", "CKernels", "RandomStreams"],
+    "Personalization": ["LanguageModel"],
+    "Study": ["BayesianOptimization"],
+    "StudyDatabase": ["Study"],
+    "WireProtocol": ["Study"],
+    "Transport": ["CZeroMQ", "WireProtocol"],
+    "Coordinator": ["Study", "StudyDatabase", "WireProtocol", "Transport"],
+    "Worker": ["WireProtocol", "Transport", "Personalization"],
+    "Report": ["StudyDatabase", "BayesianOptimization"],
+  ]
+
+  private struct Description: Decodable {
+    struct Target: Decodable {
+      var name: String
+      var type: String
+      var target_dependencies: [String]?
+    }
+    var targets: [Target]
+  }
+
+  private static let root = Fixtures.directory.deletingLastPathComponent().deletingLastPathComponent()
+
+  private static func describe() throws -> Description {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    // A scratch folder of its own: the test's own build holds the lock of the usual one.
+    let scratch = try TemporaryFolder("engram-describe")
+    process.arguments = [
+      "swift", "package", "--package-path", root.path, "--scratch-path", scratch.url.path, "describe", "--type", "json",
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let data = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return try JSONDecoder().decode(Description.self, from: data)
+  }
+
+  @Test("no target depends on a module that is not below it") func edges() throws {
+    let description = try Self.describe()
+    var checked = 0
+    for target in description.targets where target.type != "test" {
+      if target.name == "engram" || target.name == "TestSupport" { continue }
+      let allowed = try #require(Self.allowed[target.name], "a target outside the table: \(target.name)")
+      let extra = Set(target.target_dependencies ?? []).subtracting(allowed)
+      #expect(extra.isEmpty, "\(target.name) must not depend on \(extra.sorted())")
+      checked += 1
+    }
+    #expect(checked == Self.allowed.count)
+  }
+
+  @Test("imports follow the arrows") func imports() throws {
+    var reachable: [String: Set<String>] = [:]
+    func below(_ module: String) -> Set<String> {
+      if let known = reachable[module] { return known }
+      let direct = Self.allowed[module] ?? []
+      let all = direct.reduce(into: direct) { $0.formUnion(below($1)) }
+      reachable[module] = all
+      return all
+    }
+    var files = 0
+    for module in Self.allowed.keys {
+      let folder = Self.root.appendingPathComponent("Sources/\(module)")
+      let walker = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+      while let file = walker?.nextObject() as? URL {
+        guard file.pathExtension == "swift" else { continue }
+        files += 1
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where line.contains("import ")
+        {
+          let words = line.split(separator: " ")
+          guard let at = words.firstIndex(of: "import"), at + 1 < words.count, at <= 2 else { continue }
+          let name = String(words[at + 1])
+          guard Self.allowed[name] != nil else { continue }
+          #expect(below(module).contains(name), "\(file.lastPathComponent) of \(module) imports \(name)")
+        }
+      }
+    }
+    #expect(files > 50)
+  }
+}
