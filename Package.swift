@@ -27,8 +27,15 @@ let package = Package(
     .target(
       name: "LanguageModel",
       dependencies: ["CBLAS", "CKernels", "RandomStreams", .product(name: "Crypto", package: "swift-crypto")]),
-    .target(name: "Personalization", dependencies: ["LanguageModel"]),
-    .target(name: "Study", dependencies: ["BayesianOptimization", .product(name: "Yams", package: "Yams")]),
+    .target(
+      name: "Personalization",
+      dependencies: ["LanguageModel", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(
+      name: "Study",
+      dependencies: [
+        "BayesianOptimization", .product(name: "Yams", package: "Yams"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .target(name: "StudyDatabase", dependencies: ["Study", .product(name: "GRDB", package: "GRDB.swift")]),
     .target(name: "WireProtocol", dependencies: ["Study"]),
     .target(name: "Transport", dependencies: ["CZeroMQ", "WireProtocol"]),
@@ -51,6 +58,20 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "RandomStreams", "TestSupport"]),
+    .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
+    .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
+    .testTarget(name: "LanguageModelTests", dependencies: ["LanguageModel", "TestSupport"]),
+    .testTarget(name: "PersonalizationTests", dependencies: ["Personalization", "TestSupport"]),
+    .testTarget(name: "StudyTests", dependencies: ["Study", "TestSupport"]),
+    .testTarget(name: "StudyDatabaseTests", dependencies: ["StudyDatabase", "TestSupport"]),
+    .testTarget(name: "WireProtocolTests", dependencies: ["WireProtocol", "TestSupport"]),
+    .testTarget(name: "TransportTests", dependencies: ["Transport", "TestSupport"]),
+    .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
+    .testTarget(name: "WorkerTests", dependencies: ["Worker", "TestSupport"]),
+    .testTarget(name: "ReportTests", dependencies: ["Report", "TestSupport"]),
+    .testTarget(name: "engramTests", dependencies: ["engram", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

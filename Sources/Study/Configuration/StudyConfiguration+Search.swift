@@ -95,12 +95,14 @@ extension StudyConfiguration {
     return objectives
   }
 
-  static func readSampler(_ root: ConfigurationSection, objectives: [Objective]) throws -> SamplerSettings {
+  static func readSampler(
+    _ root: ConfigurationSection, objectives: [Objective], minimumInitial: Int = 1
+  ) throws -> SamplerSettings {
     let section = try root.section("sampler")
     let defaults = SamplerSettings()
     return SamplerSettings(
       kind: try section.choice("name", SamplerSettings.Kind.self) ?? defaults.kind,
-      initial: try section.integer("initial", in: 1...1_000_000) ?? defaults.initial,
+      initial: try section.integer("initial", in: minimumInitial...1_000_000) ?? defaults.initial,
       initialDesign: try section.choice("design", SamplerSettings.InitialDesign.self) ?? defaults.initialDesign,
       reference: try readReference(section, objectives: objectives),
       outcomeTransform: try section.choice("outcomeTransform", SamplerSettings.OutcomeTransform.self)

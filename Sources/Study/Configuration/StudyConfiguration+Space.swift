@@ -19,32 +19,38 @@ extension StudyConfiguration {
   /// - Throws: `ConfigurationError` when file and base disagree or a rank does not fit the matrices,
   ///   `SearchSpaceError` when nothing valid is left.
   public func makeSpace(base: BaseShape?, file: String) throws -> SearchSpace {
-    if let factors = space.factors { return try SearchSpace(factors: factors) }
-    if let base, let layers = space.layers, layers != base.layers {
+    try space.makeSpace(base: base, file: file)
+  }
+}
+
+extension StudyConfiguration.SpaceSection {
+  func makeSpace(base: StudyConfiguration.BaseShape?, file: String) throws -> SearchSpace {
+    if let factors { return try SearchSpace(factors: factors) }
+    if let base, let layers, layers != base.layers {
       throw ConfigurationError(
         file: file, key: "space.layers", message: "\(layers) layers, but the base has \(base.layers)",
         remedy: "Write \(base.layers), or leave the key out")
     }
-    guard let layers = base?.layers ?? space.layers else {
+    guard let layers = base?.layers ?? layers else {
       throw ConfigurationError(
         file: file, key: "space.layers", message: "the number of layers is not given", remedy: "Write layers: 32")
     }
-    if let bad = space.fixedLayers?.first(where: { $0 < 0 || $0 >= layers }) {
+    if let bad = fixedLayers?.first(where: { $0 < 0 || $0 >= layers }) {
       throw ConfigurationError(
         file: file, key: "space.fixed.layers", message: "layer \(bad) does not exist in a base of \(layers) layers",
         remedy: "Layers are numbered from 0 to \(layers - 1)")
     }
     let smallest = base?.matrices.map { min($0.input, $0.output) }.min()
-    if let smallest, let rank = space.ranks.last, rank > smallest {
+    if let smallest, let rank = ranks.last, rank > smallest {
       throw ConfigurationError(
         file: file, key: "space.ranks", message: "rank \(rank) is larger than the base's matrices (\(smallest))",
         remedy: "Use ranks up to \(smallest / 2)")
     }
     return try SearchSpace(
       memory: MemorySpace(
-        layers: layers, count: space.minimumCount...space.maximumCount, ranks: space.ranks,
-        placement: space.placement, fixedLayers: space.fixedLayers,
-        dedupeByEffectiveRank: space.dedupeByEffectiveRank, matrices: base?.matrices ?? [],
-        maxTrainable: space.maximumTrainable, maxEffectiveRank: space.maximumEffectiveRank))
+        layers: layers, count: minimumCount...maximumCount, ranks: ranks,
+        placement: placement, fixedLayers: fixedLayers,
+        dedupeByEffectiveRank: dedupeByEffectiveRank, matrices: base?.matrices ?? [],
+        maxTrainable: maximumTrainable, maxEffectiveRank: maximumEffectiveRank))
   }
 }

@@ -1,0 +1,44 @@
+import BayesianOptimization
+import Foundation
+
+/// The search problem of a space file: `space`, `objectives` and, where given, `sampler`.
+///
+/// A study's file is a space file too; its other sections are not looked at.
+public struct SpaceFile: Sendable {
+  public var space: SearchSpace
+  public var objectives: [Objective]
+  /// Settings of the sampler; `initial` is 0 where the file does not name it.
+  public var sampler: SamplerSettings
+
+  /// Reads a space file.
+  ///
+  /// - Throws: `ConfigurationError` with file, line and key; `SearchSpaceError` when nothing valid is left.
+  public init(contentsOf url: URL) throws {
+    let text: String
+    do {
+      text = try String(contentsOf: url, encoding: .utf8)
+    } catch {
+      throw ConfigurationError(
+        file: url.relativePath, message: "no such file, or not UTF-8 text", remedy: "Check the path")
+    }
+    try self.init(yaml: text, file: url.relativePath)
+  }
+
+  /// Reads a space file's text; `file` is named in errors.
+  public init(yaml: String, file: String) throws {
+    let root = try ConfigurationSection(text: yaml, file: file)
+    for other in [
+      "study", "evaluator", "base", "data", "memory", "training", "instructionTuning", "evaluation", "coordinator",
+      "artifacts",
+    ] {
+      _ = root.contains(other)
+    }
+    let section = try StudyConfiguration.readSpace(root, isMemory: false)
+    objectives = try StudyConfiguration.readObjectives(root)
+    let hasInitial = try root.section("sampler").integer("initial") != nil
+    sampler = try StudyConfiguration.readSampler(root, objectives: objectives, minimumInitial: 0)
+    if !hasInitial { sampler.initial = 0 }
+    try root.finish()
+    space = try section.makeSpace(base: nil, file: file)
+  }
+}

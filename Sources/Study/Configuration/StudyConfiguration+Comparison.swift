@@ -1,0 +1,82 @@
+import Crypto
+import Foundation
+
+extension StudyConfiguration {
+  /// The resolved configuration as canonical JSON: sorted keys, all defaults filled in.
+  public var canonicalText: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    // Plain data with finite numbers (the reader refuses others): encoding cannot fail.
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+
+  /// Reads what `canonicalText` wrote.
+  public init(canonicalText: String) throws {
+    self = try JSONDecoder().decode(Self.self, from: Data(canonicalText.utf8))
+  }
+
+  /// A key whose value differs between two configurations.
+  public struct Difference: Sendable, Equatable, CustomStringConvertible {
+    public var key: String
+    public var stored: String
+    public var given: String
+    public var description: String { "\(key): the study has \(stored), the file says \(given)" }
+  }
+
+  /// What differs from the configuration a study was made with, leaving out what may change on resume: budget, limits,
+  /// timing of the coordinator, artifacts and where files lie (their content is compared by fingerprint).
+  public func differences(from stored: StudyConfiguration) -> [Difference] {
+    let (mine, theirs) = (Self.comparable(self), Self.comparable(stored))
+    return Set(mine.keys).union(theirs.keys).sorted().compactMap { key in
+      let (given, old) = (mine[key] ?? "nothing", theirs[key] ?? "nothing")
+      return given == old ? nil : Difference(key: key, stored: old, given: given)
+    }
+  }
+
+  private static func comparable(_ configuration: StudyConfiguration) -> [String: String] {
+    var flat: [String: String] = [:]
+    let value = try? JSONSerialization.jsonObject(with: Data(configuration.canonicalText.utf8))
+    flatten(value ?? [:], path: "", into: &flat)
+    let free = ["budget", "limits.", "coordinator.", "artifacts.", "base.path", "data.users", "data.samples"]
+    return flat.filter { entry in !free.contains { entry.key == $0 || ($0.hasSuffix(".") && entry.key.hasPrefix($0)) } }
+  }
+
+  private static func flatten(_ value: Any, path: String, into flat: inout [String: String]) {
+    switch value {
+    case let object as [String: Any]:
+      for (key, child) in object { flatten(child, path: path.isEmpty ? key : "\(path).\(key)", into: &flat) }
+    case let list as [Any]:
+      flat[path] = "[" + list.map { "\($0)" }.joined(separator: ", ") + "]"
+    default: flat[path] = "\(value)"
+    }
+  }
+
+  /// SHA-256 of everything that changes a trial's value besides base, data and θ: evaluator, memory, training,
+  /// instruction tuning, evaluation, split and templates. Workers and coordinator must agree on it.
+  public var settingsFingerprint: String {
+    struct Settings: Encodable {
+      var evaluator: EvaluatorSection.Kind
+      var problem: String?
+      var noise: [String: Double]
+      var placement: String
+      var memory: MemorySection
+      var training: TrainingSection
+      var instructionTuning: InstructionTuningSection
+      var evaluation: EvaluationSection
+      var split: DataSection.Split
+      var injectTestUserHistory: Bool
+      var templates: [String: String]
+      var precision: Precision
+      var objectives: [String]
+    }
+    let settings = Settings(
+      evaluator: evaluator.kind, problem: evaluator.problem, noise: evaluator.noise,
+      placement: space.placement.rawValue, memory: memory, training: training, instructionTuning: instructionTuning,
+      evaluation: evaluation, split: data.split, injectTestUserHistory: data.injectTestUserHistory,
+      templates: data.templates, precision: base.precision, objectives: objectives.map(\.name))
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let data = (try? encoder.encode(settings)) ?? Data()
+    return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+  }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Foundation
+import Personalization
+import Report
+
+struct DataCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "data", abstract: "Import, count and split personal records (JSON Lines).",
+    subcommands: [ImportCommand.self, StatsCommand.self, SplitCommand.self])
+
+  struct ImportCommand: ParsableCommand {
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+      case malpMedical = "malp-medical"
+    }
+
+    static let configuration = CommandConfiguration(
+      commandName: "import", abstract: "Turn a public dataset's raw files into users.jsonl and samples.jsonl.",
+      discussion: """
+        malp-medical: MaLP's MedicalDialogue (profiles_4.json and the dialogues*.json files in one folder). That release \
+        links no dialogue to a profile: dialogue k, files in name order, goes to profile k mod P.
+        """)
+
+    @Argument(help: "Which raw format: malp-medical.") var dataset: Format
+    @Argument(help: "Folder with the raw files.") var input: String
+    @Option(help: "Folder that receives users.jsonl and samples.jsonl.") var output: String
+
+    func run() throws {
+      let result = try MedicalDialogueImporter.read(folder: URL(fileURLWithPath: input, isDirectory: true))
+      let folder = URL(fileURLWithPath: output, isDirectory: true)
+      try result.dataset.write(to: folder)
+      let source = DataSource(format: dataset.rawValue, association: result.association)
+      try Data(JSON.pretty(source).utf8).write(to: DataSource.file(beside: folder), options: .atomic)
+      Terminal.print(
+        """
+        \(result.dataset.users.count) users, \(result.dataset.samples.count) samples from \(result.dialogues) dialogues \
+        and \(result.profiles) profiles
+        \(result.unparsableProfiles) unparsable profiles left out, \(result.swappedTurns) turns with swapped speakers \
+        corrected, \(result.emptyPairs) empty pairs dropped
+        association: \(result.association) (the release links no dialogue to a profile)
+        written to \(output)/users.jsonl and \(output)/samples.jsonl
+        """)
+    }
+  }
+
+  /// Where imported records came from; `source.json` beside them.
+  struct DataSource: Codable {
+    var format: String
+    var association: String
+
+    static func file(beside folder: URL) -> URL { folder.appendingPathComponent("source.json") }
+    static func read(beside folder: URL) -> DataSource? {
+      (try? Data(contentsOf: file(beside: folder))).flatMap { try? JSONDecoder().decode(DataSource.self, from: $0) }
+    }
+  }
+
+  /// Where records are.
+  struct Records: ParsableArguments {
+    @Option(help: "users.jsonl.") var users: String
+    @Option(help: "samples.jsonl.") var samples: String
+
+    func read() throws -> Dataset {
+      try Dataset.read(users: URL(fileURLWithPath: users), samples: URL(fileURLWithPath: samples))
+    }
+  }
+
+  struct StatsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "stats", abstract: "The columns of the paper's Table 1: users, samples, lengths.")
+
+    @OptionGroup var records: Records
+    @OptionGroup var options: FormatOptions
+
+    func run() throws {
+      let source = DataSource.read(beside: URL(fileURLWithPath: records.users).deletingLastPathComponent())
+      let statistics = try records.read().statistics(association: source?.association)
+      if options.format == .json { return Terminal.print(try JSON.line(statistics)) }
+      var table = TextTable([
+        ("users", .right), ("samples", .right), ("len(history)", .right), ("avg. len(content)", .right),
+        ("avg. len(response)", .right), ("association", .left),
+      ])
+      table.add([
+        "\(statistics.users)", "\(statistics.samples)", String(format: "%.1f", statistics.historyLength),
+        String(format: "%.1f", statistics.contentWords), String(format: "%.1f", statistics.responseWords),
+        statistics.association ?? "",
+      ])
+      table.print(as: options.format)
+    }
+  }
+
+  struct SplitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "split", abstract: "Assign samples to train, validation and test (70/10/20).")
+
+    @OptionGroup var records: Records
+    @Option(help: "within-user (each user's samples in time order) or user-disjoint.") var mode: String = "within-user"
+    @Option(help: "Seed of the shuffle of users.") var seed: UInt64 = 0
+    @Option(help: "Folder that receives users.jsonl and samples.jsonl, every sample with its part in `split`.")
+    var output: String
+
+    func run() throws {
+      let modes: [String: SplitPolicy.Mode] = ["within-user": .withinUser, "user-disjoint": .userDisjoint]
+      guard let chosen = modes[mode] else {
+        throw CommandError(.usage, "--mode \(mode): choose within-user or user-disjoint")
+      }
+      let dataset = try records.read()
+      let split = try dataset.split(SplitPolicy(mode: chosen, seed: seed))
+      var samples = dataset.samples
+      for part in SplitPart.allCases { for index in split[part] { samples[index].split = part } }
+      try Dataset(users: dataset.users, samples: samples).write(to: URL(fileURLWithPath: output, isDirectory: true))
+      Terminal.print(
+        "\(split.train.count) train, \(split.validation.count) validation, \(split.test.count) test: \(output)")
+    }
+  }
+}
