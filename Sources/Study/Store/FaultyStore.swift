@@ -1,0 +1,64 @@
+import Foundation
+import Synchronization
+
+/// A store that fails on purpose, around any other store.
+///
+/// Two kinds of fault: the write does not happen, or it happens and the caller is told that it did not (the fault that
+/// finds missing idempotency). Faults are planned by the running number of the commit, from 1.
+public final class FaultyStore: StudyStore {
+  /// What happens at a planned commit.
+  public enum Fault: Hashable, Sendable {
+    /// Nothing is written, this error is thrown.
+    case fail(StudyError)
+    /// Everything is written, this error is thrown all the same.
+    case executeAndFail(StudyError)
+  }
+
+  private struct Plan {
+    var commits = 0
+    var fired = 0
+    var readsFail = false
+    var decide: @Sendable (Int) -> Fault?
+  }
+
+  private let base: any StudyStore
+  private let plan: Mutex<Plan>
+
+  /// Wraps `base`; `decide` gives the fault of the k-th commit (k from 1), or nil.
+  public init(_ base: any StudyStore, decide: @escaping @Sendable (_ commit: Int) -> Fault?) {
+    self.base = base
+    plan = Mutex(Plan(decide: decide))
+  }
+
+  /// Number of commits tried so far.
+  public var commits: Int { plan.withLock { $0.commits } }
+  /// Number of faults that fired; a fault test asserts that it is positive.
+  public var fired: Int { plan.withLock { $0.fired } }
+
+  /// Replaces the plan of faults from the next commit on.
+  public func replan(_ decide: @escaping @Sendable (Int) -> Fault?) { plan.withLock { $0.decide = decide } }
+
+  public func commit(_ transition: Transition) throws {
+    let fault = plan.withLock { plan in
+      plan.commits += 1
+      let fault = plan.decide(plan.commits)
+      if fault != nil { plan.fired += 1 }
+      return fault
+    }
+    switch fault {
+    case .fail(let error): throw error
+    case .executeAndFail(let error):
+      try base.commit(transition)
+      throw error
+    case nil: try base.commit(transition)
+    }
+  }
+
+  public func load() throws -> StudyRecord { try base.load() }
+  public func lastEventNumber() throws -> Int { try base.lastEventNumber() }
+  public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
+    try base.events(after: number, limit: limit)
+  }
+  public func reports(trial: Int) throws -> [IntermediateReport] { try base.reports(trial: trial) }
+  public func warmStart(trial: Int) throws -> Data? { try base.warmStart(trial: trial) }
+}
