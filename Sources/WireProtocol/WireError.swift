@@ -48,7 +48,9 @@ public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
   public init(_ code: Code, _ message: String, at location: String = "") {
     self.code = code
     self.message = message
-    self.location = location
+    // A location may hold a field name that the other side chose: no control characters into the log.
+    self.location = String(
+      String.UnicodeScalarView(location.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }))
   }
 
   public var description: String {

@@ -80,16 +80,21 @@ struct FieldReader {
 
   /// Names with finite numbers; a `null` number is read as not-a-number.
   mutating func numbers(_ name: String, max: Int) throws(WireError) -> [String: Double] {
-    let value = try value(name)
-    guard case .object(let fields) = value else { throw mismatch(name, "an object of numbers", value) }
-    guard fields.count <= max else { throw WireError(.tooMany, "more than \(max) numbers", at: location(name)) }
+    try Self.numbers(value(name), max: max, at: location(name))
+  }
+
+  static func numbers(_ value: JSONValue, max: Int, at location: String) throws(WireError) -> [String: Double] {
+    guard case .object(let fields) = value else {
+      throw WireError(.wrongType, "expected an object of numbers, found \(value.kind)", at: location)
+    }
+    guard fields.count <= max else { throw WireError(.tooMany, "more than \(max) numbers", at: location) }
     var numbers: [String: Double] = [:]
     for (key, element) in fields {
       switch element {
       case .integer(let integer): numbers[key] = Double(integer)
       case .number(let number): numbers[key] = number
       case .null: numbers[key] = .nan
-      default: throw mismatch("\(name).\(key)", "a number or null", element)
+      default: throw WireError(.wrongType, "expected a number or null, found \(element.kind)", at: "\(location).\(key)")
       }
     }
     return numbers

@@ -81,7 +81,8 @@ public struct CoordinatorSession: Sendable {
     case submit(id: Int64, Submission)
     /// Store this piece of an artifact; the session has acknowledged nothing yet: answer with `settled(id:)`.
     case store(id: Int64, ArtifactChunk)
-    /// The worker no longer holds this attempt and nothing of it will come: release it, not counted.
+    /// The worker left while this attempt was on its way or in its hands, and nothing of it will come: release it,
+    /// not counted.
     case lost(AttemptToken)
     /// The connection is over; drop the session. Leases stay until they expire, unless the worker said goodbye.
     case closed(Closure)
@@ -113,15 +114,23 @@ public struct CoordinatorSession: Sendable {
   /// The attempt that this session believes the worker holds.
   public internal(set) var attempt: AttemptToken?
 
+  /// An assignment that was sent and is not known to have arrived.
+  struct Outstanding: Sendable {
+    var envelope: Envelope
+    var attempt: AttemptToken
+    var sent: Duration
+  }
+
   var nextID: Int64 = 1
   var lastHeard: Duration
-  var assignment: (assignment: Assignment, sent: Duration)?
-  var helloID: Int64 = 0
+  var outstanding: Outstanding?
   var violations = 0
   var isIdle = false
-  var isDraining = false
-  /// Messages that were passed on and not yet settled.
-  var unsettled: [Int64: AttemptToken?] = [:]
+  var drain: Drain?
+  /// Attempts that the worker was told to stop, while it may still execute them.
+  var cancelled: [AttemptToken: Cancellation.Reason] = [:]
+  /// Attempts for which `started` has been returned.
+  var startedAttempt: AttemptToken?
 
   /// - Parameter now: time of a monotonic clock since any fixed origin.
   public init(settings: Settings, now: Duration) {
@@ -131,7 +140,25 @@ public struct CoordinatorSession: Sendable {
 
   /// Handles one event and returns what to do, in order.
   public mutating func handle(_ event: Event, now: Duration) -> [Action] {
-    []
+    guard state != .closed else { return [] }
+    switch event {
+    case .received(let envelope):
+      lastHeard = now
+      return receive(envelope, now: now)
+    case .malformed(let error):
+      lastHeard = now
+      return refuseFrame(error)
+    case .clock: return tick(now: now)
+    case .admit(let continues): return admit(continues: continues)
+    case .refuse(let refusal): return refuse(refusal)
+    case .assign(let assignment): return assign(assignment, now: now)
+    case .settled(let id, let verdict): return [send(.ack(Acknowledgement(of: id, verdict: verdict)))]
+    case .cancel(let attempt, let reason): return cancel(attempt, reason)
+    case .drain(let request):
+      drain = request
+      isIdle = false
+      return state == .active ? [send(.drain(request))] : []
+    }
   }
 
   /// Moves the session's memory of the last sign of life forward by `gap`: call when the coordinator itself was

@@ -97,18 +97,103 @@ public struct WorkerSession: Sendable {
   /// The attempt in execution.
   public internal(set) var current: Assignment?
   /// Outcomes that wait for their acknowledgement, oldest first.
-  public internal(set) var retained: [Submission] = []
+  public var retained: [Submission] { outbox.map(\.submission) }
+  /// How the worker stands, as its heartbeats say.
+  public var phase: WorkerPhase {
+    if isDraining || stopReason != nil { return .draining }
+    if current != nil { return hasStarted ? .running : .preparing }
+    return isEvaluatorReady && outbox.count < Self.outboxLimit ? .idle : .preparing
+  }
+
+  /// An outcome on its way.
+  struct Outgoing: Sendable {
+    var submission: Submission
+    /// Number of its message in this session: the same every time it is sent.
+    var id: Int64
+    var pause: Duration
+    var due: Duration
+  }
+
+  /// With so many unacknowledged outcomes the worker asks for no more work.
+  static let outboxLimit = 64
+  /// How long a stopping worker waits for the acknowledgement of what it releases.
+  static let stopGrace: Duration = .seconds(3)
+
+  var hello: Hello
+  var outbox: [Outgoing] = []
+  var nextID: Int64 = 1
+  var draws: UInt64 = 0
+  var isEvaluatorReady = false
+  var hasStarted = false
+  var progress: Progress?
+  var isDraining = false
+  var drainReason = ""
+  var stopReason: String?
+  var leaveBy: Duration?
+  /// Attempts that are over: an assignment of one of them is a late copy. The last 256.
+  var finished: [AttemptToken] = []
+  /// An attempt of another study that the trainer may still execute; what comes of it is dropped.
+  var orphan: AttemptToken?
+  /// Messages whose acknowledgement means a chunk has arrived.
+  var chunks: [Int64: (sha256: String, offset: Int)] = [:]
+
+  var hellos = 0
+  var helloPause: Duration
+  var helloDue: Duration = .zero
+  var everWelcomed = false
+  var unansweredDue: Duration?
+  var lastHeard: Duration = .zero
+  var heartbeatDue: Duration = .zero
 
   /// - Parameters:
   ///   - hello: who the worker is; `running` and `retained` are filled in by the session.
   ///   - retained: outcomes read from the local file, with the study they belong to in `hello.studyIdentifier`.
   public init(settings: Settings = Settings(), hello: Hello, retained: [Submission] = []) {
     self.settings = settings
-    self.retained = retained
+    self.hello = hello
+    helloPause = settings.helloInterval
+    for submission in retained { enqueue(submission, now: .zero) }
+  }
+
+  /// When `clock` has something to do, at the latest.
+  public var nextDeadline: Duration {
+    switch state {
+    case .connecting: min(helloDue, leaveBy ?? helloDue)
+    case .active: min(outbox.map(\.due).min() ?? heartbeatDue, heartbeatDue, leaveBy ?? heartbeatDue)
+    case .left: .seconds(Int64.max / 2)
+    }
   }
 
   /// Handles one event and returns what to do, in order. Begin with `clock`: it says hello.
   public mutating func handle(_ event: Event, now: Duration) -> [Action] {
-    []
+    guard state != .left else { return [] }
+    switch event {
+    case .received(let envelope):
+      lastHeard = now
+      return receive(envelope, now: now)
+    case .malformed(let error): return [.log("refused a frame of the coordinator: \(error)")]
+    case .clock: return tick(now: now)
+    case .evaluatorReady:
+      isEvaluatorReady = true
+      return askForWork()
+    case .evaluatorLost:
+      isEvaluatorReady = false
+      return []
+    case .started(let token):
+      guard current?.attempt == token else { return [] }
+      hasStarted = true
+      return state == .active ? [send(.start(AttemptReference(attempt: token)))] : []
+    case .progress(let token, let progress):
+      if current?.attempt == token { self.progress = progress }
+      return []
+    case .report(let report):
+      return state == .active && current?.attempt == report.token ? [send(.report(report))] : []
+    case .finished(let submission): return finish(submission, now: now)
+    case .undeliverable: return []
+    case .chunk(let chunk):
+      chunks[nextID] = (chunk.sha256, chunk.offset)
+      return [send(.artifactChunk(chunk))]
+    case .stop(let reason): return stop(reason, now: now)
+    }
   }
 }

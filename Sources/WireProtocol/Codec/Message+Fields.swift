@@ -1,0 +1,157 @@
+import BayesianOptimization
+import Study
+
+extension Message {
+  /// The body of the JSON frame.
+  var fields: [String: JSONValue] {
+    switch self {
+    case .ready: [:]
+    case .hello(let hello): hello.fields
+    case .accepted(let reference), .start(let reference): ["attempt": reference.attempt.wire]
+    case .report(let report):
+      [
+        "attempt": report.token.wire, "trial": .integer(Int64(report.trial)), "step": .integer(Int64(report.step)),
+        "values": .numbers(report.values),
+      ]
+    case .heartbeat(let heartbeat): heartbeat.fields
+    case .result(let report): report.result.fields.merging(["attempt": report.attempt.wire]) { $1 }
+    case .failure(let report):
+      ["attempt": report.attempt.wire, "started": .bool(report.started), "record": .object(report.record.fields)]
+    case .released(let report):
+      [
+        "attempt": report.attempt.wire, "reason": .string(report.reason.rawValue),
+        "checkpointStep": .optional(report.checkpointStep),
+      ]
+    case .goodbye(let notice): ["reason": .string(notice.reason)]
+    case .artifactChunk(let chunk):
+      [
+        "sha256": .string(chunk.sha256), "totalBytes": .integer(Int64(chunk.totalBytes)),
+        "offset": .integer(Int64(chunk.offset)), "chunkSHA256": .string(chunk.chunkSHA256),
+        "chunkBytes": .integer(Int64(chunk.bytes.count)),
+      ]
+    case .welcome(let welcome): welcome.fields
+    case .refused(let refusal): ["code": .string(refusal.code.rawValue), "message": .string(refusal.message)]
+    case .assign(let assignment): assignment.fields
+    case .cancel(let cancellation):
+      ["attempt": cancellation.attempt.wire, "reason": .string(cancellation.reason.rawValue)]
+    case .drain(let drain): ["immediately": .bool(drain.immediately), "reason": .string(drain.reason)]
+    case .ack(let ack): ["of": .integer(ack.of), "verdict": .string(ack.verdict.rawValue)]
+    }
+  }
+}
+
+extension JSONValue {
+  /// Numbers by name; what is not finite becomes null.
+  static func numbers(_ values: [String: Double]) -> JSONValue { .object(values.mapValues(JSONValue.finite)) }
+  static func optional(_ value: Int?) -> JSONValue { value.map { .integer(Int64($0)) } ?? .null }
+  static func optional(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
+}
+
+extension AttemptToken {
+  var wire: JSONValue { .integer(Int64(rawValue)) }
+}
+
+extension Hello {
+  var fields: [String: JSONValue] {
+    [
+      "worker": .string(worker), "incarnation": .string(incarnation), "study": .string(study),
+      "build": .string(build),
+      "fingerprints": [
+        "base": .string(fingerprints.base), "data": .string(fingerprints.data),
+        "settings": .string(fingerprints.settings),
+      ],
+      "host": .string(host), "device": .string(device), "pid": .integer(Int64(pid)),
+      "capabilities": [
+        "memoryBytes": .integer(capabilities.memoryBytes), "cores": .integer(Int64(capabilities.cores)),
+        "evaluator": .string(capabilities.evaluator),
+      ],
+      "studyIdentifier": .optional(studyIdentifier), "running": running?.wire ?? .null,
+      "retained": .array(retained.map(\.wire)),
+    ]
+  }
+}
+
+extension Welcome {
+  var fields: [String: JSONValue] {
+    [
+      "study": .string(study), "studyIdentifier": .string(studyIdentifier), "session": .string(session),
+      "heartbeatMilliseconds": .integer(Int64(heartbeatMilliseconds)),
+      "leaseMilliseconds": .integer(Int64(leaseMilliseconds)), "warnings": .array(warnings.map { .string($0) }),
+    ]
+  }
+}
+
+extension Assignment {
+  var fields: [String: JSONValue] {
+    [
+      "attempt": attempt.wire, "trial": .integer(Int64(trial)), "configuration": configuration.wire,
+      "seed": .integer(Int64(clamping: seed)), "leaseMilliseconds": .integer(Int64(leaseMilliseconds)),
+    ]
+  }
+}
+
+extension Heartbeat {
+  var fields: [String: JSONValue] {
+    [
+      "phase": .string(phase.rawValue), "attempt": attempt?.wire ?? .null,
+      "progress": progress.map { .object($0.fields) } ?? .null,
+    ]
+  }
+}
+
+extension Progress {
+  var fields: [String: JSONValue] {
+    ["step": .integer(Int64(step)), "total": .integer(Int64(total)), "phase": .string(phase)]
+  }
+}
+
+extension TrialResult {
+  var fields: [String: JSONValue] {
+    [
+      "objectives": .numbers(objectives), "standardErrors": standardErrors.map(JSONValue.numbers) ?? .null,
+      "metrics": metrics.map(JSONValue.numbers) ?? .null,
+      "artifacts": artifacts.map { list in
+        .array(
+          list.map {
+            ["name": .string($0.name), "sha256": .string($0.sha256), "bytes": .integer($0.bytes)]
+          })
+      } ?? .null,
+    ]
+  }
+}
+
+extension FailureRecord {
+  var fields: [String: JSONValue] {
+    [
+      "class": .string(failureClass.name), "message": .string(message), "host": .optional(host),
+      "device": .optional(device), "deviceBytes": deviceBytes.map { .integer($0) } ?? .null,
+      "exitStatus": .optional(exitStatus), "signal": .optional(signal),
+      "logLines": .array(logLines.map { .string($0) }), "nextStep": .optional(nextStep),
+    ]
+  }
+}
+
+extension Configuration {
+  /// The JSON form of the configuration.
+  var wire: JSONValue {
+    switch content {
+    case .memory(let layers, let count, let rank):
+      [
+        "layers": .array(layers.map { .integer(Int64($0)) }), "count": .integer(Int64(count)),
+        "rank": .integer(Int64(rank)),
+      ]
+    case .factors(let values): ["factors": .object(values.mapValues(\.wire))]
+    }
+  }
+}
+
+extension FactorValue {
+  var wire: JSONValue {
+    switch self {
+    case .flag(let flag): .bool(flag)
+    case .integer(let integer): .integer(Int64(integer))
+    case .number(let number): .finite(number)
+    case .text(let text): .string(text)
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/// Turns messages into frames and back; the only place that knows the JSON form.
+///
+/// A JSON frame is `{"v":1,"type":"…","id":n,"body":{…}}`; an artifact chunk has its bytes in one raw frame behind it.
+public struct MessageCodec: Sendable {
+  /// The limits that incoming frames are held to.
+  public var limits: WireLimits
+
+  public init(limits: WireLimits = .standard) { self.limits = limits }
+
+  /// The frames of a message.
+  public func encode(_ envelope: Envelope) -> WireFrames {
+    let frame: JSONValue = .object([
+      "v": .integer(ProtocolVersion.current),
+      "type": .string(envelope.message.type.rawValue),
+      "id": .integer(envelope.id),
+      "body": .object(envelope.message.fields),
+    ])
+    var attachment: [UInt8]?
+    if case .artifactChunk(let chunk) = envelope.message { attachment = chunk.bytes }
+    return WireFrames(json: frame.serialized(), attachment: attachment)
+  }
+
+  /// Reads a message that `sender` is supposed to have sent.
+  ///
+  /// - Throws: ``WireError``; nothing of a refused frame is kept.
+  public func decode(_ frames: WireFrames, from sender: Side) throws(WireError) -> Envelope {
+    if let attachment = frames.attachment, attachment.count > limits.attachmentBytes {
+      throw WireError(.tooLarge, "a raw frame of \(attachment.count) bytes, the limit is \(limits.attachmentBytes)")
+    }
+    var frame = try FieldReader(JSONValue(parsing: frames.json, limits: limits), at: "")
+    let version = try frame.integer("v", in: 0...Int64.max)
+    guard version == ProtocolVersion.current else {
+      throw WireError(
+        .unsupportedVersion,
+        "the frame is of protocol version \(version), this build speaks \(ProtocolVersion.current); "
+          + "run the same version of engram on both sides", at: "v")
+    }
+    let name = try frame.string("type", max: 32)
+    guard let type = MessageType(rawValue: name) else {
+      throw WireError(.unknownType, "this version of the protocol has no such message", at: "type")
+    }
+    guard type.sender == sender else {
+      throw WireError(.wrongDirection, "a \(sender.rawValue) may not send `\(name)`", at: "type")
+    }
+    let id = try frame.integer("id", in: 1...Self.largestInteger)
+    let body = try frame.value("body")
+    try frame.finish()
+    guard (frames.attachment != nil) == (type == .artifactChunk) else {
+      throw WireError(.badAttachment, "exactly the artifact chunks are followed by one raw frame", at: name)
+    }
+    var reader = try FieldReader(body, at: name)
+    let message = try Message.read(type, &reader, attachment: frames.attachment ?? [])
+    try reader.finish()
+    return Envelope(id: id, message: message)
+  }
+
+  /// The largest integer that every JSON reader keeps exact.
+  static let largestInteger: Int64 = 1 << 53
+}
