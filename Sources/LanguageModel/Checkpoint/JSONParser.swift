@@ -1,0 +1,246 @@
+import Foundation
+
+/// A strict JSON reader (RFC 8259): no duplicate keys, no invalid UTF-8, bounded depth, nothing after the value.
+///
+/// Memory grows with the text, never with numbers found in it.
+struct JSONParser {
+  /// Nesting beyond this is refused.
+  static let maximumDepth = 64
+
+  private let bytes: UnsafeBufferPointer<UInt8>
+  private var position = 0
+
+  private init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+
+  /// The value that `bytes` hold; white space around it is allowed.
+  static func parse(_ bytes: UnsafeBufferPointer<UInt8>) throws -> JSONValue {
+    var parser = JSONParser(bytes)
+    // Files written on Windows may start with a byte order mark.
+    if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { parser.position = 3 }
+    parser.skipSpace()
+    let value = try parser.value(depth: 0)
+    parser.skipSpace()
+    guard parser.position == bytes.count else { throw parser.error("unexpected text after the JSON value") }
+    return value
+  }
+
+  /// The value that `data` holds.
+  static func parse(_ data: Data) throws -> JSONValue {
+    try data.withUnsafeBytes { try parse($0.bindMemory(to: UInt8.self)) }
+  }
+
+  /// The JSON object in a file of at most `limit` bytes.
+  static func object(at url: URL, limit: Int = 256 << 20) throws -> JSONObject {
+    try naming(url.path) {
+      let data = try readFile(url, limit: limit)
+      guard case .object(let object) = try parse(data) else {
+        throw ModelFileError(.malformed, "the file must hold a JSON object")
+      }
+      return object
+    }
+  }
+
+  /// The bytes of a regular file of at most `limit` bytes.
+  static func readFile(_ url: URL, limit: Int) throws -> Data {
+    let file = try MappedFile(url)
+    guard file.bytes.count <= limit else {
+      throw ModelFileError(.tooLarge, "the file has \(file.bytes.count) bytes, the limit is \(limit)")
+    }
+    return Data(file.bytes)
+  }
+
+  private func error(_ message: String) -> ModelFileError {
+    ModelFileError(.malformed, "JSON: \(message) at byte \(position)")
+  }
+
+  private mutating func skipSpace() {
+    while position < bytes.count {
+      switch bytes[position] {
+      case 0x20, 0x09, 0x0A, 0x0D: position += 1
+      default: return
+      }
+    }
+  }
+
+  private mutating func value(depth: Int) throws -> JSONValue {
+    guard depth < Self.maximumDepth else { throw error("nesting deeper than \(Self.maximumDepth)") }
+    guard position < bytes.count else { throw error("unexpected end") }
+    switch bytes[position] {
+    case UInt8(ascii: "{"): return .object(try object(depth: depth))
+    case UInt8(ascii: "["): return .array(try array(depth: depth))
+    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "t"): return try literal("true", .bool(true))
+    case UInt8(ascii: "f"): return try literal("false", .bool(false))
+    case UInt8(ascii: "n"): return try literal("null", .null)
+    default: return try number()
+    }
+  }
+
+  private mutating func literal(_ text: StaticString, _ value: JSONValue) throws -> JSONValue {
+    let count = text.utf8CodeUnitCount
+    guard bytes.count - position >= count, memcmp(bytes.baseAddress! + position, text.utf8Start, count) == 0 else {
+      throw error("unknown literal")
+    }
+    position += count
+    return value
+  }
+
+  private mutating func array(depth: Int) throws -> [JSONValue] {
+    position += 1
+    var items: [JSONValue] = []
+    skipSpace()
+    if position < bytes.count, bytes[position] == UInt8(ascii: "]") {
+      position += 1
+      return items
+    }
+    while true {
+      skipSpace()
+      items.append(try value(depth: depth + 1))
+      if try closes(UInt8(ascii: "]")) { return items }
+    }
+  }
+
+  private mutating func object(depth: Int) throws -> JSONObject {
+    position += 1
+    var object = JSONObject()
+    var seen: Set<[UInt8]> = []
+    skipSpace()
+    if position < bytes.count, bytes[position] == UInt8(ascii: "}") {
+      position += 1
+      return object
+    }
+    while true {
+      skipSpace()
+      guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw error("expected a key") }
+      let key = try string()
+      guard seen.insert(Array(key.utf8)).inserted else { throw error("duplicate key '\(key)'") }
+      skipSpace()
+      guard position < bytes.count, bytes[position] == UInt8(ascii: ":") else { throw error("expected ':'") }
+      position += 1
+      skipSpace()
+      object.append(key, try value(depth: depth + 1))
+      if try closes(UInt8(ascii: "}")) { return object }
+    }
+  }
+
+  /// Consumes a comma (false) or the closing bracket (true).
+  private mutating func closes(_ bracket: UInt8) throws -> Bool {
+    skipSpace()
+    guard position < bytes.count else { throw error("unexpected end") }
+    let byte = bytes[position]
+    guard byte == bracket || byte == UInt8(ascii: ",") else { throw error("expected ',' or a closing bracket") }
+    position += 1
+    return byte == bracket
+  }
+
+  private mutating func number() throws -> JSONValue {
+    let start = position
+    if bytes[position] == UInt8(ascii: "-") { position += 1 }
+    let digits = position
+    skipDigits()
+    guard position > digits else { throw error("expected a value") }
+    if bytes[digits] == UInt8(ascii: "0"), position - digits > 1 { throw error("a number with leading zeros") }
+    var integral = true
+    if position < bytes.count, bytes[position] == UInt8(ascii: ".") {
+      integral = false
+      position += 1
+      let fraction = position
+      skipDigits()
+      guard position > fraction else { throw error("a number without digits after its point") }
+    }
+    if position < bytes.count, bytes[position] | 0x20 == UInt8(ascii: "e") {
+      integral = false
+      position += 1
+      if position < bytes.count, bytes[position] == UInt8(ascii: "+") || bytes[position] == UInt8(ascii: "-") {
+        position += 1
+      }
+      let exponent = position
+      skipDigits()
+      guard position > exponent else { throw error("a number without digits in its exponent") }
+    }
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    if integral, let value = Int(text) { return .integer(value) }
+    guard let value = Double(text), value.isFinite else { throw error("a number out of range") }
+    return .number(value)
+  }
+
+  private mutating func skipDigits() {
+    while position < bytes.count, (0x30...0x39).contains(bytes[position]) { position += 1 }
+  }
+
+  private mutating func string() throws -> String {
+    position += 1
+    let start = position
+    while position < bytes.count, bytes[position] != UInt8(ascii: "\""), bytes[position] != UInt8(ascii: "\\") {
+      guard bytes[position] >= 0x20 else { throw error("a control character inside a string") }
+      position += 1
+    }
+    guard position < bytes.count else { throw error("a string without end") }
+    if bytes[position] == UInt8(ascii: "\"") {
+      let slice = UnsafeBufferPointer(rebasing: bytes[start..<position])
+      guard let text = String(validating: slice, as: UTF8.self) else { throw error("invalid UTF-8") }
+      position += 1
+      return text
+    }
+    var buffer = Array(bytes[start..<position])
+    while true {
+      guard position < bytes.count else { throw error("a string without end") }
+      let byte = bytes[position]
+      if byte == UInt8(ascii: "\"") { break }
+      guard byte >= 0x20 else { throw error("a control character inside a string") }
+      position += 1
+      if byte == UInt8(ascii: "\\") { try escape(into: &buffer) } else { buffer.append(byte) }
+    }
+    position += 1
+    guard let text = String(validating: buffer, as: UTF8.self) else { throw error("invalid UTF-8") }
+    return text
+  }
+
+  private mutating func escape(into buffer: inout [UInt8]) throws {
+    guard position < bytes.count else { throw error("a string without end") }
+    let byte = bytes[position]
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): buffer.append(byte)
+    case UInt8(ascii: "b"): buffer.append(0x08)
+    case UInt8(ascii: "f"): buffer.append(0x0C)
+    case UInt8(ascii: "n"): buffer.append(0x0A)
+    case UInt8(ascii: "r"): buffer.append(0x0D)
+    case UInt8(ascii: "t"): buffer.append(0x09)
+    case UInt8(ascii: "u"):
+      var code = try hexadecimal()
+      if (0xD800..<0xDC00).contains(code), position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"),
+        bytes[position + 1] == UInt8(ascii: "u")
+      {
+        position += 2
+        let low = try hexadecimal()
+        guard (0xDC00..<0xE000).contains(low) else { throw error("an unpaired surrogate") }
+        code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+      }
+      guard let scalar = Unicode.Scalar(code) else { throw error("an unpaired surrogate") }
+      buffer.append(contentsOf: UTF8.encode(scalar) ?? .init())
+    default: throw error("an unknown escape")
+    }
+  }
+
+  private mutating func hexadecimal() throws -> UInt32 {
+    guard bytes.count - position >= 4 else { throw error("an incomplete \\u escape") }
+    var code: UInt32 = 0
+    for _ in 0..<4 {
+      guard let digit = hexadecimalDigit(bytes[position]) else { throw error("a bad \\u escape") }
+      code = code << 4 | UInt32(digit)
+      position += 1
+    }
+    return code
+  }
+}
+
+/// The value of a hexadecimal digit, or nil.
+func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+  switch byte {
+  case 0x30...0x39: byte - 0x30
+  case 0x41...0x46: byte - 0x41 + 10
+  case 0x61...0x66: byte - 0x61 + 10
+  default: nil
+  }
+}

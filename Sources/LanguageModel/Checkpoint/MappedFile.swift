@@ -1,0 +1,48 @@
+import Foundation
+
+/// A regular file mapped read-only into memory; unmapped when the last reference goes.
+///
+/// Pages are read on first use and shared with other processes. The file must not be shortened while it is mapped
+/// (replace files by rename, as every writer here does).
+public final class MappedFile: @unchecked Sendable {
+  // Sendable: the mapping is private, read-only and lives exactly as long as the object.
+
+  /// The file's bytes; valid while this object lives.
+  public let bytes: UnsafeRawBufferPointer
+  public let url: URL
+  /// Size, modification time and inode: changes when the file is replaced or rewritten.
+  public let identity: String
+
+  /// Maps the file at `url`. Throws ``ModelFileError`` (`unreadable`) unless it is a readable regular file.
+  public init(_ url: URL) throws {
+    self.url = url
+    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw ModelFileError(.unreadable, "cannot open: \(String(cString: strerror(errno)))", file: url.path)
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw ModelFileError(.unreadable, "not a regular file", file: url.path)
+    }
+    let size = Int(status.st_size)
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    identity = "\(size)-\(status.st_ino)-\(time.tv_sec).\(time.tv_nsec)"
+    guard size > 0 else {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+      throw ModelFileError(.unreadable, "cannot map: \(String(cString: strerror(errno)))", file: url.path)
+    }
+    bytes = UnsafeRawBufferPointer(start: start, count: size)
+  }
+
+  deinit {
+    if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+  }
+}

@@ -1,0 +1,87 @@
+/// GPT-2's pre-tokenizer pattern as a hand-written scanner:
+/// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
+enum ByteLevelScanner {
+  enum Class: UInt8 {
+    case letter
+    case number
+    case space
+    case other
+  }
+
+  /// The end of the word that starts at `start` in valid UTF-8.
+  static func wordEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+    let lead = bytes[start]
+    if lead == UInt8(ascii: "'"), let end = contractionEnd(bytes, start) { return end }
+    var (kind, length) = classify(bytes, start)
+    var position = start
+    if lead == 0x20, start + 1 < bytes.count {
+      // An optional single space belongs to the word after it, unless more space follows.
+      let (next, nextLength) = classify(bytes, start + 1)
+      if next != .space {
+        (kind, length, position) = (next, nextLength, start + 1)
+      }
+    }
+    var end = position + length
+    var last = position
+    while end < bytes.count {
+      let (next, nextLength) = classify(bytes, end)
+      if next != kind { break }
+      last = end
+      end += nextLength
+    }
+    // `\s+(?!\S)`: space in front of a word leaves its last character to that word.
+    if kind == .space, end < bytes.count, last > start { return last }
+    return end
+  }
+
+  /// The end of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d` at `start`, or nil.
+  private static func contractionEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int? {
+    guard start + 1 < bytes.count else { return nil }
+    switch bytes[start + 1] {
+    case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return start + 2
+    case UInt8(ascii: "r"), UInt8(ascii: "v"):
+      return start + 2 < bytes.count && bytes[start + 2] == UInt8(ascii: "e") ? start + 3 : nil
+    case UInt8(ascii: "l"):
+      return start + 2 < bytes.count && bytes[start + 2] == UInt8(ascii: "l") ? start + 3 : nil
+    default: return nil
+    }
+  }
+
+  /// Class and byte length of the character at `index`.
+  @inline(__always)
+  static func classify(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> (Class, Int) {
+    let lead = bytes[index]
+    if lead < 0x80 { return (asciiClasses[Int(lead)], 1) }
+    let length = min(utf8Length(lead), bytes.count - index)
+    return (classify(decodeScalar(bytes, index, length)), length)
+  }
+
+  /// Classes of the 128 ASCII characters.
+  private static let asciiClasses: [Class] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
+
+  /// The class by Unicode general category and White_Space.
+  static func classify(_ scalar: Unicode.Scalar) -> Class {
+    switch scalar.value {
+    case 0x09...0x0D, 0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: return .space
+    default: break
+    }
+    switch scalar.properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letter
+    case .decimalNumber, .letterNumber, .otherNumber: return .number
+    default: return .other
+    }
+  }
+}
+
+/// The scalar of a UTF-8 sequence of `length` bytes.
+func decodeScalar(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int, _ length: Int) -> Unicode.Scalar {
+  var value: UInt32
+  switch length {
+  case 1: value = UInt32(bytes[index])
+  case 2: value = UInt32(bytes[index] & 0x1F)
+  case 3: value = UInt32(bytes[index] & 0x0F)
+  default: value = UInt32(bytes[index] & 0x07)
+  }
+  for offset in 1..<max(length, 1) { value = value << 6 | UInt32(bytes[index + offset] & 0x3F) }
+  return Unicode.Scalar(value) ?? "\u{FFFD}"
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+/// A text tokenizer read from `tokenizer.json`: byte-level BPE (GPT-2, RoBERTa) or LLaMA's BPE with byte fallback.
+///
+/// Token ids equal those of the reference implementation (Hugging Face `tokenizers`); components that are not
+/// implemented are refused by name when the file is read. Safe to use from several threads at once.
+public struct Tokenizer: Sendable {
+  /// Ids with a role. Where several files disagree, `special_tokens_map.json` and `tokenizer_config.json` name the token,
+  /// `generation_config.json` and `config.json` add end tokens.
+  public struct SpecialIDs: Hashable, Sendable {
+    public var bos: Int32?
+    /// End-of-text tokens in order of preference; generation stops at any of them.
+    public var eos: [Int32] = []
+    public var padding: Int32?
+    public var unknown: Int32?
+  }
+
+  /// Number of token ids: the largest id plus one.
+  public let vocabularySize: Int
+  public let specialIDs: SpecialIDs
+  /// Ids that the template puts in front of a text (`<s>`): the start of a prompt that is to be continued.
+  public let leadingSpecials: [Int32]
+  /// Ids that the template puts after a text (`</s>` of RoBERTa).
+  public let trailingSpecials: [Int32]
+  /// Settings of the file that are not applied here (truncation, padding), in words.
+  public let ignoredSettings: [String]
+
+  let pipeline: TokenizerPipeline
+
+  /// Token ids of `text`.
+  ///
+  /// - Parameter addSpecialTokens: put the template's tokens around it (`<s>` …). Special tokens that are written out
+  ///   in the text itself are always recognised.
+  public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
+    var ids: [Int32] = addSpecialTokens ? leadingSpecials : []
+    pipeline.encode(text, into: &ids)
+    if addSpecialTokens { ids += trailingSpecials }
+    return ids
+  }
+
+  /// The text of `ids`; bytes that are not UTF-8 become U+FFFD as in the reference.
+  ///
+  /// Throws ``ModelFileError`` (`mismatch`) for an id outside the vocabulary.
+  public func decode(_ ids: [Int32], skipSpecialTokens: Bool = false) throws -> String {
+    var stream = streamingDecoder(skipSpecialTokens: skipSpecialTokens)
+    var text = ""
+    for id in ids { text += try stream.append(id) }
+    return text + stream.finish()
+  }
+
+  /// A decoder that takes ids one by one and gives text as soon as it is certain.
+  public func streamingDecoder(skipSpecialTokens: Bool = true) -> StreamingDecoder {
+    StreamingDecoder(pipeline.decoder, skipSpecialTokens: skipSpecialTokens)
+  }
+
+  /// The id of a token by its exact written form in the vocabulary (`Ġthe`, `▁the`, `<s>`), or nil.
+  public func id(of token: String) -> Int32? { pipeline.ids[ByteKey(token.utf8)] }
+
+  /// The written form of a token, or nil outside the vocabulary.
+  public func token(_ id: Int32) -> String? { pipeline.decoder.written(id) }
+
+  /// Whether an id is a special token, left out when decoding with `skipSpecialTokens`.
+  public func isSpecial(_ id: Int32) -> Bool { pipeline.decoder.isSpecial(id) }
+}
