@@ -1,0 +1,192 @@
+import ArgumentParser
+import BayesianOptimization
+import Foundation
+import Report
+import Study
+import StudyDatabase
+
+struct StudyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "study", abstract: "Look at studies and steer them.",
+    subcommands: [ListCommand.self, ShowCommand.self, ExportCommand.self, DeleteCommand.self])
+
+  struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "All studies of a folder.")
+    @OptionGroup var runs: RunsOptions
+    @OptionGroup var options: FormatOptions
+
+    struct Row: Encodable {
+      var name: String
+      var finished: Int
+      var budget: Int
+      var running: Int
+      var failed: Int
+      var front: Int
+      var hypervolume: Double?
+      var state: String
+    }
+
+    func run() throws {
+      var rows: [Row] = []
+      for name in runs.names() {
+        let summary = StudySummary(try runs.observer(name).load())
+        let header = summary.record.header
+        rows.append(
+          Row(
+            name: name, finished: summary.finished, budget: header.budget, running: summary.count(.running),
+            failed: summary.count(.failed, .diverged, .infeasible), front: summary.front.count,
+            hypervolume: summary.hypervolumes.last,
+            state: header.stopReason?.rawValue ?? (header.isPaused ? "paused" : "open")))
+      }
+      if options.format == .json { return Terminal.print(try JSON.pretty(rows)) }
+      var table = TextTable([
+        ("study", .left), ("finished", .right), ("budget", .right), ("running", .right), ("failed", .right),
+        ("front", .right), ("hypervolume", .right), ("state", .left),
+      ])
+      for row in rows {
+        table.add([
+          row.name, "\(row.finished)", "\(row.budget)", "\(row.running)", "\(row.failed)", "\(row.front)",
+          row.hypervolume.map { PlotNumber.short($0) } ?? "", row.state,
+        ])
+      }
+      table.print(as: options.format)
+    }
+  }
+
+  struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "Counts, budget, front, hypervolume history, seed and fingerprints.")
+    @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+    @OptionGroup var options: FormatOptions
+
+    func run() throws {
+      let summary = StudySummary(try runs.observer(study).load())
+      if options.format == .json { return Terminal.print(try JSON.pretty(StudyDescription(summary))) }
+      if options.format == .csv { return Terminal.print(summary.frontTable().csv) }
+      let header = summary.record.header
+      let state = header.stopReason.map { "ended (\($0.rawValue))" } ?? (header.isPaused ? "paused" : "open")
+      let failed = summary.count(.failed, .diverged, .infeasible)
+      Terminal.print(
+        """
+        study \(summary.record.definition.name): \(state)
+        \(summary.finished) of \(header.budget) trials finished, \(summary.count(.running)) running, \
+        \(summary.count(.queued)) queued, \(failed) failed
+        seed \(summary.record.definition.seed), hypervolume \
+        \(summary.hypervolumes.last.map { PlotNumber.short($0) } ?? "not known yet")
+
+        Pareto front
+        \(summary.frontTable().text)
+        """)
+    }
+  }
+
+  struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "export", abstract: "Copy a study's database while it is in use; the copy is a study of its own.")
+    @Argument(help: "Name of the study, or its folder.") var study: String
+    @Option(help: "Folder that receives the copy; must not exist.") var output: String
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws {
+      let observer = try runs.observer(study)
+      let target = URL(fileURLWithPath: output, isDirectory: true)
+      guard !FileManager.default.fileExists(atPath: target.path) else {
+        throw CommandError(.conflict, "\(output) exists already. Choose another folder")
+      }
+      try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
+      try observer.backup(to: StudyFolder(target).database)
+      Terminal.print("copied to \(output)")
+    }
+  }
+
+  struct DeleteCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "delete", abstract: "Move a study out of the way (nothing is erased: it goes to runs/.deleted).")
+    @Argument(help: "Name of the study.") var study: String
+    @Flag(help: "Do not ask.") var yes = false
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws {
+      let folder = runs.study(study)
+      guard folder.exists else { throw CommandError(.notFound, "no study '\(study)' in \(runs.folder.path)") }
+      try StudyRemoval.moveAside(folder, runs: runs.folder, isConfirmed: yes, why: "Delete the study '\(study)'?")
+    }
+  }
+}
+
+/// Moves studies away instead of erasing them.
+enum StudyRemoval {
+  /// Asks unless `isConfirmed`, makes sure that nobody runs the study, and moves its folder to `runs/.deleted/`.
+  static func moveAside(_ folder: StudyFolder, runs: URL, isConfirmed: Bool, why: String) throws {
+    if !isConfirmed {
+      guard let answer = Terminal.confirm(why) else {
+        throw CommandError(.refused, "\(why) There is no terminal to ask on: add --yes to confirm")
+      }
+      guard answer else { throw CommandError(.refused, "nothing was changed") }
+    }
+    // Opening for writing takes the coordinator's lock: a study in use is refused here.
+    let store = try SQLiteStudyStore(folder)
+    try store.close()
+    let stamp = Int(Date().timeIntervalSince1970)
+    let target = runs.appendingPathComponent(".deleted/\(folder.url.lastPathComponent)-\(stamp)", isDirectory: true)
+    try FileManager.default.createDirectory(
+      at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileManager.default.moveItem(at: folder.url, to: target)
+    Terminal.printError("moved \(folder.url.path) to \(target.path)")
+  }
+}
+
+/// `study show --format json`.
+struct StudyDescription: Encodable {
+  struct Point: Encodable {
+    var number: Int
+    var configuration: Configuration
+    var objectives: [String: Double]
+    var standardErrors: [String: Double]?
+  }
+  var name: String
+  var identifier: String
+  var seed: UInt64
+  var budget: Int
+  var finished: Int
+  var counts: [String: Int]
+  var state: String
+  var stopReason: String?
+  var objectives: [Objective]
+  var referencePoint: [String: Double]?
+  var front: [Point]
+  var chosen: Int?
+  var hypervolume: Double?
+  var hypervolumeHistory: [Double]
+  var anchor: [String: Double]?
+  var fingerprints: [String: String]
+  var events: Int
+  var madeBy: String
+
+  init(_ summary: StudySummary) {
+    let record = summary.record
+    name = record.definition.name
+    identifier = record.definition.identifier
+    seed = record.definition.seed
+    budget = record.header.budget
+    finished = summary.finished
+    counts = Dictionary(uniqueKeysWithValues: TrialState.allCases.map { ($0.rawValue, summary.count($0)) })
+    state = record.header.stopReason != nil ? "ended" : record.header.isPaused ? "paused" : "open"
+    stopReason = record.header.stopReason?.rawValue
+    objectives = summary.objectives
+    referencePoint = record.header.referencePoint
+    front = summary.front.map {
+      Point(
+        number: $0.number, configuration: $0.configuration, objectives: $0.result?.objectives ?? [:],
+        standardErrors: $0.result?.standardErrors)
+    }
+    chosen = summary.chosen()?.number
+    hypervolume = summary.hypervolumes.last
+    hypervolumeHistory = summary.hypervolumes
+    anchor = summary.anchor?.result?.objectives
+    fingerprints = record.definition.fingerprints
+    events = record.header.lastEvent
+    madeBy = record.definition.madeBy
+  }
+}

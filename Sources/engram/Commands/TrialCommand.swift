@@ -1,0 +1,126 @@
+import ArgumentParser
+import BayesianOptimization
+import Foundation
+import Report
+import Study
+import StudyDatabase
+
+struct TrialCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "trial", abstract: "The trials of a study.",
+    subcommands: [ListCommand.self, ShowCommand.self, BestCommand.self])
+
+  /// A trial as scripts read it.
+  struct Row: Encodable {
+    struct AttemptRow: Encodable {
+      var token: AttemptToken
+      var state: String
+      var worker: String
+      var failure: FailureRecord?
+    }
+    var number: Int
+    var kind: String
+    var state: String
+    var configuration: Configuration
+    var objectives: [String: Double]?
+    var standardErrors: [String: Double]?
+    var metrics: [String: Double]?
+    var source: String
+    var seed: UInt64
+    var hypervolume: Double?
+    var attempts: [AttemptRow]
+
+    init(_ trial: Trial) {
+      number = trial.number
+      kind = trial.kind.rawValue
+      state = trial.state.rawValue
+      configuration = trial.configuration
+      objectives = trial.result?.objectives
+      standardErrors = trial.result?.standardErrors
+      metrics = trial.result?.metrics
+      source = trial.provenance.source
+      seed = trial.seed
+      hypervolume = trial.hypervolume
+      attempts = trial.attempts.map {
+        AttemptRow(token: $0.token, state: $0.state.rawValue, worker: $0.worker.name, failure: $0.failure)
+      }
+    }
+  }
+
+  struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "All trials: state, configuration, objectives, attempts.")
+    @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @Option(help: "Only trials in this state.") var state: String?
+    @OptionGroup var runs: RunsOptions
+    @OptionGroup var options: FormatOptions
+
+    func run() throws {
+      let summary = StudySummary(try runs.observer(study).load())
+      var trials = summary.record.trials
+      if let state {
+        guard let wanted = TrialState(rawValue: state) else {
+          let names = TrialState.allCases.map(\.rawValue).joined(separator: ", ")
+          throw CommandError(.usage, "--state \(state): choose one of \(names)")
+        }
+        trials = trials.filter { $0.state == wanted }
+      }
+      if options.format == .json { return Terminal.print(try JSON.pretty(trials.map(Row.init))) }
+      summary.trialTable(trials).print(as: options.format)
+    }
+  }
+
+  struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "One trial with its provenance, attempts and reports.")
+    @Argument(help: "Number of the trial.") var number: Int
+    @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+    @OptionGroup var options: FormatOptions
+
+    struct Output: Encodable {
+      var trial: Row
+      var provenance: Provenance
+      var failure: FailureRecord?
+      var reports: [IntermediateReport]
+    }
+
+    func run() throws {
+      let observer = try runs.observer(study)
+      let summary = StudySummary(try observer.load())
+      guard let trial = summary.record.trials.first(where: { $0.number == number }) else {
+        throw CommandError(
+          .notFound, "no trial \(number) in \(summary.record.definition.name); it has \(summary.record.trials.count)")
+      }
+      let output = Output(
+        trial: Row(trial), provenance: trial.provenance, failure: trial.failure,
+        reports: try observer.reports(trial: number))
+      switch options.format {
+      case .table, .json: Terminal.print(try JSON.pretty(output))
+      case .csv: Terminal.print(summary.trialTable([trial]).csv)
+      }
+    }
+  }
+
+  struct BestCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "best", abstract: "The Pareto front, and which trial would be taken along.")
+    @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @Option(help: "How the winner is chosen: quality, loss or knee.") var by: String = "quality"
+    @OptionGroup var runs: RunsOptions
+    @OptionGroup var options: FormatOptions
+
+    func run() throws {
+      guard let choice = StudySummary.Choice(rawValue: by) else {
+        throw CommandError(.usage, "--by \(by): choose quality, loss or knee")
+      }
+      let summary = StudySummary(try runs.observer(study).load())
+      guard let chosen = summary.chosen(choice) else {
+        throw CommandError(.notFound, "\(summary.record.definition.name) has no completed trial yet")
+      }
+      if options.format == .json { return Terminal.print(try JSON.pretty(summary.front.map(Row.init))) }
+      summary.frontTable().print(as: options.format)
+      if options.format == .table { Terminal.print("\nchosen by \(choice.rawValue): trial \(chosen.number)") }
+    }
+  }
+}

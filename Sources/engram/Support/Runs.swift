@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+import Study
+import StudyDatabase
+
+/// Where studies live: `--runs DIR`, else `ENGRAM_RUNS`, else `runs`.
+struct RunsOptions: ParsableArguments {
+  @Option(help: "Folder of all studies (default: $ENGRAM_RUNS, else ./runs).") var runs: String?
+
+  var folder: URL {
+    let path = runs ?? ProcessInfo.processInfo.environment["ENGRAM_RUNS"] ?? "runs"
+    return URL(fileURLWithPath: path, isDirectory: true)
+  }
+
+  /// The folder of the study `name`: a name below the runs folder, or a path to a study's folder.
+  func study(_ name: String) -> StudyFolder {
+    let direct = URL(fileURLWithPath: name, isDirectory: true)
+    if name.contains("/"), StudyFolder(direct).exists { return StudyFolder(direct) }
+    return StudyFolder(folder.appendingPathComponent(name, isDirectory: true))
+  }
+
+  /// An observer of the study `name`; the only one there is, when no name is given.
+  func observer(_ name: String?) throws -> StudyObserver {
+    let chosen = try name ?? onlyStudy()
+    let folder = study(chosen)
+    guard folder.exists else {
+      let known = names()
+      let hint = NearestName.of(chosen, among: known).map { "Did you mean '\($0)'?" }
+      throw CommandError(
+        .notFound,
+        "no study '\(chosen)' in \(self.folder.path). "
+          + (hint ?? (known.isEmpty ? "There are no studies yet" : "There are: \(known.joined(separator: ", "))")))
+    }
+    return try StudyObserver(folder)
+  }
+
+  /// Names of the studies in the folder, sorted.
+  func names() -> [String] {
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return entries.filter { StudyFolder(folder.appendingPathComponent($0, isDirectory: true)).exists }.sorted()
+  }
+
+  private func onlyStudy() throws -> String {
+    let known = names()
+    if known.count == 1 { return known[0] }
+    throw CommandError(
+      known.isEmpty ? .notFound : .usage,
+      known.isEmpty
+        ? "no studies in \(folder.path). Start one with: engram search configs/quickstart.yaml --workers 2"
+        : "which study? There are: \(known.joined(separator: ", "))")
+  }
+}
