@@ -110,8 +110,9 @@ extension Dataset {
     }
   }
 
-  /// Part of each of `count` ordered things, by the largest remainder; every part with a share gets at least one when
-  /// there are three or more.
+  /// Part of each of `count` ordered things, by the largest remainder.
+  ///
+  /// Ties go to the earlier part; every part with a share gets at least one when there are three things or more.
   static func labels(count: Int, fractions: [Double]) -> [SplitPart] {
     let exact = fractions.map { $0 * Double(count) }
     var sizes = exact.map { Int($0.rounded(.down)) }

@@ -12,10 +12,10 @@ struct RecordDecoder {
     }
     let value: Any
     do {
-      value = try JSONSerialization.jsonObject(with: data, options: [.fragmentsAllowed])
-    } catch {
-      let (reason, column) = Self.describe(error as NSError)
-      throw fail("not valid JSON (\(reason)); every line must hold one complete JSON object", column: column)
+      value = try RecordParser.parse(data)
+    } catch let error as RecordParser.Failure {
+      throw fail(
+        "not valid JSON (\(error.reason)); every line must hold one complete JSON object", column: error.column)
     }
     guard let object = value as? [String: Any] else {
       throw fail("expected a JSON object with the keys \(known.joined(separator: ", "))")
@@ -72,18 +72,6 @@ struct RecordDecoder {
 
   func fail(_ message: String, column: Int? = nil) -> DatasetError {
     DatasetError(.malformed, message, path: path, line: line, column: column)
-  }
-
-  /// Foundation's words for what is wrong with a JSON text, and the column where it says so.
-  private static func describe(_ error: NSError) -> (reason: String, column: Int?) {
-    let text = (error.userInfo["NSDebugDescription"] as? String) ?? error.localizedDescription
-    let index = (error.userInfo["NSJSONSerializationErrorIndex"] as? NSNumber)?.intValue
-    var column = index.map { $0 + 1 }
-    if column == nil, let range = text.range(of: "column ") {
-      column = Int(text[range.upperBound...].prefix { $0.isNumber })
-    }
-    let trimmed = text.range(of: " around ").map { String(text[..<$0.lowerBound]) } ?? text
-    return (trimmed.trimmingCharacters(in: CharacterSet(charactersIn: ". ")), column)
   }
 }
 

@@ -1,6 +1,4 @@
 /// θ = (α, n, r): which layers hold memory, how many parallel LoRAs, of what rank (paper §2.2.1).
-///
-/// JSON as everywhere in Engram: `{"layers":[0,1,…],"count":n,"rank":r}`.
 public struct MemoryConfiguration: Hashable, Sendable, Codable {
   /// α: one switch (0 or 1) per layer of the base.
   public var layers: [Int]

@@ -23,7 +23,7 @@ public final class MemoryExperiment {
     self.recipe = recipe
   }
 
-  /// Stage 1 with θ, then validation loss and scores of greedy replies. NULL configurations measure the base.
+  /// Stage 1 with θ, then validation loss and scores of greedy replies; NULL measures the base.
   ///
   /// - Parameters:
   ///   - seed: of the LoRA's initial values and the order of the examples.

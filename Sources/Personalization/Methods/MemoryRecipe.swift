@@ -25,13 +25,13 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
 
   /// How LoRA blocks are shaped and placed.
   public struct Memory: Sendable, Codable, Equatable {
-    /// LoRA's α, so that the scale is α/r; nil means α = r. Default nil.
+    /// LoRA's α, so that the scale is α/r, where nil means α = r; default nil.
     public var alpha: Double?
-    /// How parallel blocks add up: `sum`, `mean` or `rsqrt` (the sum over √n). Default `sum`.
+    /// How parallel blocks add up: `sum`, `mean` or `rsqrt` (the sum over √n); default `sum`.
     public var aggregate: String
-    /// Matrices by short name (`c_fc`, `up_proj`, …); empty means the architecture's feed-forward pair. Default empty.
+    /// Matrices by short name (`c_fc`, `up_proj`, …); empty means the architecture's feed-forward pair; default empty.
     public var targets: [String]
-    /// `perLayer`, `total` or `onePerLayer`. Default `perLayer`.
+    /// Where the blocks go: `perLayer`, `total` or `onePerLayer`; default `perLayer`.
     public var placement: String
 
     public init(
@@ -46,29 +46,29 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
 
   /// How stage 1 is trained; stage 2 takes the same optimiser settings but for its own rate, epochs and batch.
   public struct Training: Sendable, Codable, Equatable {
-    /// Passes over the histories. Default 1 (search).
+    /// Passes over the histories; default 1 (search).
     public var epochs: Int
-    /// Passes when the winner is trained again for the comparison; nil means `epochs`. Default 3.
+    /// Passes when the winner is trained again for the comparison; nil means `epochs`; default 3.
     public var finalEpochs: Int?
-    /// Examples per optimiser step. Default 8.
+    /// Examples per optimiser step; default 8.
     public var batch: Int
-    /// Peak learning rate. Default 5e-4.
+    /// Peak learning rate; default 5e-4.
     public var learningRate: Double
     /// Default 1e-4.
     public var weightDecay: Double
-    /// Share of the steps over which the rate rises. Default 0.1.
+    /// Share of the steps over which the rate rises; default 0.1.
     public var warmup: Double
-    /// `linear` (to 0) or `cosine` (to 10 %). Default `linear`.
+    /// How the rate falls: `linear` (to 0) or `cosine` (to 10 %); default `linear`.
     public var schedule: String
-    /// Largest gradient norm; 0 turns clipping off. Default 1.
+    /// Largest gradient norm; 0 turns clipping off; default 1.
     public var clip: Double
-    /// AdamW's β1, β2. Default 0.9, 0.999.
+    /// AdamW's β1, β2; default 0.9, 0.999.
     public var betas: [Double]
-    /// Longest example in tokens; nil means the base's limit, at most 768. Default nil.
+    /// Longest example in tokens; nil means the base's limit, at most 768; default nil.
     public var maxLength: Int?
-    /// Items before the predicted one that an example shows. Default 3.
+    /// Items before the predicted one that an example shows; default 3.
     public var window: Int
-    /// Whether the loss counts all tokens of an example instead of the last item's. Default false.
+    /// Whether the loss counts all tokens of an example instead of the last item's; default false.
     public var labelContext: Bool
 
     public init(
@@ -107,17 +107,17 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     public var mode: Mode
     /// Default 3.
     public var epochs: Int
-    /// Examples per step. Default 8.
+    /// Examples per step; default 8.
     public var batch: Int
-    /// Peak learning rate. Default 5e-4.
+    /// Peak learning rate; default 5e-4.
     public var learningRate: Double
-    /// Rank of the fresh adapter. Default 4.
+    /// Rank of the fresh adapter; default 4.
     public var rank: Int
-    /// α of the fresh adapter; nil means its rank. Default nil.
+    /// α of the fresh adapter; nil means its rank; default nil.
     public var alpha: Double?
-    /// Matrices of the fresh adapter; empty means the architecture's attention projections. Default empty.
+    /// Matrices of the fresh adapter; empty means the architecture's attention projections; default empty.
     public var targets: [String]
-    /// Stage 2 before every trial is measured too. Default false.
+    /// Stage 2 before every trial is measured too; default false.
     public var duringSearch: Bool
 
     public init(
@@ -137,13 +137,13 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
 
   /// What is measured.
   public struct Evaluation: Sendable, Codable, Equatable {
-    /// Longest reply in tokens. Default 64.
+    /// Longest reply in tokens; default 64.
     public var maxNewTokens: Int
-    /// At most this many samples of a part are answered, evenly spread; nil means all. Default nil.
+    /// At most this many samples of a part are answered, evenly spread; nil means all; default nil.
     public var samples: Int?
-    /// Replies generated at a time. Default 64.
+    /// Replies generated at a time; default 64.
     public var batch: Int
-    /// Porter-stem words for ROUGE. Default false.
+    /// Porter-stem words for ROUGE; default false.
     public var stemmer: Bool
 
     public init(maxNewTokens: Int = 64, samples: Int? = nil, batch: Int = 64, stemmer: Bool = false) {

@@ -1,0 +1,52 @@
+import Foundation
+import Personalization
+import Testing
+
+struct TemplatesTests {
+  @Test func quickstartLines() {
+    let templates = Templates.quickstart
+    #expect(
+      templates.line(HistoryItem(kind: "post", text: "well , hi , bye"), user: "fern10")
+        == "@ fern10 posts : well , hi , bye .")
+    #expect(
+      templates.line(HistoryItem(kind: "dialogue", text: "a , b , c", context: "why so"), user: "oak11")
+        == "@ oak11 is asked : why so ? @ oak11 says : a , b , c .")
+    let sample = Sample(id: "1", user: "oak11", query: "why so", response: "a , b , c")
+    #expect(
+      templates.promptText(sample) + templates.responseText(sample)
+        == "@ oak11 is asked : why so ? @ oak11 says : a , b , c .")
+    #expect(templates.bareReply(" a , b , c .") == "a , b , c")
+    #expect(templates.bareReply(" a , b") == "a , b")
+    #expect(templates.profileLine(User(id: "x", profile: ["a": "b"])) == nil)
+  }
+
+  @Test func plainLines() {
+    let templates = Templates.plain
+    #expect(templates.line(HistoryItem(kind: "review", text: "Good."), user: "7") == "User 7: [review] Good.")
+    #expect(
+      templates.line(HistoryItem(kind: "answer", text: "Yes.", context: "Fits?"), user: "7")
+        == "User 7: [answer] Fits? => Yes.")
+    #expect(templates.profileLine(User(id: "7", profile: ["b": "2", "a": "1"])) == "User 7: Profile: a=1; b=2")
+    let sample = Sample(id: "1", user: "7", query: "Q {user}", context: "C", response: "R")
+    // Braces in values are text.
+    #expect(templates.promptText(sample).contains("### Input: C\nQ {user}\n### Response:"))
+  }
+
+  @Test func customKindsAndBraces() throws {
+    var templates = Templates.plain
+    templates.kinds["post"] = "{{{user}}} {text}"
+    #expect(templates.line(HistoryItem(kind: "post", text: "t"), user: "u") == "{u} t")
+    try templates.validate()
+    templates.kinds["post"] = "{usr} {text}"
+    let error = #expect(throws: DatasetError.self) { try templates.validate() }
+    #expect(error?.message.contains("kinds.post") == true && error?.message.contains("{usr}") == true)
+    templates.kinds = [:]
+    templates.response = "nothing"
+    #expect(throws: DatasetError.self) { try templates.validate() }
+  }
+
+  @Test func survivesJSON() throws {
+    let back = try JSONDecoder().decode(MemoryRecipe.self, from: JSONEncoder().encode(MemoryRecipe()))
+    #expect(back == MemoryRecipe())
+  }
+}
