@@ -1,6 +1,8 @@
 /// One entry of the append-only event log: what happened, in the order in which it was committed.
 public struct StudyEvent: Hashable, Sendable, Codable {
-  /// Sequence number: gapless, from 1. Order is decided by it alone.
+  /// Sequence number: gapless, from 1.
+  ///
+  /// Order is decided by it alone.
   public var number: Int
   /// Wall-clock time in seconds since 1970, for people only.
   public var time: Double

@@ -2,16 +2,24 @@ import BayesianOptimization
 
 /// The rules of a study that are not its state: retries, quarantine, convergence and how fronts are measured.
 public struct StudyPolicy: Sendable {
-  /// Started attempts after which a trial that keeps failing is given up. Default 3.
+  /// Started attempts after which a trial that keeps failing is given up.
+  ///
+  /// Default 3.
   public var maxCountedAttempts: Int
-  /// Hardware failures in a row after which a worker gets no more trials. Default 3.
+  /// Hardware failures in a row after which a worker gets no more trials.
+  ///
+  /// Default 3.
   public var quarantineAfter: Int
-  /// Search trials that fail in a row (no result in between) after which the study stops. Default 10.
+  /// Search trials that fail in a row (no result in between) after which the study stops.
+  ///
+  /// Default 10.
   public var failingAfter: Int
   /// Stop when the hypervolume grew by less than this fraction over the last `convergenceWindow` completed trials;
   /// 0 (the default) turns the test off.
   public var convergenceEpsilon: Double
-  /// Completed trials over which convergence is judged. Default 30.
+  /// Completed trials over which convergence is judged.
+  ///
+  /// Default 30.
   public var convergenceWindow: Int
   /// Gives the reference point, in the objectives' own units, once the observations suffice to fix it for good.
   public var referencePoint: @Sendable (_ observations: [Observation]) -> [String: Double]?

@@ -29,7 +29,9 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// The worker has begun. From here on the attempt counts. Empty if it had begun before.
+  /// The worker has begun.
+  ///
+  /// From here on the attempt counts. Empty if it had begun before.
   ///
   /// - Throws: `unknownToken`; `illegalTransition` if the attempt is no longer live.
   public func start(_ token: AttemptToken, time: Double) throws(StudyError) -> Transition {
@@ -177,7 +179,9 @@ extension StudyState {
       "attempt \(attempt.token) of trial \(attempt.trial) is \(attempt.state.rawValue), it no longer holds the trial")
   }
 
-  /// The verdict on an outcome that was reported before; nil if this is the first. A contradiction is recorded.
+  /// The verdict on an outcome that was reported before; nil if this is the first.
+  ///
+  /// A contradiction is recorded.
   private func repetition(
     of attempt: Attempt, result: TrialResult?, failure: FailureRecord?, draft: inout TransitionDraft
   ) -> Verdict? {

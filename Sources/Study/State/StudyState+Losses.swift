@@ -10,7 +10,9 @@ extension StudyState {
     case coordinatorRestarted
   }
 
-  /// Takes the lease of a live attempt back. The trial runs again, or is given up after too many started attempts.
+  /// Takes the lease of a live attempt back.
+  ///
+  /// The trial runs again, or is given up after too many started attempts.
   ///
   /// Empty if the attempt is not live any more.
   public func lose(_ token: AttemptToken, _ loss: Loss, time: Double) throws(StudyError) -> Transition {

@@ -73,7 +73,9 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// No new attempts until ``resume(time:)``; running ones go on. Empty if already paused.
+  /// No new attempts until ``resume(time:)``; running ones go on.
+  ///
+  /// Empty if already paused.
   public func pause(time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if !header.isPaused {
@@ -83,7 +85,9 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// Ends a pause. Empty if not paused.
+  /// Ends a pause.
+  ///
+  /// Empty if not paused.
   public func resume(time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if header.isPaused {
@@ -93,7 +97,9 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// Ends the study for a reason that the coordinator sees: time, exhausted space. Empty if it has ended.
+  /// Ends the study for a reason that the coordinator sees: time, exhausted space.
+  ///
+  /// Empty if it has ended.
   public func stop(_ reason: StopReason, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if header.stopReason == nil { draft.stop(reason) }
@@ -111,7 +117,9 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// Lets a quarantined worker take trials again. Empty if it is not quarantined.
+  /// Lets a quarantined worker take trials again.
+  ///
+  /// Empty if it is not quarantined.
   public func reinstate(worker: String, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if draft.header.quarantined.remove(worker) != nil { draft.emit(.workerReinstated(worker: worker)) }
