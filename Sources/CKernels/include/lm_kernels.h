@@ -1,1 +1,151 @@
+// Kernels of the language-model engine's CPU backend: matrix products over frozen (packed) and plain operands, fused
+// vector operations, packed-sequence attention, and the thread pool that runs them. Instruction sets are chosen at run
+// time. All matrices are row-major, float32 unless a name says otherwise; sizes and strides count elements.
+//
+// Results do not depend on the number of threads: every output element is reduced in one fixed order.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// MARK: Context
+
+/// Instruction sets, each containing the ones before it.
+enum {
+  LM_PORTABLE = 0,
+  LM_AVX2 = 1,         // AVX2 + FMA
+  LM_AVX512 = 2,       // AVX-512 F, BW, DQ, VL
+  LM_AVX512_BF16 = 3,  // + vdpbf16ps
+  LM_AMX_BF16 = 4,     // + tiles (AVX512_BF16 not implied: conversions are done in integer arithmetic)
+  LM_AMX_EMULATED = 5  // tests: the tile kernel with tiles emulated in plain C
+};
+
+/// How exactly a product is computed: LM_F32 in 32 bits; LM_BF16 may round both operands to bf16 (sums stay 32 bits)
+/// where that is faster on this processor.
+enum { LM_F32 = 0, LM_BF16 = 1 };
+
+/// Element types of weights in memory.
+enum { LM_TYPE_F32 = 0, LM_TYPE_F16 = 1, LM_TYPE_BF16 = 2 };
+
+/// The best instruction set of this processor; tile support is probed in a child process (virtual machines may hide
+/// the CPUID leaves while the instructions work), once.
+int lm_best_isa(void);
+/// "portable", "avx2", …
+const char *lm_isa_name(int isa);
+
+/// A pool of threads with scratch memory. One caller at a time.
+typedef struct lm_context lm_context;
+/// `threads` >= 1 counts the caller. An `isa` above lm_best_isa() is lowered to it (LM_AMX_EMULATED excepted).
+/// NULL when memory or threads are refused.
+lm_context *lm_context_create(int threads, int isa);
+void lm_context_destroy(lm_context *context);
+int lm_context_threads(const lm_context *context);
+int lm_context_isa(const lm_context *context);
+/// Bytes of scratch memory held by the context.
+size_t lm_context_scratch(const lm_context *context);
+
+// MARK: Matrix products
+
+/// Bytes of a packed bf16 matrix (64-byte aligned memory wanted).
+size_t lm_packed_size(long outputs, long inputs);
+/// Packs rows [first, first + rows) of W [outputs, inputs] to bf16 (round to nearest even) from `source`, whose element
+/// (row, input) lies at row * row_stride + input * column_stride. The destination must be zeroed before the first call.
+void lm_pack(lm_context *context, uint16_t *packed, long inputs, long first, long rows, const void *source, int type,
+             long row_stride, long column_stride);
+
+enum { LM_OPERAND_F32 = 0, LM_OPERAND_PACKED = 1, LM_OPERAND_PACKED_TRANSPOSED = 2 };
+
+/// The right operand B [k, n] of a product.
+typedef struct {
+  const void *data;
+  long row_stride, column_stride;  // of B, for LM_OPERAND_F32
+  long inputs, outputs;            // of the packed W: B = Wᵀ (PACKED: k = inputs, n = outputs) or B = W (TRANSPOSED)
+  int kind;
+} lm_operand;
+
+/// C [m, n] = (accumulate ? C : 0) + alpha · A [m, k] · B [k, n] + bias [n] (optional).
+/// Element (i, j) of A lies at i * a_row_stride + j * a_column_stride; one of the strides should be 1.
+/// false: scratch memory was refused, C is untouched.
+bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float alpha, const float *a,
+             long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate, float *c,
+             long c_row_stride);
+
+// MARK: Vector operations
+
+/// kind 0: layer norm, 1: RMS norm. residual, sum, bias, statistics may be NULL (see Backend.normalize).
+void lm_normalize(lm_context *, long rows, long d, int kind, float epsilon, const float *x, const float *residual,
+                  float *sum, const float *weight, const float *bias, float *y, float *statistics);
+/// dx, dweight, dbias may be NULL; dweight and dbias are added to.
+void lm_normalize_backward(lm_context *, long rows, long d, int kind, const float *dy, const float *x,
+                           const float *statistics, const float *weight, float *dweight, float *dbias, float *dx,
+                           bool accumulate);
+/// kind 0: exact GELU, 1: tanh GELU.
+void lm_activate(lm_context *, long count, int kind, const float *x, float *y);
+void lm_activate_backward(lm_context *, long count, int kind, const float *dy, const float *x, float *dx);
+/// x = gate | up [rows, 2 f]; y [rows, f] = silu(gate) · up.
+void lm_gated_silu(lm_context *, long rows, long f, const float *x, float *y);
+void lm_gated_silu_backward(lm_context *, long rows, long f, const float *dy, const float *x, float *dx);
+void lm_add(lm_context *, long count, const float *x, float *y);
+void lm_fill(lm_context *, long count, float value, float *y);
+/// y[j] += Σ_i x[i, j], rows ascending.
+void lm_column_sums(lm_context *, long rows, long columns, const float *x, long row_stride, float *y);
+/// y[i] = x[rows[i]] and its inverse (y is not cleared).
+void lm_gather_rows(lm_context *, long count, long columns, const float *x, const int32_t *rows, float *y);
+void lm_scatter_rows(lm_context *, long count, long columns, const float *x, const int32_t *rows, float *y);
+
+/// y[t] (+)= the row of a weight table: element (row, j) at row * row_stride + j * column_stride of `table`.
+void lm_embed(lm_context *, long count, long d, const int32_t *rows, const void *table, int type, long row_stride,
+              long column_stride, bool accumulate, float *y);
+/// gradient[indices[t]] += dy[t], t ascending.
+void lm_embed_backward(lm_context *, long count, long d, const float *dy, const int32_t *indices, float *gradient);
+
+/// Rotary embedding in place (Backend.rotate); row_stride = columns of x.
+void lm_rotate(lm_context *, long rows, long row_stride, int heads, int head_size, const int32_t *positions,
+               const float *table, bool inverse, float *x);
+
+typedef struct {
+  int heads, kv_heads, head_size;
+  float scale;
+} lm_attention_shape;
+
+/// Causal attention over packed sequences (Backend.attention). false: scratch memory was refused.
+bool lm_attention(lm_context *, long sequences, const int64_t *offsets, lm_attention_shape shape, const float *qkv,
+                  float *out, float *log_sum_exp);
+bool lm_attention_backward(lm_context *, long sequences, const int64_t *offsets, lm_attention_shape shape,
+                           const float *dout, const float *qkv, const float *out, const float *log_sum_exp,
+                           float *dqkv);
+/// One new token per row against the caches (Backend.attentionStep).
+bool lm_attention_step(lm_context *, long rows, lm_attention_shape shape, const float *qkv, const int64_t *slots,
+                       const int64_t *lengths, long capacity, float *keys, float *values, float *out);
+
+/// Softmax cross-entropy of `rows` logit rows in place: losses[i] = log Σ exp(l) − l[target]; with `gradient`, the
+/// logits become scale · (softmax − onehot).
+void lm_cross_entropy(lm_context *, long rows, long vocabulary, float *logits, const int32_t *targets, float scale,
+                      bool gradient, float *losses);
+/// Index of the largest element of each row, the lowest among equals.
+void lm_argmax(lm_context *, long rows, long columns, const float *x, int32_t *indices);
+/// The k largest of each row in descending order, lower index first among equals.
+void lm_top_k(lm_context *, long rows, long columns, long k, const float *x, float *values, int32_t *indices);
+
+/// Σ x², in 64 bits, in a fixed order.
+double lm_sum_of_squares(lm_context *, long count, const float *x);
+
+typedef struct {
+  float learning_rate, beta1, beta2, epsilon, weight_decay;
+  float correction1, correction2;  // 1 − β1^t, 1 − β2^t
+  float gradient_scale;            // clipping
+} lm_adamw_step;
+/// Decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW.
+void lm_adamw(lm_context *, long count, lm_adamw_step step, float *parameters, const float *gradients, float *first,
+              float *second);
+
+/// Conversions to float32.
+void lm_to_float(long count, const void *source, int type, float *destination);
+
+#ifdef __cplusplus
+}
+#endif

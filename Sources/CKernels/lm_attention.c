@@ -1,0 +1,120 @@
+// Threads around attention: one unit is one (sequence, key/value head), computed by one thread in one order, so units
+// are handed out as threads become free.
+#include "lm_internal.h"
+
+enum { QUERY_BLOCK = 32, KEY_PAD = 16 };  // as in lm_attention.inc
+
+typedef struct {
+  lm_context *context;
+  const lm_table *table;
+  long sequences;
+  const int64_t *offsets, *slots, *lengths;
+  lm_attention_shape shape;
+  const float *dout, *qkv, *out;
+  const float *lse;
+  float *out_w, *lse_w, *dqkv, *keys, *values;
+  long capacity;
+} job;
+
+static void run_forward(void *argument, int thread, int threads) {
+  (void)threads;
+  job *j = argument;
+  const lm_attention_shape *s = &j->shape;
+  long columns = (long)(s->heads + 2 * s->kv_heads) * s->head_size, width = (long)s->heads * s->head_size;
+  for (;;) {
+    long unit = atomic_fetch_add(&j->context->next, 1);
+    if (unit >= j->sequences * s->kv_heads) return;
+    long begin = j->offsets[unit / s->kv_heads], length = j->offsets[unit / s->kv_heads + 1] - begin;
+    if (length > 0)
+      j->table->attention(length, s, (int)(unit % s->kv_heads), j->qkv + begin * columns, j->out_w + begin * width,
+                          j->lse_w ? j->lse_w + begin * s->heads : NULL, j->context->local[thread].memory);
+  }
+}
+
+static void run_backward(void *argument, int thread, int threads) {
+  (void)threads;
+  job *j = argument;
+  const lm_attention_shape *s = &j->shape;
+  long columns = (long)(s->heads + 2 * s->kv_heads) * s->head_size, width = (long)s->heads * s->head_size;
+  for (;;) {
+    long unit = atomic_fetch_add(&j->context->next, 1);
+    if (unit >= j->sequences * s->kv_heads) return;
+    long begin = j->offsets[unit / s->kv_heads], length = j->offsets[unit / s->kv_heads + 1] - begin;
+    if (length > 0)
+      j->table->attention_backward(length, s, (int)(unit % s->kv_heads), j->dout + begin * width,
+                                   j->qkv + begin * columns, j->out + begin * width, j->lse + begin * s->heads,
+                                   j->dqkv + begin * columns, j->context->local[thread].memory);
+  }
+}
+
+// Longest sequence, and the sum of squared lengths (a measure of the work).
+static long survey(long sequences, const int64_t *offsets, double *work) {
+  long longest = 1;
+  *work = 0;
+  for (long i = 0; i < sequences; i++) {
+    long length = offsets[i + 1] - offsets[i];
+    longest = lm_max(longest, length);
+    *work += (double)(length + 8) * (double)(length + 8);
+  }
+  return longest;
+}
+
+static bool reserve(lm_context *context, size_t floats) {
+  for (int t = 0; t < context->threads; t++)
+    if (!lm_reserve(&context->local[t], floats * 4 + 1024)) return false;
+  return true;
+}
+
+bool lm_attention(lm_context *context, long sequences, const int64_t *offsets, lm_attention_shape shape,
+                  const float *qkv, float *out, float *log_sum_exp) {
+  job j = {.context = context, .table = lm_table_for(context->isa), .sequences = sequences, .offsets = offsets,
+           .shape = shape, .qkv = qkv, .out_w = out, .lse_w = log_sum_exp};
+  double work;
+  long padded = lm_round_up(survey(sequences, offsets, &work), KEY_PAD);
+  if (!reserve(context, (size_t)padded * (size_t)(shape.head_size + QUERY_BLOCK))) return false;
+  lm_parallel(context, work * shape.heads * shape.head_size * 0.06, run_forward, &j);
+  return true;
+}
+
+bool lm_attention_backward(lm_context *context, long sequences, const int64_t *offsets, lm_attention_shape shape,
+                           const float *dout, const float *qkv, const float *out, const float *log_sum_exp,
+                           float *dqkv) {
+  job j = {.context = context, .table = lm_table_for(context->isa), .sequences = sequences, .offsets = offsets,
+           .shape = shape, .dout = dout, .qkv = qkv, .out = out, .lse = log_sum_exp, .dqkv = dqkv};
+  double work;
+  long padded = lm_round_up(survey(sequences, offsets, &work), KEY_PAD);
+  if (!reserve(context, 2 * (size_t)padded * (size_t)(shape.head_size + QUERY_BLOCK))) return false;
+  lm_parallel(context, work * shape.heads * shape.head_size * 0.15, run_backward, &j);
+  return true;
+}
+
+static void run_step(void *argument, int thread, int threads) {
+  (void)threads;
+  job *j = argument;
+  const lm_attention_shape *s = &j->shape;
+  long d = s->head_size, columns = (long)(s->heads + 2 * s->kv_heads) * d, row = s->kv_heads * d;
+  for (;;) {
+    long unit = atomic_fetch_add(&j->context->next, 1);
+    if (unit >= j->sequences * s->kv_heads) return;
+    long i = unit / s->kv_heads, kv = unit % s->kv_heads, cache = j->slots[i] * j->capacity * row;
+    const float *q = j->qkv + i * columns;
+    long at = cache + j->lengths[i] * row + kv * d;
+    memcpy(j->keys + at, q + (s->heads + kv) * d, (size_t)d * 4);
+    memcpy(j->values + at, q + (s->heads + s->kv_heads + kv) * d, (size_t)d * 4);
+    j->table->attention_step(j->lengths[i] + 1, s, (int)kv, q, j->keys + cache, j->values + cache,
+                             j->out_w + i * s->heads * d, j->context->local[thread].memory);
+  }
+}
+
+bool lm_attention_step(lm_context *context, long rows, lm_attention_shape shape, const float *qkv,
+                       const int64_t *slots, const int64_t *lengths, long capacity, float *keys, float *values,
+                       float *out) {
+  job j = {.context = context, .table = lm_table_for(context->isa), .sequences = rows, .slots = slots,
+           .lengths = lengths, .shape = shape, .qkv = qkv, .out_w = out, .keys = keys, .values = values,
+           .capacity = capacity};
+  if (!reserve(context, (size_t)lm_round_up(capacity + 1, KEY_PAD))) return false;
+  double work = 0;
+  for (long i = 0; i < rows; i++) work += (double)lengths[i] + 8;
+  lm_parallel(context, work * shape.heads * shape.head_size * 0.1, run_step, &j);
+  return true;
+}

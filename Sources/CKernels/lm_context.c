@@ -1,0 +1,182 @@
+// The thread pool and the choice of instruction set.
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lm_internal.h"
+
+// MARK: Instruction sets
+
+static int best_isa = LM_PORTABLE;
+static pthread_once_t best_once = PTHREAD_ONCE_INIT;
+
+static void find_best_isa(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best_isa = LM_AVX2;
+  if (best_isa == LM_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    best_isa = LM_AVX512;
+    if (__builtin_cpu_supports("avx512bf16")) best_isa = LM_AVX512_BF16;
+    if (lm_tiles_available()) best_isa = LM_AMX_BF16;
+  }
+#endif
+}
+
+int lm_best_isa(void) {
+  pthread_once(&best_once, find_best_isa);
+  return best_isa;
+}
+
+const char *lm_isa_name(int isa) {
+  static const char *const names[] = {"portable", "avx2", "avx512", "avx512-bf16", "amx-bf16", "amx-emulated"};
+  return isa >= 0 && isa <= LM_AMX_EMULATED ? names[isa] : "unknown";
+}
+
+// MARK: Pool
+
+// A worker spins this often before it sleeps: about 20-50 microseconds, the time between two operations of a small
+// model; a wake-up from sleep costs about as much.
+enum { SPINS = 2000 };
+
+typedef struct {
+  lm_context *context;
+  int thread;
+} lm_worker;
+
+static void *work(void *raw) {
+  lm_worker worker = *(lm_worker *)raw;
+  free(raw);
+  lm_context *context = worker.context;
+  unsigned seen = 0;
+  for (;;) {
+    int spins = 0;
+    while (atomic_load_explicit(&context->sequence, memory_order_acquire) == seen) {
+      if (++spins < SPINS) {
+        LM_PAUSE();
+        continue;
+      }
+      pthread_mutex_lock(&context->lock);
+      atomic_fetch_add(&context->sleepers, 1);
+      while (atomic_load(&context->sequence) == seen) pthread_cond_wait(&context->wake, &context->lock);
+      atomic_fetch_sub(&context->sleepers, 1);
+      pthread_mutex_unlock(&context->lock);
+    }
+    seen = atomic_load_explicit(&context->sequence, memory_order_acquire);
+    if (atomic_load(&context->stop)) return NULL;
+    context->task(context->argument, worker.thread, context->task_threads);
+    atomic_fetch_sub_explicit(&context->pending, 1, memory_order_release);
+  }
+}
+
+static void publish(lm_context *context) {
+  atomic_fetch_add(&context->sequence, 1);
+  if (atomic_load(&context->sleepers) > 0) {
+    pthread_mutex_lock(&context->lock);
+    pthread_cond_broadcast(&context->wake);
+    pthread_mutex_unlock(&context->lock);
+  }
+}
+
+// Waits by spinning; gives the processor away when the others seem not to be running.
+static inline void relax(int *spins) {
+  if (++*spins < 20 * SPINS)
+    LM_PAUSE();
+  else
+    sched_yield();
+}
+
+void lm_parallel(lm_context *context, double nanoseconds, lm_task task, void *argument) {
+  atomic_store_explicit(&context->next, 0, memory_order_relaxed);
+  if (context->threads == 1 || nanoseconds < 8000) {
+    task(argument, 0, 1);
+    return;
+  }
+  context->task = task;
+  context->argument = argument;
+  context->task_threads = context->threads;
+  atomic_store(&context->barrier_count, 0);
+  atomic_store_explicit(&context->pending, context->threads - 1, memory_order_relaxed);
+  publish(context);
+  task(argument, 0, context->threads);
+  int spins = 0;
+  while (atomic_load_explicit(&context->pending, memory_order_acquire) > 0) relax(&spins);
+}
+
+void lm_barrier(lm_context *context, int threads) {
+  if (threads == 1) return;
+  unsigned generation = atomic_load(&context->barrier_generation);
+  if (atomic_fetch_add(&context->barrier_count, 1) == threads - 1) {
+    atomic_store(&context->barrier_count, 0);
+    atomic_fetch_add(&context->barrier_generation, 1);
+    return;
+  }
+  int spins = 0;
+  while (atomic_load_explicit(&context->barrier_generation, memory_order_acquire) == generation) relax(&spins);
+}
+
+// MARK: Life
+
+void *lm_reserve(lm_scratch *scratch, size_t size) {
+  if (size <= scratch->size) return scratch->memory;
+  free(scratch->memory);
+  scratch->memory = NULL;
+  scratch->size = 0;
+  size = (size + size / 4 + 4095) & ~(size_t)4095;
+  if (posix_memalign(&scratch->memory, 64, size) != 0) {
+    scratch->memory = NULL;
+    return NULL;
+  }
+  scratch->size = size;
+  return scratch->memory;
+}
+
+lm_context *lm_context_create(int threads, int isa) {
+  lm_context *context = calloc(1, sizeof *context);
+  if (!context) return NULL;
+  int best = lm_best_isa();
+  context->threads = threads < 1 ? 1 : threads;
+  context->isa = isa == LM_AMX_EMULATED || isa <= best ? isa : best;
+  context->local = calloc((size_t)context->threads, sizeof *context->local);
+  context->workers = calloc((size_t)context->threads, sizeof *context->workers);
+  pthread_mutex_init(&context->lock, NULL);
+  pthread_cond_init(&context->wake, NULL);
+  int started = 1;
+  for (; context->local && context->workers && started < context->threads; started++) {
+    lm_worker *worker = malloc(sizeof *worker);
+    if (!worker) break;
+    *worker = (lm_worker){context, started};
+    if (pthread_create(&context->workers[started], NULL, work, worker) != 0) {
+      free(worker);
+      break;
+    }
+  }
+  if (!context->local || !context->workers || started < context->threads) {
+    context->threads = started;
+    lm_context_destroy(context);
+    return NULL;
+  }
+  return context;
+}
+
+void lm_context_destroy(lm_context *context) {
+  if (!context) return;
+  atomic_store(&context->stop, true);
+  publish(context);
+  for (int i = 1; context->workers && i < context->threads; i++) pthread_join(context->workers[i], NULL);
+  for (int i = 0; context->local && i < context->threads; i++) free(context->local[i].memory);
+  free(context->shared.memory);
+  free(context->local);
+  free(context->workers);
+  pthread_mutex_destroy(&context->lock);
+  pthread_cond_destroy(&context->wake);
+  free(context);
+}
+
+int lm_context_threads(const lm_context *context) { return context->threads; }
+int lm_context_isa(const lm_context *context) { return context->isa; }
+size_t lm_context_scratch(const lm_context *context) {
+  size_t sum = context->shared.size;
+  for (int i = 0; i < context->threads; i++) sum += context->local[i].size;
+  return sum;
+}

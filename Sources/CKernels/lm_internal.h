@@ -1,0 +1,141 @@
+// Shared by the lm_* kernels; not public.
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lm_kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define LM_PAUSE() _mm_pause()
+#else
+#define LM_PAUSE() ((void)0)
+#endif
+
+/// Micro-kernels keep their sums in registers: their inner loops must be unrolled whole.
+#define LM_UNROLL _Pragma("clang loop unroll(full)")
+
+/// Columns of one packed panel of the right operand; every instruction set uses the same panels.
+#define LM_PANEL 32
+
+typedef struct {
+  void *memory;
+  size_t size;
+} lm_scratch;
+
+typedef void (*lm_task)(void *argument, int thread, int threads);
+
+struct lm_context {
+  int threads, isa;
+  pthread_t *workers;
+  // The job: published by bumping `sequence`; `pending` counts workers still at it.
+  _Atomic unsigned sequence;
+  _Atomic int pending, sleepers;
+  _Atomic bool stop;
+  lm_task task;
+  void *argument;
+  int task_threads;
+  pthread_mutex_t lock;
+  pthread_cond_t wake;
+  // Barrier of the running job.
+  _Atomic unsigned barrier_generation;
+  _Atomic int barrier_count;
+  _Atomic long next;  // dynamic scheduling where units are independent
+  lm_scratch shared;  // the packed left operand
+  lm_scratch *local;  // one per thread
+};
+
+/// Runs task(argument, t, n) for t in 0..<n on n threads; n = 1 for little work (`nanoseconds`, a rough estimate).
+void lm_parallel(lm_context *context, double nanoseconds, lm_task task, void *argument);
+/// Waits for all threads of the running job (n as given to the task).
+void lm_barrier(lm_context *context, int threads);
+/// Memory of at least `size` bytes, 64-byte aligned, kept between calls; NULL when refused.
+void *lm_reserve(lm_scratch *scratch, size_t size);
+
+static inline long lm_min(long a, long b) { return a < b ? a : b; }
+static inline long lm_max(long a, long b) { return a > b ? a : b; }
+static inline long lm_round_up(long a, long b) { return (a + b - 1) / b * b; }
+/// First item of part `i` of `parts` of `count` items.
+static inline long lm_part(long count, long i, long parts) { return count * i / parts; }
+
+static inline uint16_t lm_bf16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)((bits >> 16) | 0x40);
+  return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline float lm_from_bf16(uint16_t value) {
+  uint32_t bits = (uint32_t)value << 16;
+  float result;
+  memcpy(&result, &bits, 4);
+  return result;
+}
+
+/// Row-range kernels, one table per instruction set.
+typedef struct {
+  void (*normalize)(long r0, long r1, long d, int kind, float epsilon, const float *x, const float *residual,
+                    float *sum, const float *weight, const float *bias, float *y, float *statistics);
+  void (*normalize_dx)(long r0, long r1, long d, int kind, const float *dy, const float *x, const float *statistics,
+                       const float *weight, float *dx, bool accumulate);
+  void (*normalize_dw)(long c0, long c1, long rows, long d, int kind, const float *dy, const float *x,
+                       const float *statistics, float *dweight, float *dbias);
+  void (*activate)(long i0, long i1, int kind, const float *x, float *y);
+  void (*activate_backward)(long i0, long i1, int kind, const float *dy, const float *x, float *dx);
+  void (*gated)(long r0, long r1, long f, const float *x, float *y);
+  void (*gated_backward)(long r0, long r1, long f, const float *dy, const float *x, float *dx);
+  void (*add)(long i0, long i1, const float *x, float *y);
+  void (*column_sums)(long c0, long c1, long rows, const float *x, long stride, float *y);
+  void (*rotate)(long r0, long r1, long stride, int heads, int head_size, const int32_t *positions,
+                 const float *table, bool inverse, float *x);
+  void (*cross_entropy)(long r0, long r1, long vocabulary, float *logits, const int32_t *targets, float scale,
+                        bool gradient, float *losses);
+  void (*argmax)(long r0, long r1, long columns, const float *x, int32_t *indices);
+  double (*sum_of_squares)(long i0, long i1, const float *x);
+  void (*adamw)(long i0, long i1, const lm_adamw_step *step, float *p, const float *g, float *m, float *v);
+  // Attention: one (sequence, key/value head). scratch: see lm_attention.c.
+  void (*attention)(long length, const lm_attention_shape *s, int kv, const float *qkv, float *out, float *lse,
+                    float *scratch);
+  void (*attention_backward)(long length, const lm_attention_shape *s, int kv, const float *dout, const float *qkv,
+                             const float *out, const float *lse, float *dqkv, float *scratch);
+  void (*attention_step)(long length, const lm_attention_shape *s, int kv, const float *q, const float *keys,
+                         const float *values, float *out, float *scratch);
+  // Products: see lm_gemm.c.
+  int rows;  // of the f32 micro-kernel
+  void (*pack_a)(long rows, long k, float alpha, const float *a, long rs, long cs, float *out);
+  void (*pack_a_pairs)(long rows, long panel_rows, long k, float alpha, const float *a, long rs, long cs,
+                       uint32_t *out);
+  void (*pack_a_tiles)(long rows, long k, float alpha, const float *a, long rs, long cs, uint16_t *out);
+  void (*pack_b)(long k, long n, const float *b, long rs, long cs, float *out);
+  void (*pairs_from_f32)(long k, const float *panel, uint32_t *out);
+  void (*f32_from_pairs)(long k, const uint32_t *pairs, float *panel);
+  void (*transpose_pairs)(const uint32_t *source, uint32_t *out);
+  void (*kernel)(long k, const float *a, const float *b, const float *bias, float *c, long ldc, int rows, int columns,
+                 bool accumulate);
+} lm_table;
+
+extern const lm_table lm_table_portable, lm_table_avx2, lm_table_avx512;
+static inline const lm_table *lm_table_for(int isa) {
+#if defined(__x86_64__)
+  if (isa == LM_AMX_EMULATED) return lm_best_isa() >= LM_AVX512 ? &lm_table_avx512 : &lm_table_portable;
+  if (isa >= LM_AVX512) return &lm_table_avx512;
+  if (isa == LM_AVX2) return &lm_table_avx2;
+#endif
+  return &lm_table_portable;
+}
+
+/// vdpbf16ps: pairs of k; a [k/2][LM_BF16_ROWS] pairs, b [k/2][32] pairs.
+#define LM_BF16_ROWS 14
+void lm_kernel_bf16(long k, const uint32_t *a, const uint32_t *b, const float *bias, float *c, long ldc, int rows,
+                    int columns, bool accumulate);
+/// Tiles: a [k/32][tile rows 16][32] for up to two row tiles (a1 NULL: one), b as above; k a multiple of 32. The
+/// result goes to c, 32 columns wide.
+bool lm_tiles_available(void);
+void lm_tiles_begin(void);
+void lm_tiles_end(void);
+void lm_kernel_tiles(long k, const uint16_t *a0, const uint16_t *a1, const uint32_t *b, float *c, long ldc,
+                     bool accumulate);
+void lm_kernel_tiles_emulated(long k, const uint16_t *a0, const uint16_t *a1, const uint32_t *b, float *c, long ldc,
+                              bool accumulate);
