@@ -7,7 +7,7 @@ public struct SamplingSchedule: Sendable, Hashable, Codable {
   public enum Algorithm: String, Sendable, Hashable, Codable {
     /// Hamiltonian Monte Carlo with quasi-random trajectory lengths, log-rho coordinates and a shrunk dense metric.
     case jitteredHMC
-    /// The No-U-Turn sampler (multinomial), log-lambda coordinates, dense metric: the reference.
+    /// The No-U-Turn sampler (multinomial) with the same coordinates and metric: the reference.
     case noUTurn
   }
 

@@ -77,19 +77,6 @@ public struct SurrogateFit: Sendable {
   public let warmStart: SurrogateWarmStart?
   public let diagnostics: SurrogateDiagnostics
   public let fallback: SurrogateFallback
-}
-
-/// Where the chains of a fit stood: carried to the next fit, where the data may have grown.
-public struct SurrogateWarmStart: Sendable, Hashable, Codable {
-  /// One chain: its last position in the sampler's coordinates and its adapted step size.
-  public struct Chain: Sendable, Hashable, Codable {
-    /// [log s, m, log nu, (log tau,) log rho_1 ... log rho_D].
-    public var position: [Double]
-    public var stepSize: Double
-  }
-  public var chains: [Chain]
-  /// Pooled estimate of the posterior covariance of the coordinates, P x P row-major.
-  public var covariance: [Double]
-  /// Draws behind `covariance`.
-  public var weight: Double
+  /// Posterior of every factor's inverse squared lengthscale, from all recorded draws.
+  public let importances: [FactorImportance]
 }

@@ -1,0 +1,128 @@
+import Foundation
+import LinearAlgebra
+import RandomStreams
+
+/// The rungs of the surrogate's ladder, with what they have in common.
+struct FitAttempt {
+  let settings: SurrogateSettings
+  let seed: UInt64
+  let index: Int
+  let label: String
+  let threads: Int
+  let transform: OutcomeTransform
+  let droppedPoints: Int
+
+  private func stream(_ purpose: String) -> RandomStream {
+    RandomStream(seed: seed, purpose: "surrogate/\(label)/\(purpose)", index: UInt64(truncatingIfNeeded: index))
+  }
+
+  private func evaluator(_ data: SurrogateData) -> SAASLogJoint? {
+    SAASLogJoint(data, coordinates: .rho, prior: settings.lengthscalePrior)
+  }
+
+  /// Centre and spread of the cold starts, and the standard deviations of the first metric.
+  private func initial(features: Int) -> (center: [Double], spread: [Double], deviations: [Double]) {
+    switch settings.lengthscalePrior {
+    case .sparseAxisAligned:
+      let tail = [Double](repeating: 0, count: features)
+      return (
+        [0.5, 0, -3, -3] + tail.map { _ in -3.5 }, [0.5, 0.5, 0.5, 0.5] + tail.map { _ in 0.7 },
+        [0.7, 0.8, 1.2, 0.8] + tail.map { _ in 1.3 }
+      )
+    case .logNormal:
+      let tail = [Double](repeating: 0, count: features)
+      let center = -2 * (2.0.squareRoot() + 0.5 * log(Double(max(features, 1))))
+      return (
+        [0.5, 0, -3] + tail.map { _ in center }, [0.5, 0.5, 0.5] + tail.map { _ in 0.7 },
+        [0.7, 0.8, 1.2] + tail.map { _ in 1.3 }
+      )
+    }
+  }
+
+  /// A dispersed start where the density is positive: up to 10 draws around the centre, ever closer to it.
+  private func coldStart(_ stream: inout RandomStream, density: SAASLogJoint, features: Int) -> [Double] {
+    let (center, spread, _) = initial(features: features)
+    for attempt in 0..<10 {
+      let width = 1 - Double(attempt) / 10
+      var start = center.indices.map { center[$0] + width * spread[$0] * stream.normal() }
+      if settings.lengthscalePrior == .sparseAxisAligned {
+        // log rho = log tau + log lam: the spread of tau carries over to every rho.
+        for d in 4..<start.count { start[d] += start[3] - center[3] }
+      }
+      if density(start).value > -.infinity { return start }
+    }
+    return center
+  }
+
+  /// The draws of the schedule's sampler; `nil` when no chain could be started or none moved.
+  func sample(_ data: SurrogateData, warmStart: SurrogateWarmStart?, fallback: SurrogateFallback) -> SurrogateFit? {
+    let features = data.points.columns
+    guard let probe = evaluator(data) else { return nil }
+    let chains = settings.schedule.chains
+    let usable = warmStart.flatMap { $0.fits(chainCount: chains, dimension: probe.dimension) ? $0 : nil }
+    let continued = usable.flatMap { state in
+      state.chains.allSatisfy { probe($0.position).value > -.infinity } ? state : nil
+    }
+    let starts = (0..<chains).map { c in
+      if let continued { return continued.chains[c].position }
+      var stream = stream("start/\(c)")
+      return coldStart(&stream, density: probe, features: features)
+    }
+    let sampler = PooledSampler(schedule: settings.schedule, threads: threads)
+    let result = sampler.run(
+      makeDensity: { _ in evaluator(data) }, starts: starts, deviations: initial(features: features).deviations,
+      warmStart: continued, makeStream: { stream("chain/\($0)") })
+    guard let result, result.moving.contains(true) else { return nil }
+    let moving = result.draws.indices.filter { result.moving[$0] }.map { result.draws[$0] }
+    let kept = Self.thin(moving, to: settings.schedule.kept).map { probe.hyperparameters(at: $0) }
+    guard let posterior = SAASPosterior(data: data, draws: kept) else { return nil }
+    var diagnostics = result.diagnostics
+    diagnostics.jitter = posterior.jitter
+    diagnostics.droppedPoints = droppedPoints
+    let all = moving.flatMap { $0 }.map { probe.hyperparameters(at: $0) }
+    return SurrogateFit(
+      posterior: posterior, transform: transform, warmStart: moving.count == chains ? result.warmStart : nil,
+      diagnostics: diagnostics, fallback: fallback == .none && posterior.jitter > 1e-7 ? .jitter : fallback,
+      importances: FactorImportance.of(all))
+  }
+
+  /// `count` draws in total, evenly spaced in every chain and ending with its last draw.
+  static func thin(_ chains: [[[Double]]], to count: Int) -> [[Double]] {
+    chains.enumerated().flatMap { c, draws in
+      let share = min(draws.count, count / chains.count + (c < count % chains.count ? 1 : 0))
+      return (0..<share).map { draws[(($0 + 1) * draws.count) / share - 1] }
+    }
+  }
+
+  /// One draw at the mode of the posterior; `nil` when no start has a positive density.
+  func mode(_ data: SurrogateData) -> SurrogateFit? {
+    let features = data.points.columns
+    guard let density = evaluator(data) else { return nil }
+    let starts = (0..<4).map { c in
+      var stream = stream("mode/\(c)")
+      return coldStart(&stream, density: density, features: features)
+    }
+    guard let best = PosteriorMode.find(density, starts: starts) else { return nil }
+    let draw = density.hyperparameters(at: best.position)
+    guard let posterior = SAASPosterior(data: data, draws: [draw]) else { return nil }
+    return fallback(posterior, .maximumAPosteriori)
+  }
+
+  /// Draws from the prior, without data.
+  func prior(features: Int) -> SurrogateFit {
+    var stream = stream("prior")
+    let draws = (0..<settings.schedule.kept).map { _ in
+      SAASPriors.draw(&stream, features: features, prior: settings.lengthscalePrior)
+    }
+    return fallback(SAASPosterior(priorDraws: draws, features: features), .prior)
+  }
+
+  private func fallback(_ posterior: SAASPosterior, _ rung: SurrogateFallback) -> SurrogateFit {
+    var diagnostics = SurrogateDiagnostics()
+    diagnostics.droppedPoints = droppedPoints
+    diagnostics.jitter = posterior.jitter
+    return SurrogateFit(
+      posterior: posterior, transform: transform, warmStart: nil, diagnostics: diagnostics, fallback: rung,
+      importances: FactorImportance.of(posterior.draws))
+  }
+}

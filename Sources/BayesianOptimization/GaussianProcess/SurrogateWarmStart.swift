@@ -1,0 +1,48 @@
+import LinearAlgebra
+
+/// Where the chains of a fit stood: carried to the next fit, where the data may have grown.
+public struct SurrogateWarmStart: Sendable, Hashable, Codable {
+  /// One chain: its last position in the sampler's coordinates and its adapted step size.
+  public struct Chain: Sendable, Hashable, Codable {
+    /// [log s, m, log nu, (log tau,) log rho_1 ... log rho_D].
+    public var position: [Double]
+    public var stepSize: Double
+  }
+  public var chains: [Chain]
+  /// Pooled estimate of the posterior covariance of the coordinates: lower triangle by rows, P (P + 1) / 2. Single
+  /// precision from the start, so that a stored state continues exactly as the one in memory.
+  public var covariance: [Float]
+  /// Draws behind `covariance`.
+  public var weight: Double
+
+  init(chains: [Chain], covariance: Matrix, weight: Double) {
+    self.chains = chains
+    self.covariance = (0..<covariance.rows).flatMap { i in (0...i).map { Float(covariance[i, $0]) } }
+    self.weight = weight
+  }
+
+  /// The covariance as a P x P matrix; `nil` when the state does not fit `dimension` or holds a non-finite number.
+  func matrix(dimension: Int) -> Matrix? {
+    guard weight > 0, weight.isFinite, covariance.count == dimension * (dimension + 1) / 2,
+      covariance.allSatisfy(\.isFinite)
+    else { return nil }
+    var result = Matrix(rows: dimension, columns: dimension)
+    var at = 0
+    for i in 0..<dimension {
+      for j in 0...i {
+        result[i, j] = Double(covariance[at])
+        result[j, i] = Double(covariance[at])
+        at += 1
+      }
+    }
+    return result
+  }
+
+  /// Whether the state continues `chainCount` chains of `dimension` coordinates.
+  func fits(chainCount: Int, dimension: Int) -> Bool {
+    chains.count == chainCount && matrix(dimension: dimension) != nil
+      && chains.allSatisfy {
+        $0.position.count == dimension && $0.position.allSatisfy(\.isFinite) && $0.stepSize.isFinite && $0.stepSize > 0
+      }
+  }
+}
