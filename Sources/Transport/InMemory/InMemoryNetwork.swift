@@ -1,0 +1,108 @@
+import Synchronization
+import WireProtocol
+
+/// A server and its clients inside one process, with the contract of the ZeroMQ transports.
+///
+/// For tests and for `analytic` workers that live in the coordinator's own process. The filter sees every message and
+/// says how many copies arrive (0 = lost, 1 = normal, 2 = doubled).
+public final class InMemoryNetwork: Sendable {
+  /// Which way a message goes.
+  public enum Direction: Sendable { case toServer, toClient }
+  /// Number of copies of a message to deliver.
+  public typealias Filter = @Sendable (Direction, Peer, WireFrames) -> Int
+
+  private struct State {
+    var server: InMemoryServer?
+    var clients: [Peer: InMemoryClient] = [:]
+    var filter: Filter = { _, _, _ in 1 }
+  }
+  private let state = Mutex(State())
+
+  public init() {}
+
+  /// Replaces the filter.
+  public func setFilter(_ filter: @escaping Filter) { state.withLock { $0.filter = filter } }
+
+  /// Opens the server's end; replaces an older one, as a restarted coordinator would.
+  public func listen() -> InMemoryServer {
+    let server = InMemoryServer(network: self)
+    state.withLock { $0.server = server }
+    return server
+  }
+
+  /// Opens a client's end.
+  public func connect(identity: String) -> InMemoryClient {
+    InMemoryClient(network: self, identity: identity)
+  }
+
+  func attach(_ client: InMemoryClient, as peer: Peer) { state.withLock { $0.clients[peer] = client } }
+  func detach(_ peer: Peer) { state.withLock { $0.clients[peer] = nil } }
+  func detach(_ server: InMemoryServer) {
+    state.withLock { if $0.server === server { $0.server = nil } }
+  }
+  var hasServer: Bool { state.withLock { $0.server != nil } }
+
+  func deliver(_ frames: WireFrames, from peer: Peer) -> Bool {
+    let (server, filter) = state.withLock { ($0.server, $0.filter) }
+    guard let server else { return false }
+    for _ in 0..<filter(.toServer, peer, frames) { server.events.put(.message(peer, frames), cost: 0) }
+    return true
+  }
+
+  func deliver(_ frames: WireFrames, to peer: Peer) -> Bool {
+    let (client, filter) = state.withLock { ($0.clients[peer], $0.filter) }
+    guard let client else { return false }
+    for _ in 0..<filter(.toClient, peer, frames) { client.events.put(.message(frames), cost: 0) }
+    return true
+  }
+}
+
+/// The server's end of an ``InMemoryNetwork``.
+public final class InMemoryServer: ServerTransport {
+  public let endpoint = "memory"
+  public let events = Inbox<ServerEvent>()
+  private let network: InMemoryNetwork
+  init(network: InMemoryNetwork) { self.network = network }
+
+  public func send(_ frames: WireFrames, to peer: Peer) {
+    if !network.deliver(frames, to: peer) { events.put(.undeliverable(peer), cost: 0) }
+  }
+
+  public func close() {
+    network.detach(self)
+    events.finish()
+  }
+}
+
+/// A client's end of an ``InMemoryNetwork``.
+public final class InMemoryClient: ClientTransport {
+  public let events = Inbox<ClientEvent>()
+  private let network: InMemoryNetwork
+  private let identity: String
+  private let connection = Mutex(0)
+
+  init(network: InMemoryNetwork, identity: String) {
+    self.network = network
+    self.identity = identity
+    reconnect()
+  }
+
+  private var peer: Peer { Peer(id: Array("\(identity).\(connection.withLock { $0 })".utf8)) }
+
+  public var connectionState: ConnectionState { network.hasServer ? .connected : .unreachable }
+
+  public func send(_ frames: WireFrames) {
+    if !network.deliver(frames, from: peer) { events.put(.undeliverable, cost: 0) }
+  }
+
+  public func reconnect() {
+    network.detach(peer)
+    connection.withLock { $0 += 1 }
+    network.attach(self, as: peer)
+  }
+
+  public func close() {
+    network.detach(peer)
+    events.finish()
+  }
+}

@@ -1,0 +1,151 @@
+import CZeroMQ
+import Glibc
+
+/// The libzmq that is loaded.
+public enum ZeroMQLibrary {
+  /// Version as (major, minor, patch).
+  public static var version: (major: Int, minor: Int, patch: Int) {
+    var major: Int32 = 0
+    var minor: Int32 = 0
+    var patch: Int32 = 0
+    zmq_version(&major, &minor, &patch)
+    return (Int(major), Int(minor), Int(patch))
+  }
+
+  /// Whether CURVE is built in.
+  public static var hasCurve: Bool { zmq_has("curve") == 1 }
+
+  /// Refuses versions with known holes: CVE-2019-13132 (fixed in 4.3.2), CVE-2020-15166 (4.3.3).
+  public static func check() throws { try check(version: version) }
+
+  static func check(version: (major: Int, minor: Int, patch: Int)) throws {
+    guard version >= (4, 3, 3) else {
+      throw TransportError(
+        .libraryTooOld,
+        "libzmq \(version.major).\(version.minor).\(version.patch) has known security holes; "
+          + "install 4.3.3 or later (Debian: apt install libzmq5)")
+    }
+  }
+
+  /// The text of libzmq's last error on this thread.
+  static func lastError() -> String { String(cString: zmq_strerror(zmq_errno())) }
+}
+
+/// A ZeroMQ context; ends when its last owner lets go.
+///
+/// Every socket holds its context strongly: ending a context before its sockets are closed would block for ever.
+final class ZeroMQContext: Sendable {
+  // A context is thread-safe by libzmq's contract; the pointer never changes.
+  nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
+
+  init() throws {
+    try ZeroMQLibrary.check()
+    guard let pointer = zmq_ctx_new() else {
+      throw TransportError(.system, "cannot make a ZeroMQ context: \(ZeroMQLibrary.lastError())")
+    }
+    self.pointer = pointer
+  }
+
+  deinit {
+    while zmq_ctx_term(pointer) != 0 && zmq_errno() == EINTR {}
+  }
+}
+
+/// One ZeroMQ socket. Not thread-safe: made, used and closed by its loop's thread only.
+final class ZeroMQSocket {
+  let pointer: UnsafeMutableRawPointer
+  private let context: ZeroMQContext
+  private let message: UnsafeMutablePointer<zmq_msg_t>
+
+  init(_ context: ZeroMQContext, type: Int32) throws {
+    guard let pointer = zmq_socket(context.pointer, type) else {
+      throw TransportError(.system, "cannot make a ZeroMQ socket: \(ZeroMQLibrary.lastError()); see ulimit -n")
+    }
+    self.pointer = pointer
+    self.context = context
+    message = .allocate(capacity: 1)
+    message.initialize(to: zmq_msg_t())
+    zmq_msg_init(message)
+  }
+
+  deinit {
+    zmq_msg_close(message)
+    message.deallocate()
+    zmq_close(pointer)
+  }
+
+  func set(_ option: Int32, _ value: Int32) throws {
+    var value = value
+    try check(zmq_setsockopt(pointer, option, &value, MemoryLayout<Int32>.size), option)
+  }
+
+  func set(_ option: Int32, _ value: Int64) throws {
+    var value = value
+    try check(zmq_setsockopt(pointer, option, &value, MemoryLayout<Int64>.size), option)
+  }
+
+  func set(_ option: Int32, _ text: String) throws {
+    try check(zmq_setsockopt(pointer, option, text, text.utf8.count), option)
+  }
+
+  func set(_ option: Int32, bytes: [UInt8]) throws {
+    try check(zmq_setsockopt(pointer, option, bytes, bytes.count), option)
+  }
+
+  private func check(_ status: Int32, _ option: Int32) throws {
+    guard status == 0 else {
+      throw TransportError(.system, "libzmq refused option \(option): \(ZeroMQLibrary.lastError())")
+    }
+  }
+
+  /// The address that the socket is bound to.
+  var lastEndpoint: String {
+    var buffer = [CChar](repeating: 0, count: 512)
+    var size = buffer.count
+    guard zmq_getsockopt(pointer, ZMQ_LAST_ENDPOINT, &buffer, &size) == 0 else { return "" }
+    return CurveKey.string(buffer)
+  }
+
+  /// A received message: its frames, and the user id that the ZAP handler gave to the connection.
+  struct Received {
+    var frames: [[UInt8]]
+    var user: String?
+  }
+
+  /// Takes one message without waiting; `nil` where there is none. Frames beyond `frameLimit` are counted, not kept.
+  func receive(frameLimit: Int, wantsUser: Bool = false) -> Received? {
+    var received = Received(frames: [], user: nil)
+    repeat {
+      let size = zmq_msg_recv(message, pointer, ZMQ_DONTWAIT)
+      guard size >= 0 else { return received.frames.isEmpty ? nil : received }
+      if received.frames.count < frameLimit {
+        let bytes = UnsafeRawBufferPointer(start: zmq_msg_data(message), count: Int(size))
+        received.frames.append([UInt8](bytes))
+      } else if received.frames.count == frameLimit {
+        received.frames.append([])
+      }
+      if wantsUser, received.user == nil, let text = zmq_msg_gets(message, "User-Id") {
+        received.user = String(cString: text)
+      }
+    } while zmq_msg_more(message) == 1
+    return received
+  }
+
+  /// Sends one message without waiting; false where it was not taken (no connection, full queue).
+  func send(_ frames: [[UInt8]]) -> Bool {
+    for (index, frame) in frames.enumerated() {
+      let flags = index + 1 < frames.count ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT
+      var status: Int32
+      repeat {
+        status = zmq_send(pointer, frame, frame.count, flags)
+      } while status < 0 && zmq_errno() == EINTR
+      if status < 0 { return false }
+    }
+    return true
+  }
+
+  /// An item for `zmq_poll`.
+  func pollItem() -> zmq_pollitem_t {
+    zmq_pollitem_t(socket: pointer, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)
+  }
+}
