@@ -54,10 +54,10 @@ public struct StudyState: Sendable {
   public mutating func apply(_ transition: Transition) {
     header = transition.header
     for trial in transition.trials.sorted(by: { $0.number < $1.number }) {
-      let wasEnded = trial.number < trials.count && trials[trial.number].endedEvent != nil
-      if wasEnded && trial.endedEvent == nil { forget(ended: trial.number) }
+      let before = trial.number < trials.count ? trials[trial.number].endedEvent : nil
+      if before != nil && before != trial.endedEvent { forget(ended: trial.number) }
       index(trial)
-      if !wasEnded, trial.endedEvent != nil {
+      if trial.endedEvent != nil && trial.endedEvent != before {
         note(ended: trial)
         if let value = trial.hypervolume { hypervolumes.append(value) }
       }
