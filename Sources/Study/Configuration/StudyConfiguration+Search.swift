@@ -99,23 +99,26 @@ extension StudyConfiguration {
     _ root: ConfigurationSection, objectives: [Objective], minimumInitial: Int = 1
   ) throws -> SamplerSettings {
     let section = try root.section("sampler")
-    let defaults = SamplerSettings()
-    return SamplerSettings(
-      kind: try section.choice("name", SamplerSettings.Kind.self) ?? defaults.kind,
-      initial: try section.integer("initial", in: minimumInitial...1_000_000) ?? defaults.initial,
-      initialDesign: try section.choice("design", SamplerSettings.InitialDesign.self) ?? defaults.initialDesign,
-      reference: try readReference(section, objectives: objectives),
-      outcomeTransform: try section.choice("outcomeTransform", SamplerSettings.OutcomeTransform.self)
-        ?? defaults.outcomeTransform,
-      lengthscalePrior: try section.choice("lengthscalePrior", SamplerSettings.LengthscalePrior.self)
-        ?? defaults.lengthscalePrior,
-      useStandardErrors: try section.boolean("useStandardErrors") ?? defaults.useStandardErrors,
-      schedule: try section.choice("schedule", SamplerSettings.Schedule.self) ?? defaults.schedule,
-      evaluations: try section.integer("evaluations", in: 10...1_000_000) ?? defaults.evaluations,
-      starts: try section.integer("starts", in: 1...10_000) ?? defaults.starts,
-      feasibility: try section.boolean("feasibility") ?? defaults.feasibility,
-      convergenceEpsilon: try section.number("convergence", in: 0...1) ?? defaults.convergenceEpsilon,
-      convergenceWindow: try section.integer("convergenceWindow", in: 1...100_000) ?? defaults.convergenceWindow)
+    // One statement a key: the compiler gives up on one long initialiser.
+    var settings = SamplerSettings()
+    if let kind = try section.choice("name", SamplerSettings.Kind.self) { settings.kind = kind }
+    if let initial = try section.integer("initial", in: minimumInitial...1_000_000) { settings.initial = initial }
+    if let design = try section.choice("design", SamplerSettings.InitialDesign.self) { settings.initialDesign = design }
+    settings.reference = try readReference(section, objectives: objectives)
+    if let transform = try section.choice("outcomeTransform", SamplerSettings.OutcomeTransform.self) {
+      settings.outcomeTransform = transform
+    }
+    if let prior = try section.choice("lengthscalePrior", SamplerSettings.LengthscalePrior.self) {
+      settings.lengthscalePrior = prior
+    }
+    if let use = try section.boolean("useStandardErrors") { settings.useStandardErrors = use }
+    if let schedule = try section.choice("schedule", SamplerSettings.Schedule.self) { settings.schedule = schedule }
+    if let evaluations = try section.integer("evaluations", in: 10...1_000_000) { settings.evaluations = evaluations }
+    if let starts = try section.integer("starts", in: 1...10_000) { settings.starts = starts }
+    if let feasibility = try section.boolean("feasibility") { settings.feasibility = feasibility }
+    if let epsilon = try section.number("convergence", in: 0...1) { settings.convergenceEpsilon = epsilon }
+    if let window = try section.integer("convergenceWindow", in: 1...100_000) { settings.convergenceWindow = window }
+    return settings
   }
 
   /// `base` (default: the un-injected base made 10 % worse), `inferred`, or a value for every objective.
