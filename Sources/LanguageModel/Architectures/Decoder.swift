@@ -1,0 +1,268 @@
+// The causal decoder, one code for GPT-2, RoBERTa (as decoder) and LLaMA.
+//
+//   T  tokens of the packed batch     d  width     F  feed-forward width    V  vocabulary
+//   M  labelled rows                  L  layers    half  2 · layer (attention) or 2 · layer + 1 (feed-forward)
+//
+// Pre-norm (GPT-2, LLaMA):  x ← x + f(norm(x)) for each half.   Post-norm (RoBERTa):  x ← norm(x + f(x)).
+// The residual stream is carried as x + residual, so that the sum is formed inside the next norm.
+
+/// The hidden states between two halves: x + residual.
+struct ResidualStream {
+  var x: Tensor
+  var residual: Tensor?
+}
+
+/// Where attention finds keys and values.
+enum AttentionMode {
+  /// Within the packed sequences.
+  case packed
+  /// As `packed`, and keys and values go to the cache's slots.
+  case prefill(KeyValueCache, slots: [Int])
+  /// One token per row, behind what the cache holds.
+  case step(KeyValueCache, slots: [Int], lengths: [Int])
+}
+
+/// One batch on its way through the decoder.
+struct DecoderPass {
+  let positions: Tensor
+  let sequences: PackedSequences
+  /// Rows that the head wants (1 x M index); nil = all.
+  let rows: Tensor?
+  /// Whether the rows are picked already before the last feed-forward (they were few).
+  let prunesEarly: Bool
+  let mode: AttentionMode
+  let branches: BranchTable
+}
+
+/// What a half keeps for its backward pass.
+final class HalfTape {
+  /// The half's input: pre-norm after summing, post-norm as it came.
+  var input: Tensor?
+  var statistics: Tensor?
+  /// Input of the first product, where its weights or a branch on it need it.
+  var firstInput: Tensor?
+  /// Output of the first product: queries, keys, values after rotation, or the feed-forward before its non-linearity.
+  var first: Tensor?
+  /// Output of attention for all rows, and the logarithms of its denominators.
+  var attended: Tensor?
+  var logSumExp: Tensor?
+  /// Input of the second product, where its weights or a branch on it need it.
+  var secondInput: Tensor?
+  /// Post-norm: input of the closing norm.
+  var sum: Tensor?
+  /// xAᵀ of each branch.
+  var firstProjections: [Tensor] = []
+  var secondProjections: [Tensor] = []
+  /// Rows that were picked in this half (last attention half only).
+  var rows: Tensor?
+
+  /// Forgets all but the input (activation checkpointing).
+  func trim() {
+    statistics = nil
+    firstInput = nil
+    first = nil
+    attended = nil
+    logSumExp = nil
+    secondInput = nil
+    sum = nil
+    firstProjections = []
+    secondProjections = []
+  }
+}
+
+/// A decoder in a backend's memory: forward and backward over packed sequences.
+final class Decoder {
+  let shape: DecoderShape
+  let backend: any Backend
+  var weights: DecoderWeights
+  /// Whether all weights train.
+  var trainsWeights: Bool { weights.arena?.gradients != nil }
+
+  init(shape: DecoderShape, weights: DecoderWeights, backend: any Backend) {
+    self.shape = shape
+    self.weights = weights
+    self.backend = backend
+  }
+
+  /// Half-layers: 2 L.
+  var halves: Int { 2 * shape.layers }
+
+  func activation(_ rows: Int, _ columns: Int) throws -> Tensor {
+    try backend.makeTensor(rows: rows, columns: columns, kind: .activation)
+  }
+
+  // MARK: Forward
+
+  /// Embedding: tokens 1 x T index.
+  func embed(_ tokens: Tensor, positions: Tensor, tape: HalfTape? = nil) throws -> ResidualStream {
+    var x = try activation(tokens.columns, shape.width)
+    try backend.embed(
+      tokens, weights.embedding.matrix, positions: weights.positions == nil ? nil : positions,
+      weights.positions?.matrix, into: x)
+    if let norm = weights.embeddingNorm {
+      let y = try activation(tokens.columns, shape.width)
+      let statistics = try tape.map { _ in try makeStatistics(x.rows) }
+      try normalize(x, nil, norm, into: y, statistics)
+      tape?.input = x
+      tape?.statistics = statistics
+      x = y
+    }
+    return ResidualStream(x: x, residual: nil)
+  }
+
+  /// Halves `range` in order. With `tapes` (indexed by half), what backward needs is kept.
+  func forward(
+    _ stream: ResidualStream, _ range: Range<Int>, _ pass: DecoderPass, tapes: [Int: HalfTape] = [:]
+  ) throws -> ResidualStream {
+    var stream = stream
+    for half in range {
+      stream =
+        half % 2 == 0
+        ? try attentionHalf(half / 2, stream, pass, tapes[half])
+        : try feedForwardHalf(half / 2, stream, pass, tapes[half])
+    }
+    return stream
+  }
+
+  private func attentionHalf(_ layer: Int, _ stream: ResidualStream, _ pass: DecoderPass, _ tape: HalfTape?) throws
+    -> ResidualStream
+  {
+    let layerWeights = weights.layers[layer]
+    let (base, normed) = try open(stream, layerWeights.attentionNorm, tape)
+    let qkv = try activation(normed.rows, shape.attention.columns)
+    let branches = pass.branches(layer, .queryKeyValue)
+    let projections = try product(normed, layerWeights.queryKeyValue, branches, into: qkv)
+    if let rotary = weights.rotary {
+      try backend.rotate(
+        qkv, heads: shape.attention.heads + shape.attention.keyValueHeads, headSize: shape.headSize,
+        positions: pass.positions, table: rotary, inverse: false)
+    }
+    let attended = try activation(normed.rows, shape.attention.queryColumns)
+    let logSumExp = try tape.map { _ in
+      try backend.makeTensor(rows: normed.rows, columns: shape.attention.heads, kind: .parameter)
+    }
+    try attend(qkv, layer, pass, into: attended, logSumExp)
+    if let tape {
+      tape.first = qkv
+      tape.attended = attended
+      tape.logSumExp = logSumExp
+      tape.firstProjections = projections
+      if trainsWeights || !branches.isEmpty { tape.firstInput = normed }
+    }
+    var picked = (base: base, attended: attended)
+    if pass.prunesEarly, layer == shape.layers - 1, let rows = pass.rows {
+      picked = (try gather(base, rows), try gather(attended, rows))
+      tape?.rows = rows
+    }
+    return try close(
+      picked.base, picked.attended, layerWeights.attentionOutput, pass.branches(layer, .attentionOutput),
+      layerWeights.attentionNorm, tape)
+  }
+
+  private func attend(_ qkv: Tensor, _ layer: Int, _ pass: DecoderPass, into out: Tensor, _ logSumExp: Tensor?) throws {
+    switch pass.mode {
+    case .packed: break
+    case .prefill(let cache, let slots):
+      try backend.storeKeysValues(
+        qkv, pass.sequences, shape.attention, slots: slots, capacity: cache.capacity, keys: cache.keys[layer],
+        values: cache.values[layer])
+    case .step(let cache, let slots, let lengths):
+      return try backend.attentionStep(
+        qkv, shape.attention, slots: slots, lengths: lengths, capacity: cache.capacity, keys: cache.keys[layer],
+        values: cache.values[layer], into: out)
+    }
+    try backend.attention(qkv, pass.sequences, shape.attention, into: out, logSumExp: logSumExp)
+  }
+
+  private func feedForwardHalf(_ layer: Int, _ stream: ResidualStream, _ pass: DecoderPass, _ tape: HalfTape?) throws
+    -> ResidualStream
+  {
+    let layerWeights = weights.layers[layer]
+    let (base, normed) = try open(stream, layerWeights.feedForwardNorm, tape)
+    let first = try activation(normed.rows, shape.size(of: .up).outputs)
+    let branches = pass.branches(layer, .up)
+    let projections = try product(normed, layerWeights.up, branches, into: first)
+    let second: Tensor
+    if shape.isGated {
+      second = try activation(normed.rows, shape.feedForward)
+      try backend.gatedSiLU(first, into: second)
+    } else {
+      second = tape == nil ? first : try activation(normed.rows, shape.feedForward)
+      try backend.activate(first, shape.activation, into: second)
+    }
+    if let tape {
+      tape.first = first
+      tape.firstProjections = projections
+      if trainsWeights || !branches.isEmpty { tape.firstInput = normed }
+    }
+    return try close(
+      base, second, layerWeights.down, pass.branches(layer, .down), layerWeights.feedForwardNorm, tape)
+  }
+
+  /// The opening of a half: (what the residual adds to, input of the first product).
+  private func open(_ stream: ResidualStream, _ norm: NormWeights, _ tape: HalfTape?) throws -> (Tensor, Tensor) {
+    guard shape.isPreNorm else {
+      tape?.input = stream.x
+      return (stream.x, stream.x)
+    }
+    let normed = try activation(stream.x.rows, shape.width)
+    let statistics = try tape.map { _ in try makeStatistics(stream.x.rows) }
+    // The sum takes the residual's memory: nobody else needs the residual.
+    try normalize(stream.x, stream.residual, norm, into: normed, statistics)
+    let base = stream.residual ?? stream.x
+    tape?.input = base
+    tape?.statistics = statistics
+    return (base, normed)
+  }
+
+  /// The closing of a half: second product, and the norm behind it where the family has it there.
+  private func close(
+    _ base: Tensor, _ input: Tensor, _ linear: LinearWeights, _ branches: [LoRABranch], _ norm: NormWeights,
+    _ tape: HalfTape?
+  ) throws -> ResidualStream {
+    let y = try activation(input.rows, shape.width)
+    let projections = try product(input, linear, branches, into: y)
+    tape?.secondProjections = projections
+    if trainsWeights || !branches.isEmpty { tape?.secondInput = input }
+    guard !shape.isPreNorm else { return ResidualStream(x: base, residual: y) }
+    let normed = try activation(input.rows, shape.width)
+    let statistics = try tape.map { _ in try makeStatistics(input.rows) }
+    try normalize(base, y, norm, into: normed, statistics)
+    tape?.sum = y
+    tape?.statistics = statistics
+    return ResidualStream(x: normed, residual: nil)
+  }
+
+  /// y = xWᵀ + b + branches; the result is each branch's xAᵀ.
+  func product(_ x: Tensor, _ linear: LinearWeights, _ branches: [LoRABranch], into y: Tensor) throws -> [Tensor] {
+    try backend.linear(x, linear.matrix, bias: linear.bias, into: y, accumulate: false)
+    return try branches.map { branch in
+      let projected = try activation(x.rows, branch.a.rows)
+      try backend.lora(
+        x, branch.a, branch.b, scale: branch.scale, projected: projected, addingTo: y, columns: branch.column)
+      return projected
+    }
+  }
+
+  /// y = norm(x + residual); the residual's memory takes the sum.
+  func normalize(_ x: Tensor, _ residual: Tensor?, _ norm: NormWeights, into y: Tensor, _ statistics: Tensor?) throws {
+    try backend.normalize(
+      x, residual: residual, sum: residual, kind: shape.normalization, weight: norm.weight, bias: norm.bias, into: y,
+      statistics: statistics)
+  }
+
+  func makeStatistics(_ rows: Int) throws -> Tensor { try backend.makeTensor(rows: rows, columns: 2, kind: .parameter) }
+
+  func gather(_ x: Tensor, _ rows: Tensor) throws -> Tensor {
+    let y = try activation(rows.columns, x.columns)
+    try backend.gatherRows(x, rows, into: y)
+    return y
+  }
+
+  /// The stream as one tensor, in the residual's memory if there is one.
+  func materialize(_ stream: ResidualStream) throws -> Tensor {
+    guard let residual = stream.residual else { return stream.x }
+    try backend.add(stream.x, to: residual)
+    return residual
+  }
+}

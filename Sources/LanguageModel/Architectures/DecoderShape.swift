@@ -1,0 +1,97 @@
+/// What the engine needs to know of a causal decoder; it follows from the model's configuration.
+struct DecoderShape: Sendable, Hashable {
+  let configuration: ModelConfiguration
+  /// GPT-2, RoBERTa as decoder, or LLaMA.
+  let family: ModelConfiguration.Architecture
+  /// L.
+  let layers: Int
+  /// Width d of the hidden states.
+  let width: Int
+  /// Width F between the feed-forward matrices.
+  let feedForward: Int
+  /// V.
+  let vocabulary: Int
+  let attention: AttentionShape
+  /// Tokens in the longest usable sequence.
+  let maximumLength: Int
+  /// Row of the position table for the first token (RoBERTa: padding id + 1).
+  let firstPosition: Int
+  let tiedHead: Bool
+
+  init(_ configuration: ModelConfiguration) {
+    self.configuration = configuration
+    family = configuration.architecture
+    layers = configuration.layerCount
+    width = configuration.hiddenSize
+    feedForward = configuration.intermediateSize
+    vocabulary = configuration.vocabularySize
+    attention = AttentionShape(
+      heads: configuration.headCount, keyValueHeads: configuration.keyValueHeadCount, headSize: configuration.headSize)
+    maximumLength = configuration.maximumLength
+    firstPosition = configuration.firstPosition
+    tiedHead = configuration.tiedHead
+  }
+
+  var headSize: Int { attention.headSize }
+
+  /// Norm before each half of a layer (GPT-2, LLaMA) rather than after it (RoBERTa).
+  var isPreNorm: Bool { family != .roberta }
+
+  /// Feed-forward with a gate (LLaMA) rather than a plain non-linearity.
+  var isGated: Bool { family == .llama }
+
+  /// Biases on linear layers and norms (GPT-2, RoBERTa).
+  var hasBiases: Bool { family != .llama }
+
+  /// The feed-forward's non-linearity where there is no gate.
+  var activation: ActivationFunction { configuration.activation == .geluTanh ? .geluTanh : .gelu }
+
+  var normalization: Normalization {
+    let epsilon = Float(configuration.normEpsilon)
+    return family == .llama ? .rmsNorm(epsilon: epsilon) : .layerNorm(epsilon: epsilon)
+  }
+
+  /// How linear weights lie in checkpoints of this family.
+  var weightLayout: WeightLayout { family == .gpt2 ? .inputsByOutputs : .outputsByInputs }
+}
+
+/// The four matrix products of a layer. Query, key and value share one, and so do gate and up.
+enum LinearSlot: Int, Sendable, CaseIterable {
+  case queryKeyValue, attentionOutput, up, down
+}
+
+extension DecoderShape {
+  /// (outputs, inputs) of a product.
+  func size(of slot: LinearSlot) -> (outputs: Int, inputs: Int) {
+    switch slot {
+    case .queryKeyValue: (attention.columns, width)
+    case .attentionOutput: (width, attention.queryColumns)
+    case .up: (isGated ? 2 * feedForward : feedForward, width)
+    case .down: (width, feedForward)
+    }
+  }
+}
+
+/// One linear layer as checkpoints and adapters name it: a block of rows of one of a layer's matrix products.
+public struct LinearLayer: Sendable, Hashable {
+  /// What the layer does, by the same word in every family.
+  public enum Role: String, Sendable, Codable, CaseIterable {
+    /// GPT-2's fused `c_attn`.
+    case attention
+    case query, key, value, attentionOutput, gate, up, down
+  }
+  /// Full module name in the checkpoint, without `.weight`: `transformer.h.0.mlp.c_fc`.
+  public let name: String
+  /// The name below the layer: `mlp.c_fc`.
+  public let path: String
+  public let layer: Int
+  public let role: Role
+  let slot: LinearSlot
+  /// First output column within the fused product.
+  let column: Int
+  public let outputs: Int
+  public let inputs: Int
+
+  /// Whether the layer belongs to the feed-forward half, where memory lives (paper §2.1).
+  public var isFeedForward: Bool { slot == .up || slot == .down }
+}

@@ -1,0 +1,19 @@
+/// Keys and values of sequences that are being generated: one pair of tensors per layer, `slots` sequences of at most
+/// `capacity` tokens each.
+struct KeyValueCache {
+  let capacity: Int
+  let slots: Int
+  /// [slots · capacity, Hkv · D] per layer.
+  let keys: [Tensor]
+  let values: [Tensor]
+
+  init(slots: Int, capacity: Int, shape: DecoderShape, backend: any Backend) throws {
+    self.capacity = capacity
+    self.slots = slots
+    let make = { (_: Int) in
+      try backend.makeTensor(rows: slots * capacity, columns: shape.attention.keyColumns, kind: .activation)
+    }
+    keys = try (0..<shape.layers).map(make)
+    values = try (0..<shape.layers).map(make)
+  }
+}

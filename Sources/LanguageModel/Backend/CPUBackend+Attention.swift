@@ -1,0 +1,69 @@
+// Rotary embedding and attention: thin calls of the C kernels.
+
+import CKernels
+
+extension AttentionShape {
+  fileprivate var kernelShape: lm_attention_shape {
+    lm_attention_shape(
+      heads: Int32(heads), kv_heads: Int32(keyValueHeads), head_size: Int32(headSize), scale: scale)
+  }
+}
+
+extension CPUBackend {
+  public func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
+    lm_rotate(
+      context, x.rows, x.columns, Int32(heads), Int32(headSize), integers(positions), floats(table), inverse, floats(x))
+  }
+
+  public func attention(
+    _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, into out: Tensor, logSumExp: Tensor?
+  ) throws {
+    let done = sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
+      lm_attention(
+        context, sequences.count, $0.baseAddress, shape.kernelShape, floats(qkv), floats(out), floats(logSumExp))
+    }
+    if !done { throw scratchRefused() }
+  }
+
+  public func attentionBackward(
+    _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
+    into dqkv: Tensor
+  ) throws {
+    let done = sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
+      lm_attention_backward(
+        context, sequences.count, $0.baseAddress, shape.kernelShape, floats(dout), floats(qkv), floats(out),
+        floats(logSumExp), floats(dqkv))
+    }
+    if !done { throw scratchRefused() }
+  }
+
+  public func storeKeysValues(
+    _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
+    values: Tensor
+  ) throws {
+    let width = shape.keyColumns
+    for (sequence, slot) in slots.enumerated() {
+      let start = sequences.offsets[sequence]
+      for row in start..<sequences.offsets[sequence + 1] {
+        let source = floats(qkv) + row * qkv.columns + shape.queryColumns
+        let target = (slot * capacity + row - start) * width
+        (floats(keys) + target).update(from: source, count: width)
+        (floats(values) + target).update(from: source + width, count: width)
+      }
+    }
+  }
+
+  public func attentionStep(
+    _ qkv: Tensor, _ shape: AttentionShape, slots: [Int], lengths: [Int], capacity: Int, keys: Tensor, values: Tensor,
+    into out: Tensor
+  ) throws {
+    let done = slots.map(Int64.init).withUnsafeBufferPointer { slots in
+      lengths.map(Int64.init).withUnsafeBufferPointer { lengths in
+        lm_attention_step(
+          context, qkv.rows, shape.kernelShape, floats(qkv), slots.baseAddress, lengths.baseAddress, capacity,
+          floats(keys), floats(values), floats(out))
+      }
+    }
+    if !done { throw scratchRefused() }
+  }
+}

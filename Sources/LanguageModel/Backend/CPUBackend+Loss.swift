@@ -1,0 +1,70 @@
+// Loss, choice of tokens and the optimizer. M labelled rows, V vocabulary, d model width.
+
+import CKernels
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+extension CPUBackend {
+  /// Largest block of logits that is held at once, in bytes: large enough that reading the head once per block is
+  /// small beside its product, small beside a model.
+  private static let logitBytes = 32 << 20
+
+  public func crossEntropy(
+    _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
+    gradients: (weight: Tensor, bias: Tensor?)?
+  ) throws {
+    let (d, vocabulary) = (x.columns, head.outputs)
+    let backward = dx != nil || gradients != nil
+    let block = max(1, min(x.rows, max(32, CPUBackend.logitBytes / (4 * vocabulary))))
+    let buffer = try CPUBuffer(bytes: block * vocabulary * 4, memory: pool)
+    let logits = buffer.pointer.assumingMemoryBound(to: Float.self)
+    for first in stride(from: 0, to: x.rows, by: block) {
+      let rows = min(block, x.rows - first)
+      let input = floats(x) + first * d
+      // logits [rows, V] = x Wᵀ + bias, then in place dlogits = scale · (softmax − one-hot)
+      try multiply(
+        input, rows: rows, head, bias: bias.map { UnsafePointer(floats($0)) }, into: logits, accumulate: false)
+      lm_cross_entropy(
+        context, rows, vocabulary, logits, integers(targets) + first, scale, backward, floats(losses) + first)
+      if let dx {
+        try multiplyTransposed(logits, rows: rows, head, into: floats(dx) + first * d, accumulate: false)
+      }
+      if let gradients {
+        try addWeightGradient(
+          logits, input, rows: rows, outputs: vocabulary, inputs: d, weight: gradients.weight, bias: gradients.bias)
+      }
+    }
+  }
+
+  public func argmax(_ logits: Tensor, into indices: Tensor) throws {
+    lm_argmax(context, logits.rows, logits.columns, floats(logits), integers(indices))
+  }
+
+  public func topK(_ logits: Tensor, values: Tensor, indices: Tensor) throws {
+    lm_top_k(
+      context, logits.rows, logits.columns, values.columns, floats(logits), floats(values), integers(indices))
+  }
+
+  public func norm(of gradients: Tensor, into norm: Tensor) throws {
+    floats(norm)[0] = Float(lm_sum_of_squares(context, gradients.count, floats(gradients)).squareRoot())
+  }
+
+  public func adamW(
+    _ parameters: Tensor, gradients: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep,
+    clip: (norm: Tensor, maximum: Float)?
+  ) throws {
+    let count = Double(step.step)
+    let kernelStep = lm_adamw_step(
+      learning_rate: step.learningRate, beta1: step.beta1, beta2: step.beta2, epsilon: step.epsilon,
+      weight_decay: step.weightDecay, correction1: Float(1 - pow(Double(step.beta1), count)),
+      correction2: Float(1 - pow(Double(step.beta2), count)),
+      gradient_scale: clip.map { min(1, $0.maximum / (floats($0.norm)[0] + 1e-6)) } ?? 1)
+    lm_adamw(
+      context, parameters.count, kernelStep, floats(parameters), floats(gradients), floats(firstMoment),
+      floats(secondMoment))
+  }
+}

@@ -1,0 +1,118 @@
+import CKernels
+
+/// The backend that runs on processors: own vector and matrix kernels, chosen at run time for the instruction set.
+///
+/// Tensors are row-major 32-bit numbers in 64-byte aligned, recycled memory. Frozen matrices are read in place from
+/// their mapped checkpoint (`.float32`, when they lie there in 32 bits) or packed once as bf16 (`.bfloat16`): one copy
+/// serves y = xWᵀ and dx = dy·W. Results are the same for any number of threads.
+public final class CPUBackend: Backend, @unchecked Sendable {
+  // Sendable: constants, and memory that the one-thread-at-a-time contract of `Backend` guards.
+
+  /// Instruction set in use.
+  public let path: CPUPath
+  /// Arithmetic of products with frozen weights: `.float32` or `.bfloat16`, never `.automatic`.
+  public let precision: CPUPrecision
+  /// Threads in use, the caller's included.
+  public let threads: Int
+  let context: OpaquePointer
+  let pool: CPUMemory
+
+  /// - Parameters:
+  ///   - precision: arithmetic of matrix products; default `.automatic`.
+  ///   - threads: default the number of processors. Worker processes that share a machine should divide them.
+  ///   - memoryLimit: most bytes of tensors and weights; default: what the machine has.
+  ///   - path: forces a lower instruction set than the processor's best (for tests and diagnosis).
+  /// - Throws: `BackendError` when threads or their memory are refused.
+  public init(
+    precision: CPUPrecision = .automatic, threads: Int? = nil, memoryLimit: Int? = nil, path: CPUPath? = nil
+  ) throws {
+    let best = CPUPath.best
+    let asked = path ?? best
+    self.path = asked == .amxEmulated ? asked : min(asked, best)
+    switch precision {
+    case .automatic: self.precision = self.path.multipliesBFloat16 ? .bfloat16 : .float32
+    case .float32, .bfloat16: self.precision = precision
+    }
+    let count = max(1, threads ?? CPUBackend.processors)
+    self.threads = count
+    guard let context = lm_context_create(Int32(count), self.path.rawValue) else {
+      throw BackendError(.unavailable, "\(count) compute threads could not be started; use fewer threads")
+    }
+    self.context = context
+    pool = CPUMemory(limit: memoryLimit)
+  }
+
+  deinit { lm_context_destroy(context) }
+
+  /// Processors that this process may use.
+  public static var processors: Int { Int(lm_processors()) }
+
+  public var name: String { "cpu (\(kernels), \(threads) thread\(threads == 1 ? "" : "s"))" }
+  /// What computes products: "amx-bf16", "avx512-bf16", "avx512-f32", "avx2-f32 (bf16 weights)", …
+  public var kernels: String {
+    if precision == .bfloat16 {
+      return path.multipliesBFloat16 ? "\(path)" : "\(path)-f32 with bf16 weights"
+    }
+    return path.multipliesBFloat16 ? "avx512-f32" : "\(path)-f32"
+  }
+  public var memory: BackendMemory { pool.status }
+
+  public func synchronize() throws {}
+  public func releaseCachedMemory() { pool.releaseKept() }
+
+  // MARK: Memory
+
+  public func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+    try CPUTensor(rows: rows, columns: columns, kind: kind, memory: pool)
+  }
+
+  public func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
+    precondition(offset >= 0 && offset + rows * columns <= tensor.count, "a view beyond the end of its tensor")
+    return CPUTensor(
+      viewing: unsafeDowncast(tensor, to: CPUTensor.self), offset: offset, rows: rows, columns: columns)
+  }
+
+  public func upload(_ values: [Float], rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+    let tensor = try makeTensor(rows: rows, columns: columns, kind: kind)
+    try write(values, to: tensor)
+    return tensor
+  }
+
+  public func upload(indices: [Int32]) throws -> Tensor {
+    let tensor = try makeTensor(rows: 1, columns: indices.count, kind: .index)
+    integers(tensor).update(from: indices, count: indices.count)
+    return tensor
+  }
+
+  public func write(_ values: [Float], to tensor: Tensor) throws {
+    precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count) elements")
+    floats(tensor).update(from: values, count: values.count)
+  }
+
+  public func download(_ tensor: Tensor) throws -> [Float] {
+    Array(UnsafeBufferPointer(start: floats(tensor), count: tensor.count))
+  }
+
+  public func download(indices tensor: Tensor) throws -> [Int32] {
+    Array(UnsafeBufferPointer(start: integers(tensor), count: tensor.count))
+  }
+
+  public func fill(_ tensor: Tensor, with value: Float) throws {
+    lm_fill(context, tensor.count, value, floats(tensor))
+  }
+
+  // MARK: Access for the operations
+
+  func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> {
+    unsafeDowncast(tensor, to: CPUTensor.self).pointer.assumingMemoryBound(to: Float.self)
+  }
+
+  func floats(_ tensor: Tensor?) -> UnsafeMutablePointer<Float>? { tensor.map { floats($0) } }
+
+  func integers(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> {
+    unsafeDowncast(tensor, to: CPUTensor.self).pointer.assumingMemoryBound(to: Int32.self)
+  }
+
+  /// The error for scratch memory that a kernel was refused.
+  func scratchRefused() -> BackendError { .outOfMemory(lm_context_scratch(context), memory: memory) }
+}

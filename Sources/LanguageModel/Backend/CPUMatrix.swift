@@ -1,0 +1,111 @@
+import CKernels
+
+/// A weight matrix of the CPU backend: where its elements lie, and its packed copy once a product wanted one.
+final class CPUMatrix: WeightMatrix, @unchecked Sendable {
+  // Sendable: as for `WeightMatrix`.
+
+  /// Rows `first ..< first + rows` of W: element (row, input) at row · rowStride + input · columnStride of `pointer`.
+  struct Part {
+    let pointer: UnsafeRawPointer
+    let type: Int32
+    let first: Int
+    let rows: Int
+    let rowStride: Int
+    let columnStride: Int
+  }
+
+  let parts: [Part]
+  /// Keeps what the parts point into: sources, or a converted copy.
+  private let owners: [Any]
+  /// bf16 panels (see lm_gemm.c), made when first wanted: embedding tables that are never multiplied need none.
+  var packed: CPUBuffer?
+
+  init(outputs: Int, inputs: Int, parameter: Tensor?, parts: [Part], owners: [Any]) {
+    self.parts = parts
+    self.owners = owners
+    super.init(outputs: outputs, inputs: inputs, parameter: parameter)
+  }
+}
+
+extension WeightElementType {
+  fileprivate var code: Int32 {
+    switch self {
+    case .float32: Int32(LM_TYPE_F32)
+    case .float16: Int32(LM_TYPE_F16)
+    case .bfloat16: Int32(LM_TYPE_BF16)
+    }
+  }
+}
+
+extension CPUBackend {
+  public func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws -> WeightMatrix
+  {
+    let (outputs, inputs) = WeightReader.size(of: sources, layout: layout)
+    if let parameter {
+      WeightReader.read(
+        sources, layout: layout, into: UnsafeMutableBufferPointer(start: floats(parameter), count: parameter.count))
+      return try makeMatrix(parameter: parameter)
+    }
+    // In 32 bits only 32-bit sources can be read in place.
+    let inPlace = sources.allSatisfy { source in
+      let aligned = source.withUnsafeBytes { Int(bitPattern: $0.baseAddress) % source.elementType.size == 0 }
+      return aligned && (precision == .bfloat16 || source.elementType == .float32)
+    }
+    guard inPlace else {
+      let copy = try CPUTensor(rows: outputs, columns: inputs, kind: .parameter, memory: pool)
+      WeightReader.read(
+        sources, layout: layout, into: UnsafeMutableBufferPointer(start: floats(copy), count: copy.count))
+      return CPUMatrix(
+        outputs: outputs, inputs: inputs, parameter: nil, parts: [whole(copy, outputs, inputs)], owners: [copy])
+    }
+    var parts: [CPUMatrix.Part] = []
+    var first = 0
+    for source in sources {
+      let rows = source.shape.count < 2 ? 1 : layout == .outputsByInputs ? source.shape[0] : source.shape[1]
+      let byOutputs = source.shape.count < 2 || layout == .outputsByInputs
+      try source.withUnsafeBytes { bytes in
+        guard let base = bytes.baseAddress, bytes.count >= rows * inputs * source.elementType.size else {
+          throw BackendError(
+            .unavailable, "a weight of shape \(source.shape) has only \(bytes.count) bytes; read the checkpoint again")
+        }
+        parts.append(
+          CPUMatrix.Part(
+            pointer: base, type: source.elementType.code, first: first, rows: rows,
+            rowStride: byOutputs ? inputs : 1, columnStride: byOutputs ? 1 : rows))
+      }
+      first += rows
+    }
+    return CPUMatrix(outputs: outputs, inputs: inputs, parameter: nil, parts: parts, owners: sources)
+  }
+
+  public func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
+    CPUMatrix(
+      outputs: parameter.rows, inputs: parameter.columns, parameter: parameter,
+      parts: [whole(parameter, parameter.rows, parameter.columns)], owners: [parameter])
+  }
+
+  // Trainable matrices are read where they lie: nothing is derived from them.
+  public func refresh(_ matrices: [WeightMatrix]) throws {}
+
+  private func whole(_ tensor: Tensor, _ outputs: Int, _ inputs: Int) -> CPUMatrix.Part {
+    CPUMatrix.Part(
+      pointer: UnsafeRawPointer(floats(tensor)), type: Int32(LM_TYPE_F32), first: 0, rows: outputs, rowStride: inputs,
+      columnStride: 1)
+  }
+
+  /// The packed copy of a frozen matrix in bf16; nil where products read the elements in place.
+  func packed(_ matrix: CPUMatrix) throws -> CPUBuffer? {
+    guard precision == .bfloat16, matrix.parameter == nil else { return nil }
+    if let packed = matrix.packed { return packed }
+    let size = lm_packed_size(matrix.outputs, matrix.inputs)
+    let buffer = try CPUBuffer(bytes: size, memory: pool)
+    lm_fill(context, size / 4, 0, buffer.pointer.assumingMemoryBound(to: Float.self))
+    for part in matrix.parts {
+      lm_pack(
+        context, buffer.pointer.assumingMemoryBound(to: UInt16.self), matrix.inputs, part.first, part.rows,
+        part.pointer, part.type, part.rowStride, part.columnStride)
+    }
+    matrix.packed = buffer
+    return buffer
+  }
+}

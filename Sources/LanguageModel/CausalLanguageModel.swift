@@ -1,0 +1,170 @@
+import Foundation
+
+/// A causal language model: train adapters on it (or all of it), measure its loss, let it write.
+///
+/// ```swift
+/// let backend = ReferenceBackend()
+/// let model = try CausalLanguageModel(Checkpoint(directory), backend: backend)
+/// let plan = AdapterPlan(layers: [2, 3], count: 2, rank: 8)
+/// let memory = try model.makeAdapter(plan, seed: 1)
+/// try model.train(memory, on: [TrainingExample(text: ids)])
+/// let loss = try model.evaluate(held, adapters: [memory]).loss
+/// let reply = try model.generate([prompt], adapters: [memory])[0].ids
+/// ```
+///
+/// The base is never changed by training an adapter; which adapters take part is an argument of every call, and several
+/// may at once (a frozen memory beside a fresh adapter). One thread at a time may use a model and what was made from it.
+public final class CausalLanguageModel: @unchecked Sendable {
+  // Sendable: under the one-thread-at-a-time contract above.
+  public let configuration: ModelConfiguration
+  public let backend: any Backend
+  let decoder: Decoder
+  /// Where the weights came from; nil for a random initialisation.
+  public let checkpoint: Checkpoint?
+
+  /// Loads a checkpoint. With `trainable`, all weights can be trained (`train(on:)`); otherwise they are frozen, which
+  /// takes a fraction of the memory.
+  public init(_ checkpoint: Checkpoint, backend: any Backend, trainable: Bool = false) throws {
+    self.checkpoint = checkpoint
+    self.backend = backend
+    configuration = checkpoint.configuration
+    decoder = try Self.makeDecoder(configuration, backend, trainable) { name in
+      try CheckpointWeight.source(checkpoint.tensor(name))
+    }
+  }
+
+  /// A model with random weights, to be trained from the beginning; a pure function of configuration and seed.
+  public init(
+    randomInitialization configuration: ModelConfiguration, seed: UInt64, backend: any Backend, trainable: Bool = true
+  )
+    throws
+  {
+    checkpoint = nil
+    self.backend = backend
+    self.configuration = configuration
+    let initializer = WeightInitializer(configuration, seed: seed)
+    decoder = try Self.makeDecoder(configuration, backend, trainable) { try initializer.weight($0) }
+  }
+
+  private static func makeDecoder(
+    _ configuration: ModelConfiguration, _ backend: any Backend, _ trainable: Bool,
+    _ source: @escaping (String) throws -> any WeightSource
+  ) throws -> Decoder {
+    let shape = DecoderShape(configuration)
+    var loader = WeightLoader(shape: shape, backend: backend, source: source)
+    return Decoder(shape: shape, weights: try loader.load(trainable: trainable), backend: backend)
+  }
+
+  // MARK: Adapters
+
+  /// A fresh adapter (it changes nothing until trained). Throws `AdapterError` where the plan does not fit the model.
+  public func makeAdapter(_ plan: AdapterPlan, seed: UInt64) throws -> Adapter {
+    try Adapter(try plan.modules(for: configuration), seed: seed, backend: backend)
+  }
+
+  /// All linear layers that can carry LoRA, in the order of computation.
+  public var linearLayers: [LinearLayer] {
+    (0..<configuration.layerCount).flatMap { decoder.shape.linearLayers($0) }
+  }
+
+  // MARK: Loss
+
+  /// Loss over the labelled tokens of all examples, without training.
+  ///
+  /// - Parameter tokensPerPass: tokens that go through the model at once.
+  public func evaluate(_ examples: [TrainingExample], adapters: [Adapter] = [], tokensPerPass: Int = 4096) throws
+    -> Evaluation
+  {
+    for (index, example) in examples.enumerated() {
+      try example.validate(index: index, for: configuration, needsLabels: false)
+    }
+    let branches = BranchTable(adapters, layers: configuration.layerCount)
+    var evaluation = Evaluation(examples: examples.map { _ in ExampleLoss(sum: 0, tokens: 0) })
+    var pending: [Int] = []
+    var tokens = 0
+    func flush() throws {
+      guard !pending.isEmpty else { return }
+      let batch = PackedBatch(pending.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
+      let losses = try decoder.losses(batch, branches)
+      var next = 0
+      for (number, count) in zip(pending, batch.labelCounts) {
+        evaluation.examples[number] = ExampleLoss(
+          sum: losses[next..<(next + count)].reduce(0) { $0 + Double($1) }, tokens: count)
+        next += count
+      }
+      pending = []
+      tokens = 0
+    }
+    for (number, example) in examples.enumerated() where example.labelCount > 0 {
+      let length = PackedBatch.length(of: example)
+      if tokens + length > tokensPerPass { try flush() }
+      pending.append(number)
+      tokens += length
+    }
+    try flush()
+    return evaluation
+  }
+
+  /// Logits [tokens, vocabulary] of one sequence, row-major.
+  public func logits(_ ids: [Int], adapters: [Adapter] = []) throws -> [Float] {
+    let example = TrainingExample(text: ids)
+    try example.validate(index: 0, for: configuration, needsLabels: false)
+    let first = decoder.shape.firstPosition
+    let pass = DecoderPass(
+      positions: try backend.upload(indices: ids.indices.map { Int32($0 + first) }),
+      sequences: try PackedSequences(lengths: [ids.count], backend: backend), rows: nil, prunesEarly: false,
+      mode: .packed, branches: BranchTable(adapters, layers: configuration.layerCount))
+    let stream = try decoder.embed(try backend.upload(indices: ids.map { Int32($0) }), positions: pass.positions)
+    return try backend.download(try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass))
+  }
+
+  // MARK: Generation
+
+  /// Continues every prompt (token ids with whatever specials belong in front). Throws `GenerationError`.
+  public func generate(_ prompts: [[Int]], options: GenerationOptions = GenerationOptions(), adapters: [Adapter] = [])
+    throws -> [Generation]
+  {
+    for (index, prompt) in prompts.enumerated() {
+      guard !prompt.isEmpty, prompt.count <= configuration.maximumLength else {
+        throw GenerationError(
+          .invalidPrompt, "prompt \(index) has \(prompt.count) tokens; it must have 1 … \(configuration.maximumLength)")
+      }
+      if let id = prompt.first(where: { $0 < 0 || $0 >= configuration.vocabularySize }) {
+        throw GenerationError(
+          .invalidPrompt, "prompt \(index): id \(id) is outside the vocabulary of \(configuration.vocabularySize)")
+      }
+    }
+    if case .sample(let temperature, let topK, let topP, _) = options.choice {
+      guard temperature > 0, temperature.isFinite, (topK ?? 1) > 0, (topP ?? 1) > 0, (topP ?? 1) <= 1 else {
+        throw GenerationError(
+          .invalidOptions, "temperature must be positive, top-k at least 1 and top-p in (0, 1]")
+      }
+    }
+    let generator = Generator(
+      decoder: decoder, branches: BranchTable(adapters, layers: configuration.layerCount), options: options,
+      stopIDs: options.stopIDs ?? Set(configuration.eosIDs))
+    return try generator.run(prompts)
+  }
+}
+
+/// Loss of one example: the sum over its labelled tokens, in nats.
+public struct ExampleLoss: Sendable, Hashable {
+  public var sum: Double
+  public var tokens: Int
+  /// Mean over the tokens; 0 where there are none.
+  public var loss: Double { tokens == 0 ? 0 : sum / Double(tokens) }
+
+  public init(sum: Double, tokens: Int) {
+    self.sum = sum
+    self.tokens = tokens
+  }
+}
+
+/// Losses of a set of examples.
+public struct Evaluation: Sendable, Hashable {
+  public var examples: [ExampleLoss]
+  /// Labelled tokens.
+  public var tokens: Int { examples.reduce(0) { $0 + $1.tokens } }
+  /// Mean over all labelled tokens, in nats; 0 where there are none.
+  public var loss: Double { tokens == 0 ? 0 : examples.reduce(0) { $0 + $1.sum } / Double(tokens) }
+}

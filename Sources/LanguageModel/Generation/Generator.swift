@@ -1,0 +1,141 @@
+import RandomStreams
+
+/// Continues prompts in batches: prompts are sorted by length and packed without padding, keys and values are kept,
+/// finished rows leave the batch.
+struct Generator {
+  let decoder: Decoder
+  let branches: BranchTable
+  let options: GenerationOptions
+  let stopIDs: Set<Int>
+
+  /// A prompt that is being continued.
+  private struct Row {
+    let index: Int
+    let slot: Int
+    /// Tokens in the cache.
+    var length: Int
+    var ids: [Int] = []
+    var stream: RandomStream?
+  }
+
+  func run(_ prompts: [[Int]]) throws -> [Generation] {
+    var results = [Generation](repeating: Generation(ids: [], end: .length), count: prompts.count)
+    guard options.maximumNewTokens > 0 else { return results }
+    let order = prompts.indices.sorted {
+      prompts[$0].count != prompts[$1].count ? prompts[$0].count < prompts[$1].count : $0 < $1
+    }
+    var start = 0
+    while start < order.count {
+      let count = rows(from: start, order, prompts)
+      let group = Array(order[start..<(start + count)])
+      for (index, generation) in try continueGroup(group, prompts) { results[index] = generation }
+      start += count
+    }
+    return results
+  }
+
+  /// How many of the remaining prompts go together: keys and values in 256 MiB (at 4 bytes), at most 64 rows.
+  private func rows(from start: Int, _ order: [Int], _ prompts: [[Int]]) -> Int {
+    let limit = max(1, options.batchSize ?? 64)
+    let perToken = decoder.shape.layers * 2 * decoder.shape.attention.keyColumns * 4
+    var count = 0
+    while start + count < order.count, count < limit {
+      let capacity = capacity(prompts[order[start + count]].count)
+      if count > 0, (count + 1) * capacity * perToken > 256 << 20, options.batchSize == nil { break }
+      count += 1
+    }
+    return count
+  }
+
+  private func capacity(_ prompt: Int) -> Int { min(decoder.shape.maximumLength, prompt + options.maximumNewTokens) }
+
+  private func continueGroup(_ group: [Int], _ prompts: [[Int]]) throws -> [(Int, Generation)] {
+    let longest = group.map { prompts[$0].count }.max() ?? 0
+    let cache = try KeyValueCache(
+      slots: group.count, capacity: capacity(longest), shape: decoder.shape, backend: decoder.backend)
+    var rows = group.enumerated().map { slot, index in
+      Row(index: index, slot: slot, length: prompts[index].count, stream: stream(index))
+    }
+    var finished: [(Int, Generation)] = []
+    var logits = try prefill(group.map { prompts[$0] }, cache)
+    while true {
+      guard !Task.isCancelled else { throw GenerationError(.cancelled, "generation was cancelled") }
+      let chosen = try choose(logits, &rows)
+      var remaining: [Row] = []
+      for (row, token) in zip(rows, chosen) {
+        var row = row
+        row.ids.append(token)
+        if let end = end(of: row, token) {
+          finished.append((row.index, Generation(ids: row.ids, end: end)))
+        } else {
+          remaining.append(row)
+        }
+      }
+      rows = remaining
+      if rows.isEmpty { return finished }
+      logits = try step(&rows, cache)
+    }
+  }
+
+  private func end(of row: Row, _ token: Int) -> Generation.End? {
+    if stopIDs.contains(token) { return .stop }
+    if row.ids.count >= options.maximumNewTokens { return .length }
+    return row.length >= decoder.shape.maximumLength ? .context : nil
+  }
+
+  private func stream(_ index: Int) -> RandomStream? {
+    guard case .sample(_, _, _, let seed) = options.choice else { return nil }
+    return RandomStream(seed: seed, purpose: "generation", index: UInt64(index))
+  }
+
+  /// Logits behind each prompt; fills the cache.
+  private func prefill(_ prompts: [[Int]], _ cache: KeyValueCache) throws -> Tensor {
+    let backend = decoder.backend
+    let first = decoder.shape.firstPosition
+    let tokens = try backend.upload(indices: prompts.flatMap { $0.map { Int32($0) } })
+    let positions = try backend.upload(indices: prompts.flatMap { $0.indices.map { Int32($0 + first) } })
+    let sequences = try PackedSequences(lengths: prompts.map(\.count), backend: backend)
+    let pass = DecoderPass(
+      positions: positions, sequences: sequences,
+      rows: try backend.upload(indices: sequences.offsets.dropFirst().map { Int32($0 - 1) }), prunesEarly: true,
+      mode: .prefill(cache, slots: Array(prompts.indices)), branches: branches)
+    let stream = try decoder.embed(tokens, positions: positions)
+    return try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
+  }
+
+  /// Logits behind the last token of each row.
+  private func step(_ rows: inout [Row], _ cache: KeyValueCache) throws -> Tensor {
+    let backend = decoder.backend
+    let first = decoder.shape.firstPosition
+    let tokens = try backend.upload(indices: rows.map { Int32($0.ids[$0.ids.count - 1]) })
+    let positions = try backend.upload(indices: rows.map { Int32($0.length + first) })
+    let pass = DecoderPass(
+      positions: positions, sequences: try PackedSequences(lengths: rows.map { _ in 1 }, backend: backend), rows: nil,
+      prunesEarly: false, mode: .step(cache, slots: rows.map(\.slot), lengths: rows.map(\.length)),
+      branches: branches)
+    let stream = try decoder.embed(tokens, positions: positions)
+    for index in rows.indices { rows[index].length += 1 }
+    return try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
+  }
+
+  private func choose(_ logits: Tensor, _ rows: inout [Row]) throws -> [Int] {
+    let backend = decoder.backend
+    guard case .sample(let temperature, let topK, let topP, _) = options.choice else {
+      let indices = try backend.makeTensor(rows: 1, columns: logits.rows, kind: .index)
+      try backend.argmax(logits, into: indices)
+      return try backend.download(indices: indices).map(Int.init)
+    }
+    let k = min(topK ?? logits.columns, logits.columns)
+    let values = try backend.makeTensor(rows: logits.rows, columns: k, kind: .activation)
+    let indices = try backend.makeTensor(rows: logits.rows, columns: k, kind: .index)
+    try backend.topK(logits, values: values, indices: indices)
+    let candidates = try backend.download(values)
+    let ids = try backend.download(indices: indices)
+    return rows.indices.map { row in
+      let rank = TokenSampler.draw(
+        Array(candidates[(row * k)..<((row + 1) * k)]), temperature: temperature, topP: topP,
+        uniform: rows[row].stream?.uniform() ?? 0.5)
+      return Int(ids[row * k + rank])
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/// One training run: AdamW over an arena of parameters (an adapter's, or all weights).
+///
+/// A pure function of the examples, options, adapters' values and backend: the batches of step s follow from the seed
+/// alone, so that a run continued from `state()` gives the same bits as one that was never interrupted.
+final class TrainingRun {
+  let decoder: Decoder
+  let options: TrainingOptions
+  let steps: Int
+  /// Steps done.
+  private(set) var step = 0
+
+  private let arena: ParameterArena
+  private let examples: [TrainingExample]
+  private let branches: BranchTable
+  private let lengths: [Int]
+  private let cache: PrefixCache?
+  private let backend: any Backend
+  private let firstMoment: Tensor
+  private let secondMoment: Tensor
+  private let norm: Tensor
+  private var epochBatches: (epoch: Int, batches: [[Int]])?
+
+  /// What one step did.
+  struct StepResult {
+    let loss: Double
+    let learningRate: Double
+    let gradientNorm: Double
+    let tokens: Int
+    let labels: Int
+  }
+
+  init(
+    decoder: Decoder, arena: ParameterArena, adapters: [Adapter], examples: [TrainingExample], options: TrainingOptions
+  ) throws {
+    self.decoder = decoder
+    self.options = options
+    self.arena = arena
+    self.examples = examples
+    backend = decoder.backend
+    branches = BranchTable(adapters, layers: decoder.shape.layers)
+    lengths = examples.map { PackedBatch.length(of: $0) }
+    steps = options.steps(examples: examples.count)
+    firstMoment = try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter)
+    secondMoment = try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter)
+    norm = try backend.makeTensor(rows: 1, columns: 1, kind: .parameter)
+    try backend.fill(firstMoment, with: 0)
+    try backend.fill(secondMoment, with: 0)
+    let epochs = examples.isEmpty ? 0 : Double(steps * options.batchSize) / Double(examples.count)
+    if !decoder.trainsWeights, let lowest = branches.lowestTrainable, lowest > 0, epochs > 1,
+      options.prefixCacheBytes > 0
+    {
+      cache = PrefixCache(decoder: decoder, half: lowest, budget: options.prefixCacheBytes)
+    } else {
+      cache = nil
+    }
+  }
+
+  var isFinished: Bool { step >= steps }
+  /// Batches of one epoch.
+  var stepsPerEpoch: Int { (examples.count + options.batchSize - 1) / options.batchSize }
+
+  /// One optimizer step: gradients over the batch, clipping, update.
+  func advance() throws -> StepResult {
+    let numbers = batch(at: step)
+    let labels = numbers.reduce(0) { $0 + examples[$1].labelCount }
+    guard let gradients = arena.gradients else { preconditionFailure("nothing is set to train") }
+    try backend.fill(gradients, with: 0)
+    var total = 0.0
+    for part in parts(of: numbers) {
+      let batch = PackedBatch(part.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
+      let entry = try cache.map { (half: $0.half, states: try $0.states(of: part, examples, branches)) }
+      let losses = try decoder.losses(
+        batch, branches, entry: entry, scale: 1 / Float(labels), checkpointing: options.activationCheckpointing)
+      for loss in losses { total += Double(loss) }
+    }
+    let loss = total / Double(labels)
+    try backend.norm(of: gradients, into: norm)
+    let gradientNorm = Double(try backend.download(norm)[0])
+    guard loss.isFinite, gradientNorm.isFinite else {
+      throw TrainingError(
+        .diverged,
+        "training diverged at step \(step) of \(steps): loss \(loss), gradient norm \(gradientNorm); lower the "
+          + "learning rate or the rank", step: step)
+    }
+    let rate = options.learningRate(step: step, of: steps)
+    try update(gradients, rate)
+    step += 1
+    return StepResult(
+      loss: loss, learningRate: rate, gradientNorm: gradientNorm, tokens: numbers.reduce(0) { $0 + lengths[$1] },
+      labels: labels)
+  }
+
+  /// Example numbers of a step.
+  private func batch(at step: Int) -> [Int] {
+    let epoch = step / stepsPerEpoch
+    if epochBatches?.epoch != epoch { epochBatches = (epoch, options.batches(epoch: epoch, lengths: lengths)) }
+    return epochBatches?.batches[step % stepsPerEpoch] ?? []
+  }
+
+  /// Splits a batch into passes of at most `tokensPerPass` tokens.
+  private func parts(of numbers: [Int]) -> [[Int]] {
+    var parts: [[Int]] = []
+    var tokens = 0
+    for number in numbers {
+      if parts.isEmpty || tokens + lengths[number] > options.tokensPerPass {
+        parts.append([])
+        tokens = 0
+      }
+      parts[parts.count - 1].append(number)
+      tokens += lengths[number]
+    }
+    return parts
+  }
+
+  private func update(_ gradients: Tensor, _ rate: Double) throws {
+    let clip = options.clip.map { (norm: norm, maximum: Float($0)) }
+    func apply(_ range: Range<Int>, decay: Double) throws {
+      guard !range.isEmpty else { return }
+      func part(_ tensor: Tensor) throws -> Tensor {
+        range.count == tensor.count
+          ? tensor : try backend.view(of: tensor, offset: range.lowerBound, rows: 1, columns: range.count)
+      }
+      let adam = AdamWStep(
+        learningRate: Float(rate), weightDecay: Float(decay), step: step + 1, beta1: Float(options.beta1),
+        beta2: Float(options.beta2), epsilon: Float(options.epsilon))
+      try backend.adamW(
+        try part(arena.values), gradients: try part(gradients), firstMoment: try part(firstMoment),
+        secondMoment: try part(secondMoment), step: adam, clip: clip)
+    }
+    try apply(0..<arena.decaying, decay: options.weightDecay)
+    try apply(arena.decaying..<arena.count, decay: 0)
+    if decoder.trainsWeights { try backend.refresh(decoder.weights.trainableMatrices) }
+  }
+
+  // MARK: State
+
+  /// Everything that a continuation needs.
+  func state() throws -> TrainingState {
+    TrainingState(
+      step: step, steps: steps, examples: examples.count, options: options, values: try backend.download(arena.values),
+      firstMoment: try backend.download(firstMoment), secondMoment: try backend.download(secondMoment))
+  }
+
+  /// Takes up a saved run. Throws `TrainingError` (`mismatch`) where it is not a part of this one.
+  func restore(_ state: TrainingState) throws {
+    func require(_ condition: Bool, _ what: String) throws {
+      guard condition else {
+        throw TrainingError(
+          .mismatch, "the saved training run has other \(what) than this one; start again, or restore what was changed")
+      }
+    }
+    try require(state.options == options, "options")
+    try require(state.steps == steps && state.examples == examples.count, "examples")
+    try require(state.values.count == arena.count, "parameters")
+    try backend.write(state.values, to: arena.values)
+    try backend.write(state.firstMoment, to: firstMoment)
+    try backend.write(state.secondMoment, to: secondMoment)
+    step = state.step
+    if decoder.trainsWeights { try backend.refresh(decoder.weights.trainableMatrices) }
+  }
+
+  func parameters() throws -> [Float] { try backend.download(arena.values) }
+
+  func setParameters(_ values: [Float]) throws {
+    try backend.write(values, to: arena.values)
+    if decoder.trainsWeights { try backend.refresh(decoder.weights.trainableMatrices) }
+  }
+}
