@@ -1,21 +1,185 @@
-/// stub
-struct ModelSampler: Sampler {
+// The default sampler: one SAAS Gaussian process per objective and noisy expected hypervolume improvement.
+
+import Foundation
+import LinearAlgebra
+import RandomStreams
+
+/// SAAS-GP and NEHVI (noisy expected improvement for one objective) behind the sampler contract.
+public struct ModelSampler: Sampler {
   let space: SearchSpace
   let objectives: [Objective]
   let settings: SamplerSettings
-  func propose(_ request: ProposalRequest) -> ProposalOutcome { .spaceExhausted }
+
+  public init(space: SearchSpace, objectives: [Objective], settings: SamplerSettings) {
+    self.space = space
+    self.objectives = objectives
+    self.settings = settings
+  }
+
+  /// Whether a proposal comes from the initial design or from the model.
+  enum Phase { case automatic, initial, model }
+
+  public func propose(_ request: ProposalRequest) -> ProposalOutcome { propose(request, phase: .automatic) }
+
+  func propose(_ request: ProposalRequest, phase: Phase) -> ProposalOutcome {
+    let known = KnownConfigurations(space, request)
+    guard !known.isExhausted else { return .spaceExhausted }
+    let data = TrainingData(
+      space: space, objectives: objectives, observations: request.observations,
+      useStandardErrors: settings.useStandardErrors)
+    var fallbacks: [String] = []
+    if known.strangers > 0 { fallbacks.append("ignored \(known.strangers) configurations outside the space") }
+    let isInitial =
+      switch phase {
+      case .automatic: request.index < settings.initial || data.count < 2
+      case .initial: true
+      case .model: data.count < 2
+      }
+    if isInitial { return initial(request, known: known, source: "initial", fallbacks: fallbacks) }
+    if objectives.count > 4 || objectives.isEmpty {
+      fallbacks.append("sobol: \(objectives.count) objectives, the model handles 1 to 4")
+      return initial(request, known: known, source: "sobol", fallbacks: fallbacks)
+    }
+    let surrogates = Surrogates(
+      space: space, objectives: objectives, data: data, settings: settings, request: request)
+    fallbacks += surrogates.fallbacks(objectives)
+    if surrogates.fits.allSatisfy(\.transform.isConstant) {
+      fallbacks.append("sobol: every objective is constant so far")
+      return initial(request, known: known, source: "sobol", fallbacks: fallbacks)
+    }
+    return modelled(request, known: known, data: data, surrogates: surrogates, fallbacks: fallbacks)
+  }
+
+  private func modelled(
+    _ request: ProposalRequest, known: KnownConfigurations, data: TrainingData, surrogates: Surrogates,
+    fallbacks: [String]
+  ) -> ProposalOutcome {
+    let acquisition = AcquisitionProblem(
+      space: space, objectives: objectives, data: data, surrogates: surrogates, settings: settings, request: request)
+    let optimizer = DiscreteOptimizer(
+      space: space, excluded: known.levels, evaluations: max(16, settings.evaluations), starts: max(1, settings.starts))
+    var stream = RandomStream(
+      seed: request.seed, purpose: "acquisition/search", index: UInt64(max(0, request.index)))
+    let best = optimizer.maximize(pareto: data.front.map { data.levels[$0] }, stream: &stream) {
+      acquisition.scores($0, threads: settings.threads)
+    }
+    let warmStart = WarmStart.encode(surrogates.fits.map(\.warmStart))
+    guard let best else {
+      var reasons = fallbacks
+      reasons.append("sobol: the acquisition function has no finite value")
+      return initial(request, known: known, source: "sobol", fallbacks: reasons, warmStart: warmStart)
+    }
+    var diagnostics = surrogates.diagnostics(objectives)
+    diagnostics["acquisition.evaluations"] = Double(best.evaluations)
+    diagnostics["acquisition.anchors"] = Double(acquisition.anchorCount)
+    return .proposal(
+      Proposal(
+        configuration: space.configuration(best.levels), source: objectives.count == 1 ? "ei" : "nehvi",
+        fallbacks: fallbacks, acquisition: best.score, warmStart: warmStart, diagnostics: diagnostics))
+  }
+
+  private func initial(
+    _ request: ProposalRequest, known: KnownConfigurations, source: String, fallbacks: [String],
+    warmStart: Data? = nil
+  ) -> ProposalOutcome {
+    let points = InitialPoints(space: space, design: settings.initialDesign)
+    guard let point = points.next(known, seed: request.seed, index: request.index) else { return .spaceExhausted }
+    return .proposal(
+      Proposal(
+        configuration: space.configuration(point.levels), source: source, fallbacks: fallbacks,
+        warmStart: warmStart ?? request.warmStart))
+  }
 }
-struct RandomSampler: Sampler {
-  let space: SearchSpace
-  func propose(_ request: ProposalRequest) -> ProposalOutcome { .spaceExhausted }
+
+/// One fitted surrogate per objective.
+struct Surrogates {
+  let fits: [SurrogateFit]
+
+  init(
+    space: SearchSpace, objectives: [Objective], data: TrainingData, settings: SamplerSettings,
+    request: ProposalRequest
+  ) {
+    let points = data.points(space)
+    let warm = WarmStart.decode(request.warmStart, outcomes: objectives.count)
+    // Two outcomes side by side first, then the chains of each.
+    let outer = min(max(1, settings.threads), objectives.count)
+    let inner = max(1, settings.threads / outer)
+    fits = Parallel.map(objectives.count, threads: outer) { index in
+      SurrogateFitter.fit(
+        points: points, values: data.column(index), standardErrors: data.errorColumn(index),
+        settings: settings.surrogate, seed: request.seed, index: request.index, label: "objective \(index)",
+        warmStart: warm[index], threads: inner)
+    }
+  }
+
+  func fallbacks(_ objectives: [Objective]) -> [String] {
+    zip(fits, objectives).compactMap { fit, objective in
+      fit.fallback == .none ? nil : "\(objective.name): \(fit.fallback.rawValue)"
+    }
+  }
+
+  func diagnostics(_ objectives: [Objective]) -> [String: Double] {
+    var result: [String: Double] = [:]
+    for (fit, objective) in zip(fits, objectives) {
+      let report = fit.diagnostics
+      result["\(objective.name).rHat"] = report.maximumRHat
+      result["\(objective.name).effectiveSampleSize"] = report.minimumEffectiveSampleSize
+      result["\(objective.name).divergences"] = Double(report.divergences)
+      result["\(objective.name).gradients"] = Double(report.warmupGradients + report.samplingGradients)
+      result["\(objective.name).warmStarted"] = report.warmStarted ? 1 : 0
+    }
+    return result.filter { $0.value.isFinite }
+  }
 }
-struct SobolSampler: Sampler {
+
+/// The acquisition function of one proposal: NEHVI over the surrogates, weighted by feasibility.
+struct AcquisitionProblem {
   let space: SearchSpace
-  func propose(_ request: ProposalRequest) -> ProposalOutcome { .spaceExhausted }
-}
-struct NSGA2Sampler: Sampler {
-  let space: SearchSpace
-  let objectives: [Objective]
-  let settings: SamplerSettings
-  func propose(_ request: ProposalRequest) -> ProposalOutcome { .spaceExhausted }
+  let improvement: NoisyHypervolumeImprovement
+  let feasibility: FeasibilityModel?
+  var anchorCount: Int { improvement.anchors.rows }
+
+  init(
+    space: SearchSpace, objectives: [Objective], data: TrainingData, surrogates: Surrogates,
+    settings: SamplerSettings, request: ProposalRequest
+  ) {
+    self.space = space
+    let models = surrogates.fits.map(\.posterior)
+    let reference = zip(data.reference(settings.reference, objectives: objectives), surrogates.fits).enumerated()
+      .map { index, pair in pair.1.transform([pair.0 / data.scales[index]]).first ?? 0 }
+    var baseline: [[Int]] = []
+    var seen: Set<[Int]> = []
+    for levels in data.levels where seen.insert(levels).inserted { baseline.append(levels) }
+    var stream = RandomStream(
+      seed: request.seed, purpose: "acquisition/baseline", index: UInt64(max(0, request.index)))
+    let pruning = BaselinePruning(
+      models: models, reference: objectives.count == 1 ? [-.greatestFiniteMagnitude] : reference)
+    let kept = pruning.keep(Self.encode(space, baseline), stream: &stream)
+    var anchors = kept.map { baseline[$0] }
+    for configuration in request.pending {
+      guard let raw = try? space.levels(of: configuration) else { continue }
+      let levels = space.canonical(raw)
+      if seen.insert(levels).inserted { anchors.append(levels) }
+    }
+    improvement = NoisyHypervolumeImprovement(
+      models: models, anchors: Self.encode(space, anchors), reference: reference, seed: request.seed,
+      index: request.index, threads: settings.threads)
+    feasibility =
+      settings.feasibility
+      ? FeasibilityModel(space: space, feasible: data.levels, infeasible: data.infeasible) : nil
+  }
+
+  /// Log acquisition values of canonical configurations.
+  func scores(_ candidates: [[Int]], threads: Int) -> [Double] {
+    let values = improvement.logValues(Self.encode(space, candidates), threads: threads)
+    guard let feasibility else { return values }
+    return zip(values, candidates).map { $0 + feasibility.logWeight($1) }
+  }
+
+  static func encode(_ space: SearchSpace, _ levels: [[Int]]) -> Matrix {
+    var elements: [Double] = []
+    elements.reserveCapacity(levels.count * space.dimension)
+    for item in levels { elements += space.encode(levels: item) }
+    return Matrix(rows: levels.count, columns: space.dimension, elements: elements)
+  }
 }

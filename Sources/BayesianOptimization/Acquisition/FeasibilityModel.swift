@@ -1,0 +1,133 @@
+// Learned probability that a configuration fits in memory.
+//
+// Logistic regression with a Gaussian prior on the weights (maximum a posteriori by Newton's method). Memory need grows
+// with the size of the injected memory, so that a memory space adds the logarithms of its block count and rank to the
+// encoded columns; they carry a wide prior, the single columns a narrow one.
+
+import LinearAlgebra
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Probability of feasibility, learned from completed and out-of-memory observations.
+struct FeasibilityModel: Sendable {
+  private let space: SearchSpace
+  private let weights: [Double]
+  /// Below this probability a candidate is taken only when there is nothing else.
+  static let threshold = 0.25
+
+  /// Fits the model; nil when no observation is infeasible (nothing to learn).
+  init?(space: SearchSpace, feasible: [[Int]], infeasible: [[Int]]) {
+    guard !infeasible.isEmpty else { return nil }
+    self.space = space
+    let rows = (feasible + infeasible).map { Self.features(space, $0) }
+    let labels = [Double](repeating: 1, count: feasible.count) + [Double](repeating: 0, count: infeasible.count)
+    weights = Self.fit(rows, labels, precisions: Self.precisions(space))
+  }
+
+  /// log P(feasible) with a penalty that keeps candidates below the threshold behind all others.
+  func logWeight(_ levels: [Int]) -> Double {
+    let probability = probability(levels)
+    let log = Glibc.log(max(probability, 1e-300))
+    return probability < Self.threshold ? log - 1e6 * (Self.threshold - probability + 0.01) : log
+  }
+
+  /// P(feasible).
+  func probability(_ levels: [Int]) -> Double {
+    Self.sigmoid(zip(weights, Self.features(space, levels)).reduce(0) { $0 + $1.0 * $1.1 })
+  }
+
+  /// [1, log blocks, log rank (memory spaces), encoded columns − 1/2].
+  private static func features(_ space: SearchSpace, _ levels: [Int]) -> [Double] {
+    var result = [1.0]
+    if let layout = space.layout {
+      let parts = layout.parts(levels)
+      let active = parts.active.count
+      let blocks =
+        switch layout.space.placement {
+        case .perLayer: active * parts.count
+        case .total: parts.count
+        case .onePerLayer: min(active, parts.count)
+        }
+      result.append(log(Double(max(1, blocks))))
+      result.append(log(Double(layout.ranks[parts.rank])))
+    }
+    return result + space.encode(levels: levels).map { $0 - 0.5 }
+  }
+
+  /// Prior precisions: sizes get a wide prior, single columns a narrow one.
+  private static func precisions(_ space: SearchSpace) -> [Double] {
+    let sizes = space.layout == nil ? 0 : 2
+    let column = space.layout == nil ? 0.1 : 4.0
+    return [0.01] + [Double](repeating: 0.02, count: sizes) + [Double](repeating: column, count: space.dimension)
+  }
+
+  private static func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-max(-700, min(700, x)))) }
+
+  private static func fit(_ rows: [[Double]], _ labels: [Double], precisions: [Double]) -> [Double] {
+    let p = precisions.count
+    var weights = [Double](repeating: 0, count: p)
+    var current = objective(rows, labels, weights, precisions)
+    for _ in 0..<40 {
+      var gradient = zip(weights, precisions).map { -$0 * $1 }
+      var hessian = Matrix(rows: p, columns: p)
+      for (row, label) in zip(rows, labels) {
+        let probability = sigmoid(zip(weights, row).reduce(0) { $0 + $1.0 * $1.1 })
+        let curvature = max(1e-10, probability * (1 - probability))
+        for i in 0..<p {
+          gradient[i] += (label - probability) * row[i]
+          for j in 0...i { hessian[i, j] += curvature * row[i] * row[j] }
+        }
+      }
+      for i in 0..<p {
+        hessian[i, i] += precisions[i]
+        for j in 0..<i { hessian[j, i] = hessian[i, j] }
+      }
+      let step = solve(JitteredCholesky.factor(hessian), gradient)
+      var scale = 1.0
+      var moved = false
+      while scale > 1e-4 {
+        let trial = zip(weights, step).map { $0 + scale * $1 }
+        let value = objective(rows, labels, trial, precisions)
+        if value > current {
+          moved = value - current > 1e-9 * max(1, abs(current))
+          weights = trial
+          current = value
+          break
+        }
+        scale /= 2
+      }
+      if !moved { break }
+    }
+    return weights
+  }
+
+  private static func objective(
+    _ rows: [[Double]], _ labels: [Double], _ weights: [Double], _ precisions: [Double]
+  ) -> Double {
+    var sum = -0.5 * zip(weights, precisions).reduce(0) { $0 + $1.0 * $1.0 * $1.1 }
+    for (row, label) in zip(rows, labels) {
+      let x = zip(weights, row).reduce(0) { $0 + $1.0 * $1.1 }
+      sum -= label == 1 ? log1p(exp(-max(-700, x))) : log1p(exp(min(700, x)))
+    }
+    return sum
+  }
+
+  /// Solves L Lᵀ x = b.
+  private static func solve(_ factor: [Double], _ b: [Double]) -> [Double] {
+    let n = b.count
+    var x = b
+    for i in 0..<n {
+      for k in 0..<i { x[i] -= factor[i * n + k] * x[k] }
+      x[i] /= factor[i * n + i]
+    }
+    for i in stride(from: n - 1, through: 0, by: -1) {
+      for k in (i + 1)..<max(n, i + 1) { x[i] -= factor[k * n + i] * x[k] }
+      x[i] /= factor[i * n + i]
+    }
+    return x
+  }
+}

@@ -1,0 +1,97 @@
+import LinearAlgebra
+
+/// Stateless use of the optimiser: observations in, configurations or predictions out.
+public struct Suggestion: Sendable {
+  public let space: SearchSpace
+  public let objectives: [Objective]
+  public let settings: SamplerSettings
+
+  /// `settings.initial` counts finished observations here: the model is used as soon as max(initial, 2) are finished.
+  public init(space: SearchSpace, objectives: [Objective], settings: SamplerSettings) {
+    self.space = space
+    self.objectives = objectives
+    self.settings = settings
+  }
+
+  /// The next `count` configurations, chosen one after the other with the earlier ones pending; fewer (or none) when the
+  /// space is exhausted.
+  public func next(
+    observations: [Observation], pending: [Configuration] = [], count: Int = 1, seed: UInt64 = 0
+  ) -> [Proposal] {
+    var waiting = pending
+    var proposals: [Proposal] = []
+    let finished = observations.filter { $0.maximizedValues(objectives) != nil }.count
+    let isModelled = finished >= max(settings.initial, 2)
+    for _ in 0..<max(0, count) {
+      let request = ProposalRequest(
+        seed: seed, index: observations.count + waiting.count, observations: observations, pending: waiting,
+        warmStart: nil)
+      let outcome: ProposalOutcome
+      if settings.kind == .saasNEHVI {
+        let sampler = ModelSampler(space: space, objectives: objectives, settings: settings)
+        outcome = sampler.propose(request, phase: isModelled ? .model : .initial)
+      } else {
+        outcome = settings.makeSampler(space: space, objectives: objectives).propose(request)
+      }
+      guard case .proposal(let proposal) = outcome else { break }
+      proposals.append(proposal)
+      waiting.append(proposal.configuration)
+    }
+    return proposals
+  }
+
+  /// A latent prediction in the objectives' own units and signs.
+  public struct Prediction: Sendable, Hashable, Codable {
+    public var mean: [String: Double]
+    public var variance: [String: Double]
+  }
+
+  /// The posterior of the latent objectives at `configurations`, as mean and variance of the mixture.
+  ///
+  /// Throws `SearchSpaceError` when a configuration does not belong to the space.
+  public func posterior(
+    observations: [Observation], at configurations: [Configuration], seed: UInt64 = 0
+  ) throws -> [Prediction] {
+    let data = TrainingData(
+      space: space, objectives: objectives, observations: observations, useStandardErrors: settings.useStandardErrors)
+    let request = ProposalRequest(seed: seed, index: observations.count, observations: observations)
+    let surrogates = Surrogates(
+      space: space, objectives: objectives, data: data, settings: settings, request: request)
+    let rows = try configurations.map { try space.encode($0) }
+    let points = Matrix(rows: rows.count, columns: space.dimension, elements: rows.flatMap { $0 })
+    var predictions = rows.map { _ in Prediction(mean: [:], variance: [:]) }
+    guard !rows.isEmpty else { return [] }
+    for (index, objective) in objectives.enumerated() {
+      let fit = surrogates.fits[index]
+      let mixture = Self.mixture(fit.posterior, at: points)
+      for row in rows.indices {
+        let units = fit.transform.objectiveUnits(mean: mixture.mean[row], variance: mixture.variance[row])
+        let scale = data.scales[index]
+        predictions[row].mean[objective.name] = units.mean * scale * objective.direction.sign
+        predictions[row].variance[objective.name] = units.variance * scale * scale
+      }
+    }
+    return predictions
+  }
+
+  /// Mean and variance of the mixture over the draws.
+  static func mixture(_ model: any PosteriorModel, at points: Matrix) -> (mean: [Double], variance: [Double]) {
+    let anchor = points.selectingRows([0])
+    let weight = 1 / Double(model.drawCount)
+    var mean = [Double](repeating: 0, count: points.rows)
+    var within = mean
+    var draws: [[Double]] = []
+    for draw in 0..<model.drawCount {
+      let part = model.posterior(at: points, anchors: anchor, draw: draw)
+      draws.append(part.mean)
+      for row in 0..<points.rows {
+        mean[row] += weight * part.mean[row]
+        within[row] += weight * part.variance[row]
+      }
+    }
+    for values in draws {
+      for row in 0..<points.rows { within[row] += weight * (values[row] - mean[row]) * (values[row] - mean[row]) }
+    }
+    return (mean, within)
+  }
+}

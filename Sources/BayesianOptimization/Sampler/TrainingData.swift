@@ -1,0 +1,75 @@
+import LinearAlgebra
+
+/// The usable part of a study's history for the surrogates.
+struct TrainingData {
+  /// Canonical levels of the completed observations with finite values, in committed order.
+  var levels: [[Int]] = []
+  /// Maximised values, N x m.
+  var values: [[Double]] = []
+  /// Standard errors, N x m; nil unless every observation has them.
+  var standardErrors: [[Double]]?
+  /// Canonical levels of configurations that ran out of memory.
+  var infeasible: [[Int]] = []
+  /// Maximised values of the NULL configuration, if it was observed.
+  var null: [Double]?
+  /// Power of two by which each outcome is divided so that squares cannot overflow; usually 1.
+  var scales: [Double] = []
+
+  init(space: SearchSpace, objectives: [Objective], observations: [Observation], useStandardErrors: Bool) {
+    var errors: [[Double]] = []
+    var allHaveErrors = useStandardErrors
+    for observation in observations {
+      let values = observation.maximizedValues(objectives)
+      if observation.configuration.isNull, let values { null = values }
+      guard let raw = try? space.levels(of: observation.configuration) else { continue }
+      let canonical = space.canonical(raw)
+      if observation.outcome == .outOfMemory { infeasible.append(canonical) }
+      guard let values else { continue }
+      levels.append(canonical)
+      self.values.append(values)
+      let row = objectives.compactMap { observation.standardErrors?[$0.name] }
+      if row.count == objectives.count, row.allSatisfy({ $0.isFinite && $0 >= 0 }) {
+        errors.append(row)
+      } else {
+        allHaveErrors = false
+      }
+    }
+    standardErrors = allHaveErrors && !errors.isEmpty ? errors : nil
+    scales = objectives.indices.map { index in
+      let largest = values.reduce(0) { max($0, abs($1[index])) }
+      guard largest > 1e100 || (largest > 0 && largest < 1e-100) else { return 1 }
+      return Double(sign: .plus, exponent: largest.exponent, significand: 1)
+    }
+  }
+
+  var count: Int { levels.count }
+
+  /// Encoded points, N x D.
+  func points(_ space: SearchSpace) -> Matrix {
+    var matrix = Matrix(rows: count, columns: space.dimension)
+    for (row, item) in levels.enumerated() {
+      for (column, value) in space.encode(levels: item).enumerated() { matrix[row, column] = value }
+    }
+    return matrix
+  }
+
+  /// Scaled values of one outcome.
+  func column(_ index: Int) -> [Double] { values.map { $0[index] / scales[index] } }
+
+  func errorColumn(_ index: Int) -> [Double]? { standardErrors.map { rows in rows.map { $0[index] / scales[index] } } }
+
+  /// Indices of the non-dominated observations.
+  var front: [Int] { Dominance.front(values) }
+
+  /// The reference point, maximised, in the objectives' units.
+  func reference(_ choice: SamplerSettings.Reference, objectives: [Objective]) -> [Double] {
+    if case .fixed(let values) = choice {
+      let point = objectives.compactMap { objective in
+        values[objective.name].map { $0 * objective.direction.sign }
+      }
+      if point.count == objectives.count, point.allSatisfy(\.isFinite) { return point }
+    }
+    if case .null = choice, let null { return null.map { $0 - 0.1 * abs($0) } }
+    return ReferencePoint.infer(front: front.map { values[$0] }) ?? objectives.map { _ in 0 }
+  }
+}
