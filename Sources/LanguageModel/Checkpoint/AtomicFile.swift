@@ -10,9 +10,10 @@ struct AtomicFile {
   init(_ target: URL) throws {
     self.target = target
     var template = Array((target.path + ".XXXXXX").utf8CString)
-    descriptor = mkostemp(&template, O_CLOEXEC)
+    descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw Self.failure("cannot create", target) }
     temporary = URL(fileURLWithPath: String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     fchmod(descriptor, 0o644)
   }
 

@@ -26,7 +26,9 @@ public struct Checkpoint: Sendable {
     index = Dictionary(tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The weight with a canonical name (``ModelConfiguration/parameters``). Throws (`missing`) for any other name.
+  /// The weight with a canonical name (``ModelConfiguration/parameters``).
+  ///
+  /// Throws (`missing`) for any other name.
   public func tensor(_ name: String) throws -> TensorView {
     guard let position = index[name] else {
       throw ModelFileError(.missing, "the model has no weight '\(name)'", file: directory.path)

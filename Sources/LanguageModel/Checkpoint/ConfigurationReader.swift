@@ -6,6 +6,9 @@ struct ConfigurationReader {
   /// Sizes beyond this are refused before anything is multiplied.
   static let maximumSize = 1 << 24
 
+  /// Lists of weights grow with the number of layers, so it is bounded more tightly.
+  static let maximumLayers = 1024
+
   init(_ object: JSONObject) { self.object = object }
 
   /// Keys of the Transformers library that have no effect on what the model computes here: provenance, dropout (a
@@ -54,8 +57,9 @@ struct ConfigurationReader {
   mutating func optionalSize(_ key: String) throws -> Int? {
     used.insert(key)
     guard let size = try object.integer(key) else { return nil }
-    guard (1...Self.maximumSize).contains(size) else {
-      throw ModelFileError(.tooLarge, "'\(key)' is \(size), expected 1 to \(Self.maximumSize)")
+    let limit = ["n_layer", "num_hidden_layers"].contains(key) ? Self.maximumLayers : Self.maximumSize
+    guard (1...limit).contains(size) else {
+      throw ModelFileError(.tooLarge, "'\(key)' is \(size), expected 1 to \(limit)")
     }
     return size
   }

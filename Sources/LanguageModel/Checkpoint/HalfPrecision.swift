@@ -2,7 +2,9 @@
 ///
 /// To 16 bits rounds to nearest, ties to even (IEEE 754); NaN stays NaN.
 public enum HalfPrecision {
-  /// bf16 → f32: exact. `input` needs no alignment.
+  /// bf16 → f32: exact.
+  ///
+  /// `input` needs no alignment.
   public static func bfloat16ToFloat32(_ input: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>, _ count: Int) {
     let bits = UnsafeMutableRawPointer(output)
     for index in 0..<count {
@@ -11,7 +13,9 @@ public enum HalfPrecision {
     }
   }
 
-  /// f16 → f32: exact, subnormals, infinities and NaN included. `input` needs no alignment.
+  /// f16 → f32: exact, subnormals, infinities and NaN included.
+  ///
+  /// `input` needs no alignment.
   public static func float16ToFloat32(_ input: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>, _ count: Int) {
     // Shift exponent and mantissa into place, then multiply by 2^112: moves the bias from 15 to 127 and normalises
     // subnormals in one step. An exponent of 31 (infinity, NaN) is then set to 255.

@@ -1,5 +1,7 @@
 extension JSONValue {
-  /// The value as JSON text: compact, or indented by one or two spaces a level. Deterministic; non-ASCII text stays as it is.
+  /// The value as JSON text: compact, or indented by one or two spaces a level.
+  ///
+  /// Deterministic; non-ASCII text stays as it is.
   func text(indent: Int? = nil) -> String {
     var output = ""
     write(to: &output, indent: indent, level: 0)

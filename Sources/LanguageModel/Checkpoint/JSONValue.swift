@@ -68,27 +68,39 @@ struct JSONObject: Sendable {
 }
 
 extension JSONObject {
-  /// The string under `key`, or nil where absent or null. Throws where it is something else.
+  /// The string under `key`, or nil where absent or null.
+  ///
+  /// Throws where it is something else.
   func string(_ key: String) throws -> String? {
     try typed(key, "a string") { $0.stringValue }
   }
-  /// The integer under `key`, or nil where absent or null. Throws where it is something else.
+  /// The integer under `key`, or nil where absent or null.
+  ///
+  /// Throws where it is something else.
   func integer(_ key: String) throws -> Int? {
     try typed(key, "an integer") { $0.integerValue }
   }
-  /// The number under `key`, or nil where absent or null. Throws where it is something else.
+  /// The number under `key`, or nil where absent or null.
+  ///
+  /// Throws where it is something else.
   func double(_ key: String) throws -> Double? {
     try typed(key, "a number") { $0.doubleValue }
   }
-  /// The boolean under `key`, or nil where absent or null. Throws where it is something else.
+  /// The boolean under `key`, or nil where absent or null.
+  ///
+  /// Throws where it is something else.
   func bool(_ key: String) throws -> Bool? {
     try typed(key, "true or false") { $0.boolValue }
   }
-  /// The object under `key`, or nil where absent or null. Throws where it is something else.
+  /// The object under `key`, or nil where absent or null.
+  ///
+  /// Throws where it is something else.
   func object(_ key: String) throws -> JSONObject? {
     try typed(key, "an object") { $0.objectValue }
   }
-  /// The array under `key`, or nil where absent or null. Throws where it is something else.
+  /// The array under `key`, or nil where absent or null.
+  ///
+  /// Throws where it is something else.
   func array(_ key: String) throws -> [JSONValue]? {
     try typed(key, "an array") { $0.arrayValue }
   }

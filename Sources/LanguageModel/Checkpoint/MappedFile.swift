@@ -13,7 +13,9 @@ public final class MappedFile: @unchecked Sendable {
   /// Size, modification time and inode: changes when the file is replaced or rewritten.
   public let identity: String
 
-  /// Maps the file at `url`. Throws ``ModelFileError`` (`unreadable`) unless it is a readable regular file.
+  /// Maps the file at `url`.
+  ///
+  /// Throws ``ModelFileError`` (`unreadable`) unless it is a readable regular file.
   public init(_ url: URL) throws {
     self.url = url
     let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)

@@ -1,7 +1,9 @@
 import Foundation
 
 extension ModelConfiguration {
-  /// Reads `config.json`. Throws ``ModelFileError`` that names the key where a setting is unknown or not supported.
+  /// Reads `config.json`.
+  ///
+  /// Throws ``ModelFileError`` that names the key where a setting is unknown or not supported.
   public init(contentsOf url: URL) throws {
     let object = try JSONParser.object(at: url, limit: 16 << 20)
     self = try naming(url.path) { try ModelConfiguration(object) }

@@ -17,7 +17,9 @@ public struct SafetensorsFile: Sendable {
 
   private let index: [String: Int]
 
-  /// Opens and checks the file at `url`. Throws ``ModelFileError`` that names the tensor and the rule it breaks.
+  /// Opens and checks the file at `url`.
+  ///
+  /// Throws ``ModelFileError`` that names the tensor and the rule it breaks.
   public init(_ url: URL) throws {
     let file = try MappedFile(url)
     self.file = file

@@ -64,7 +64,9 @@ public struct TensorSource {
 /// Writes safetensors files: same order (widest type first, then name) and header layout as the reference, so that
 /// equal content gives equal bytes.
 public enum SafetensorsWriter {
-  /// Writes `tensors` to `url` atomically. `metadata` strings are sorted by key.
+  /// Writes `tensors` to `url` atomically.
+  ///
+  /// `metadata` strings are sorted by key.
   public static func write(
     _ tensors: [TensorSource], to url: URL, metadata: [String: String] = ["format": "pt"]
   ) throws {

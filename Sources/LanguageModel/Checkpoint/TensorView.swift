@@ -46,7 +46,9 @@ public enum TensorType: String, Hashable, Sendable, CaseIterable {
   }
 }
 
-/// A tensor inside a mapped file: no copy, row-major, little-endian. Keeps its file mapped.
+/// A tensor inside a mapped file: no copy, row-major, little-endian.
+///
+/// Keeps its file mapped.
 public struct TensorView: @unchecked Sendable {
   // Sendable: `bytes` points into the read-only mapping that `file` owns.
 
@@ -74,7 +76,9 @@ public struct TensorView: @unchecked Sendable {
 
   private var isAligned: Bool { Int(bitPattern: bytes.baseAddress) % type.size == 0 }
 
-  /// All elements as f32. Throws (`unsupported`) for integer types.
+  /// All elements as f32.
+  ///
+  /// Throws (`unsupported`) for integer types.
   public func float32Values() throws -> [Float] {
     let count = elementCount
     return try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -83,7 +87,9 @@ public struct TensorView: @unchecked Sendable {
     }
   }
 
-  /// Converts `destination.count` elements from element `offset` on to f32. Throws (`unsupported`) for integer types.
+  /// Converts `destination.count` elements from element `offset` on to f32.
+  ///
+  /// Throws (`unsupported`) for integer types.
   public func copyFloat32(to destination: UnsafeMutableBufferPointer<Float>, from offset: Int = 0) throws {
     precondition(offset >= 0 && destination.count <= elementCount - offset, "range outside the tensor")
     guard let output = destination.baseAddress, let start = bytes.baseAddress else { return }

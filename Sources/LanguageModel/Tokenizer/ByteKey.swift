@@ -1,4 +1,6 @@
-/// A token's UTF-8 bytes as a dictionary key. Swift strings compare by canonical equivalence, tokens by bytes.
+/// A token's UTF-8 bytes as a dictionary key.
+///
+/// Swift strings compare by canonical equivalence, tokens by bytes.
 struct ByteKey: Hashable, Sendable {
   let bytes: [UInt8]
 

@@ -1,7 +1,11 @@
-/// The merge rules of a BPE vocabulary (Sennrich et al. 2016, arXiv:1508.07909): of all adjacent pairs the one learned
-/// first is merged first, the leftmost first among equals.
+/// The merge rules of a BPE vocabulary.
+///
+/// Sennrich et al. 2016, arXiv:1508.07909: of all adjacent pairs the one learned first is merged first, the leftmost
+/// first among equals.
 struct BytePairModel: Sendable {
-  /// Open-addressing table: pair of ids → rank of its merge and resulting id. Two words a slot: key, rank << 32 | id.
+  /// Open-addressing table: pair of ids → rank of its merge and resulting id.
+  ///
+  /// Two words a slot: key, rank << 32 | id.
   private let slots: [UInt64]
   private let mask: Int
   private static let empty = UInt64.max

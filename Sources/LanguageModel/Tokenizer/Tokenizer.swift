@@ -5,7 +5,9 @@ import Foundation
 /// Token ids equal those of the reference implementation (Hugging Face `tokenizers`); components that are not
 /// implemented are refused by name when the file is read. Safe to use from several threads at once.
 public struct Tokenizer: Sendable {
-  /// Ids with a role. Where several files disagree, `special_tokens_map.json` and `tokenizer_config.json` name the token,
+  /// Ids with a role.
+  ///
+  /// Where several files disagree, `special_tokens_map.json` and `tokenizer_config.json` name the token,
   /// `generation_config.json` and `config.json` add end tokens.
   public struct SpecialIDs: Hashable, Sendable {
     public var bos: Int32?

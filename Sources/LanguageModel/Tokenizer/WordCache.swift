@@ -1,6 +1,8 @@
 import Synchronization
 
-/// Remembers the ids of words. Only speed depends on it, never the result.
+/// Remembers the ids of words.
+///
+/// Only speed depends on it, never the result.
 struct WordCache {
   /// Longer words are not remembered.
   private static let maximumWord = 96
