@@ -1,4 +1,5 @@
 // The thread pool and the choice of instruction set.
+#define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -31,6 +32,15 @@ int lm_best_isa(void) {
 const char *lm_isa_name(int isa) {
   static const char *const names[] = {"portable", "avx2", "avx512", "avx512-bf16", "amx-bf16", "amx-emulated"};
   return isa >= 0 && isa <= LM_AMX_EMULATED ? names[isa] : "unknown";
+}
+
+int lm_processors(void) {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+#endif
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? (int)count : 1;
 }
 
 // MARK: Pool

@@ -37,6 +37,9 @@ int lm_best_isa(void);
 /// "portable", "avx2", …
 const char *lm_isa_name(int isa);
 
+/// Processors that this process may run on (its affinity), at least 1.
+int lm_processors(void);
+
 /// A pool of threads with scratch memory. One caller at a time.
 typedef struct lm_context lm_context;
 /// `threads` >= 1 counts the caller. An `isa` above lm_best_isa() is lowered to it (LM_AMX_EMULATED excepted).

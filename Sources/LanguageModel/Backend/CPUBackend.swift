@@ -48,7 +48,9 @@ public final class CPUBackend: Backend, @unchecked Sendable {
   public static var processors: Int { Int(lm_processors()) }
 
   public var name: String { "cpu (\(kernels), \(threads) thread\(threads == 1 ? "" : "s"))" }
-  /// What computes products: "amx-bf16", "avx512-bf16", "avx512-f32", "avx2-f32 (bf16 weights)", …
+  /// What computes products.
+  ///
+  /// For example "amx-bf16", "avx512-bf16", "avx512-f32", "avx2-f32 with bf16 weights".
   public var kernels: String {
     if precision == .bfloat16 {
       return path.multipliesBFloat16 ? "\(path)" : "\(path)-f32 with bf16 weights"

@@ -1,6 +1,8 @@
 import CKernels
 
-/// Arithmetic of the CPU backend's matrix products. Everything else is always computed in 32 bits.
+/// Arithmetic of the CPU backend's matrix products.
+///
+/// Everything else is always computed in 32 bits.
 public enum CPUPrecision: String, Sendable, CaseIterable {
   /// `.bfloat16` where the processor multiplies bf16 (AMX tiles or AVX512_BF16), else `.float32`.
   case automatic
@@ -20,8 +22,10 @@ public enum CPUPath: Int32, Sendable, CaseIterable, Comparable, CustomStringConv
   /// Tests only: the tile kernels with tiles emulated in plain C.
   case amxEmulated = 5
 
-  /// The fastest path of this processor. Tiles are probed by running an instruction in a child process, because virtual
-  /// machines hide the CPUID leaves; the result is kept.
+  /// The fastest path of this processor.
+  ///
+  /// Tiles are probed by running an instruction in a child process, because virtual machines hide the CPUID leaves; the
+  /// result is kept.
   public static var best: CPUPath { CPUPath(rawValue: lm_best_isa()) ?? .portable }
 
   /// Paths that run on this processor, slowest first.
