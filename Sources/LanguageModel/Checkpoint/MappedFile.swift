@@ -44,6 +44,22 @@ public final class MappedFile: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(start: start, count: size)
   }
 
+  /// A private copy of `data` in memory that behaves like a file without a name.
+  init(copying data: Data) throws {
+    url = URL(fileURLWithPath: "/dev/null")
+    identity = "memory"
+    guard !data.isEmpty else {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard let start = mmap(nil, data.count, PROT_READ | PROT_WRITE, flags, -1, 0), start != MAP_FAILED else {
+      throw ModelFileError(.unreadable, "cannot get \(data.count) bytes of memory")
+    }
+    data.withUnsafeBytes { if let source = $0.baseAddress { start.copyMemory(from: source, byteCount: $0.count) } }
+    bytes = UnsafeRawBufferPointer(start: start, count: data.count)
+  }
+
   deinit {
     if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
   }

@@ -20,8 +20,11 @@ public struct SafetensorsFile: Sendable {
   /// Opens and checks the file at `url`.
   ///
   /// Throws ``ModelFileError`` that names the tensor and the rule it breaks.
-  public init(_ url: URL) throws {
-    let file = try MappedFile(url)
+  public init(_ url: URL) throws { try self.init(MappedFile(url)) }
+
+  /// Checks a file that is mapped already.
+  init(_ file: MappedFile) throws {
+    let url = file.url
     self.file = file
     (tensors, metadata) = try naming(url.path) { try Self.read(file) }
     index = Dictionary(tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })

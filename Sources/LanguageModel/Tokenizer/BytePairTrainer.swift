@@ -10,7 +10,9 @@ public struct BytePairTrainer {
   public struct Options: Hashable, Sendable {
     /// Tokens in all; fewer where the text has no more pairs.
     public var vocabularySize: Int
-    /// Pairs that are rarer than this are not merged. Default 2.
+    /// Pairs that are rarer than this are not merged.
+    ///
+    /// Default 2.
     public var minimumFrequency: Int
     /// Get the first ids in this order.
     public var specialTokens: [String]
@@ -54,7 +56,9 @@ public struct BytePairTrainer {
 
   public init(_ options: Options) { self.options = options }
 
-  /// Counts the words of a text. Special tokens written in it are text like any other.
+  /// Counts the words of a text.
+  ///
+  /// Special tokens written in it are text like any other.
   public mutating func add(_ text: String) {
     var text = text
     text.withUTF8 { bytes in
@@ -108,7 +112,8 @@ public struct BytePairTrainer {
     let smallest = 256 + options.specialTokens.count
     guard options.vocabularySize >= smallest else {
       throw ModelFileError(
-        .mismatch, "a vocabulary of \(options.vocabularySize) is too small: 256 bytes and the special tokens need \(smallest)")
+        .mismatch,
+        "a vocabulary of \(options.vocabularySize) is too small: 256 bytes and the special tokens need \(smallest)")
     }
     guard Set(options.specialTokens.map { ByteKey($0.utf8) }).count == options.specialTokens.count,
       options.specialTokens.allSatisfy({ !$0.isEmpty })
