@@ -8,7 +8,8 @@ struct SAASPosteriorTests {
   @Test(arguments: Goldens.sets)
   func agreesWithGoldens(set: String) throws {
     let golden = try Goldens.posterior(set)
-    let posterior = try #require(SAASPosterior(data: Goldens.logJoint(set).data, draws: golden.draws))
+    let data = try Goldens.logJoint(set).data
+    let posterior = try #require(SAASPosterior(data: data, draws: golden.draws))
     let points = Matrix(golden.Xtest)
     for draw in 0..<posterior.drawCount {
       let joint = posterior.posterior(at: points, draw: draw)
@@ -32,7 +33,8 @@ struct SAASPosteriorTests {
 
   @Test func anchoredAgreesWithJoint() throws {
     let golden = try Goldens.posterior("n40d14")
-    let posterior = try #require(SAASPosterior(data: Goldens.logJoint("n40d14").data, draws: golden.draws))
+    let data = try Goldens.logJoint("n40d14").data
+    let posterior = try #require(SAASPosterior(data: data, draws: golden.draws))
     let points = Matrix(golden.Xtest)
     let candidates = points.selectingRows(Array(0..<13))
     let anchors = points.selectingRows(Array(13..<20))
