@@ -16,7 +16,7 @@ struct KeysCommand: ParsableCommand {
 
   struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "generate", abstract: "Make a key pair: 'coordinator' on the head node, 'worker' for the workers.")
+      commandName: "generate", abstract: "Make a key pair: 'server' on the head node, any other name for workers.")
     @Argument(help: "Name of the pair.") var name: String
     @OptionGroup var options: KeyOptions
 

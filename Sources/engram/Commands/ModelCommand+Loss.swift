@@ -1,0 +1,141 @@
+import ArgumentParser
+import Foundation
+import LanguageModel
+
+extension ModelCommand {
+  struct LossCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "loss", abstract: "Cross-entropy of responses, or of labelled token ids.",
+      discussion: """
+        Lines {"prompt":…,"response":…} or {"ids":[…],"labels":[…]} (labels -100 = ignored, shifted inside). Prints \
+        {"loss":…,"tokens":…,"examples":[{"loss":…,"tokens":…}]}; the loss is the mean over all labelled tokens.
+        """)
+    @OptionGroup var options: ModelOptions
+    @Option(help: "JSON Lines; - is standard input.") var data: String
+    @Flag(help: "Append the end token to every response, and label it.") var eos = false
+    @Option(help: "Also write logits.<line> [T, V] as safetensors.") var logits: String?
+
+    struct Line: Decodable {
+      var prompt: String?
+      var response: String?
+      var ids: [Int]?
+      var labels: [Int]?
+    }
+    struct Output: Encodable {
+      struct Example: Encodable {
+        var loss: Double
+        var tokens: Int
+      }
+      var loss: Double
+      var tokens: Int
+      var examples: [Example]
+    }
+
+    func run() throws {
+      let lines = try JSONLines.read(Line.self, from: data)
+      guard !lines.isEmpty else { throw CommandError(.usage, "\(data): no lines. Give at least one example") }
+      let (model, adapters) = try options.load()
+      let needsTokenizer = lines.contains { $0.ids == nil }
+      let tokenizer = needsTokenizer ? try Tokenizer(directory: options.directory) : nil
+      let examples = try lines.enumerated().map { index, line in
+        try example(line, number: index + 1, tokenizer: tokenizer, model: model)
+      }
+      let evaluation = try model.evaluate(examples, adapters: adapters)
+      if let logits { try writeLogits(examples, model, adapters, to: URL(fileURLWithPath: logits)) }
+      let output = Output(
+        loss: evaluation.loss, tokens: evaluation.tokens,
+        examples: evaluation.examples.map { Output.Example(loss: $0.loss, tokens: $0.tokens) })
+      Terminal.print(try JSON.line(output))
+    }
+
+    private func example(
+      _ line: Line, number: Int, tokenizer: Tokenizer?, model: CausalLanguageModel
+    ) throws -> TrainingExample {
+      if let ids = line.ids {
+        let labels = line.labels ?? ids
+        guard labels.count == ids.count, line.prompt == nil, line.response == nil else {
+          throw CommandError(.usage, "\(data):\(number): give ids and labels of equal length, and no text beside them")
+        }
+        return TrainingExample(ids: ids, labels: labels)
+      }
+      guard let prompt = line.prompt, let response = line.response, let tokenizer else {
+        throw CommandError(.usage, "\(data):\(number): give prompt and response, or ids and labels")
+      }
+      let promptIDs = tokenizer.leadingSpecials + tokenizer.encode(prompt, addSpecialTokens: false)
+      var responseIDs = tokenizer.encode(response, addSpecialTokens: false)
+      if eos {
+        guard let end = tokenizer.specialIDs.eos.first ?? model.configuration.eosIDs.first.map(Int32.init) else {
+          throw CommandError(.usage, "--eos: this model names no end token")
+        }
+        responseIDs.append(end)
+      }
+      return TrainingExample(prompt: promptIDs.map(Int.init), response: responseIDs.map(Int.init))
+    }
+
+    private func writeLogits(
+      _ examples: [TrainingExample], _ model: CausalLanguageModel, _ adapters: [Adapter], to file: URL
+    ) throws {
+      let tensors = try examples.enumerated().map { index, example in
+        TensorSource(
+          name: "logits.\(index)", shape: [example.ids.count, model.configuration.vocabularySize],
+          values: try model.logits(example.ids, adapters: adapters))
+      }
+      try SafetensorsWriter.write(tensors, to: file)
+    }
+  }
+
+  struct GenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "generate", abstract: "Continue prompts, greedily by default.",
+      discussion: """
+        Lines: a JSON string or {"ids":[…]}. Prints {"text":…,"ids":[…]} per line: new tokens only, the stop id included \
+        in ids, special tokens left out of text.
+        """)
+    @OptionGroup var options: ModelOptions
+    @Option(help: "Largest number of new tokens.") var maxNewTokens = 64
+    @Option(help: "Sample with this temperature instead of taking the most likely token.") var temperature: Double?
+    @Option(help: "With --temperature: only the k most likely tokens.") var topK: Int?
+    @Option(help: "With --temperature: only the smallest set of tokens with this probability.") var topP: Double?
+    @Option(help: "Seed of sampling.") var seed: UInt64 = 0
+    @Argument(help: "File with one prompt per line; - is standard input.") var prompts: String = "-"
+
+    enum Prompt: Decodable {
+      case text(String)
+      case ids([Int])
+      private enum Keys: String, CodingKey { case ids }
+      init(from decoder: any Decoder) throws {
+        if let text = try? decoder.singleValueContainer().decode(String.self) {
+          self = .text(text)
+        } else {
+          self = .ids(try decoder.container(keyedBy: Keys.self).decode([Int].self, forKey: .ids))
+        }
+      }
+    }
+    struct Output: Encodable {
+      var text: String
+      var ids: [Int]
+    }
+
+    func run() throws {
+      let inputs = try JSONLines.read(Prompt.self, from: prompts)
+      guard !inputs.isEmpty else { return }
+      let (model, adapters) = try options.load()
+      let tokenizer = try Tokenizer(directory: options.directory)
+      let ids = inputs.map { input in
+        switch input {
+        case .text(let text):
+          (tokenizer.leadingSpecials + tokenizer.encode(text, addSpecialTokens: false)).map(Int.init)
+        case .ids(let ids): ids
+        }
+      }
+      var generation = GenerationOptions(maximumNewTokens: maxNewTokens)
+      if let temperature {
+        generation.choice = .sample(temperature: temperature, topK: topK, topP: topP, seed: seed)
+      }
+      for result in try model.generate(ids, options: generation, adapters: adapters) {
+        let text = try tokenizer.decode(result.ids.map(Int32.init), skipSpecialTokens: true)
+        Terminal.print(try JSON.line(Output(text: text, ids: result.ids)))
+      }
+    }
+  }
+}
