@@ -1,0 +1,96 @@
+import BayesianOptimization
+import Study
+import WireProtocol
+
+/// What a person may want of a running study.
+extension CoordinatorCore {
+  /// Carries out a command and gives the answer with the actions that follow from it.
+  ///
+  /// - Throws: ``StudyError`` if the command can not be carried out; nothing has changed then.
+  public mutating func steer(
+    _ command: SteeringCommand, now: Duration, wallTime: Double
+  ) throws(StudyError) -> (reply: SteeringReply, actions: [Action]) {
+    let before = handle(.clock, now: now, wallTime: wallTime)
+    let reply = try obey(command)
+    goOn()
+    defer { output = [] }
+    return (reply, before + output)
+  }
+
+  private mutating func enforce(_ transition: Transition) throws(StudyError) {
+    guard commit(transition) else {
+      throw trouble ?? StudyError(.inputOutput, "the study could not be written; see the coordinator's log")
+    }
+  }
+
+  private mutating func obey(_ command: SteeringCommand) throws(StudyError) -> SteeringReply {
+    let wall = time.wall
+    switch command {
+    case .pause:
+      try enforce(state.pause(time: wall))
+      return SteeringReply(message: "paused: running trials go on, no new ones begin")
+    case .resume:
+      try enforce(state.resume(time: wall))
+      return SteeringReply(message: "resumed")
+    case .retry(let number):
+      try enforce(state.retry(trial: number, time: wall))
+      return SteeringReply(message: "trial \(number) runs again", trial: state.trials[number])
+    case .abandon(let number):
+      let (step, token) = try state.abandon(trial: number, time: wall)
+      try enforce(step)
+      if let token { cancel(token, .abandoned) }
+      return SteeringReply(message: "trial \(number) is abandoned", trial: state.trials[number])
+    case .enqueue(let configuration):
+      let provenance = Provenance(source: "attached", eventNumber: state.header.lastEvent)
+      try enforce(
+        state.enqueue(
+          .attached, configuration: configuration, key: key(configuration), provenance: provenance, time: wall))
+      return SteeringReply(message: "trial \(state.trials.count - 1) is queued", trial: state.trials.last)
+    case .attach(let configuration, let result):
+      try enforce(
+        state.attach(configuration: configuration, key: key(configuration), result: result, time: wall))
+      return SteeringReply(message: "trial \(state.trials.count - 1) is attached", trial: state.trials.last)
+    case .reinstate(let worker):
+      try enforce(state.reinstate(worker: worker, time: wall))
+      return SteeringReply(message: "worker \(worker) may take trials again")
+    case .ask, .tell, .tellFailure: return try obeyOutside(command)
+    }
+  }
+
+  private mutating func obeyOutside(_ command: SteeringCommand) throws(StudyError) -> SteeringReply {
+    switch command {
+    case .ask(let worker):
+      let identity = WorkerIdentity(name: worker, incarnation: "ask")
+      guard let number = state.nextTrial(for: identity, isOnlyWorker: true) else {
+        throw StudyError(.notFound, "no trial is waiting; ask again in a moment, or look at `engram study show`")
+      }
+      // Nobody sends heartbeats for it: the lease lasts until the answer, or until `trial abandon`.
+      try enforce(state.lease(trial: number, to: identity, leaseSeconds: 0, time: time.wall))
+      if let token = state.trials[number].liveAttempt?.token { try enforce(state.start(token, time: time.wall)) }
+      return SteeringReply(message: "trial \(number)", trial: state.trials[number])
+    case .tell(let token, let result):
+      let answer = try state.complete(token, result: result, time: time.wall)
+      return try settle(token, answer)
+    case .tellFailure(let token, let failure):
+      let answer = try state.fail(token, failure, time: time.wall)
+      return try settle(token, answer)
+    default: throw StudyError(.illegalTransition, "unknown command")
+    }
+  }
+
+  private mutating func settle(
+    _ token: AttemptToken, _ answer: (transition: Transition, verdict: Verdict)
+  ) throws(StudyError) -> SteeringReply {
+    try enforce(answer.transition)
+    deadlines[token] = nil
+    if case .refused(let why) = answer.verdict { throw StudyError(.conflictingResult, why) }
+    let trial = state.attempt(token)?.trial
+    return SteeringReply(message: "\(answer.verdict)", trial: trial)
+  }
+
+  private mutating func cancel(_ token: AttemptToken, _ reason: Cancellation.Reason) {
+    deadlines[token] = nil
+    guard let worker = workers.values.first(where: { $0.attempt == token }) else { return }
+    feed(.cancel(token, reason), to: worker.peer)
+  }
+}

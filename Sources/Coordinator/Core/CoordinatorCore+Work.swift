@@ -1,0 +1,129 @@
+import BayesianOptimization
+import Study
+import Transport
+import WireProtocol
+
+/// What the coordinator does of its own accord: clock, assignments, proposals, the end.
+extension CoordinatorCore {
+  mutating func tick() {
+    flushReports()
+    if let held = heldProposal { take(held.outcome, of: held.task) }
+    for token in deadlines.keys.sorted() {
+      guard let deadline = deadlines[token], deadline <= time.now else { continue }
+      let isUnheard = token.rawValue < firstToken && !confirmed.contains(token)
+      lose(token, isUnheard ? .coordinatorRestarted : .leaseExpired)
+    }
+    for peer in sessions.keys.sorted(by: { $0.id.lexicographicallyPrecedes($1.id) }) { feed(.clock, to: peer) }
+    if let limit = settings.timeLimit, elapsed >= limit, state.header.stopReason == nil {
+      _ = commit(state.stop(.time, time: time.wall))
+    }
+  }
+
+  /// Reports are stored in batches: one that is lost is not missed.
+  private mutating func flushReports() {
+    guard !reports.isEmpty else { return }
+    let batch = Transition(events: [], header: state.header, reports: reports)
+    if commit(batch) { reports = [] } else { reports = Array(reports.suffix(10_000)) }
+  }
+
+  /// After every event: give work to idle workers, ask for proposals, see whether the study has ended.
+  mutating func goOn() {
+    assign()
+    propose()
+    finish()
+  }
+
+  private mutating func assign() {
+    guard !isDraining, state.header.stopReason == nil, !state.queued.isEmpty else { return }
+    let idle = workers.values.filter(\.isIdle).sorted { $0.idleSince < $1.idleSince }
+    for worker in idle {
+      guard let number = state.nextTrial(for: worker.identity, isOnlyWorker: workers.count == 1) else { continue }
+      let seconds = Double(settings.lease.components.seconds) + Double(settings.lease.components.attoseconds) * 1e-18
+      guard
+        let step = try? state.lease(trial: number, to: worker.identity, leaseSeconds: seconds, time: time.wall),
+        commit(step), let attempt = state.trials[number].liveAttempt
+      else { return }
+      deadlines[attempt.token] = time.now + settings.lease
+      workers[worker.identity.name]?.isIdle = false
+      workers[worker.identity.name]?.attempt = attempt.token
+      workers[worker.identity.name]?.step = 0
+      let trial = state.trials[number]
+      feed(
+        .assign(
+          Assignment(
+            attempt: attempt.token, trial: number, configuration: trial.configuration, seed: trial.seed,
+            leaseMilliseconds: Int(seconds * 1000))),
+        to: worker.peer)
+    }
+  }
+
+  /// As many proposals as there are idle workers, and some ahead; one is computed at a time.
+  private mutating func propose() {
+    guard !isProposing, !isExhausted, !isDraining, trouble == nil, state.proposalsLeft > 0 else { return }
+    let ready = state.queued.count { state.trials[$0].kind != .anchor }
+    guard ready < workers.values.count(where: \.isIdle) + settings.lookahead else { return }
+    isProposing = true
+    let pending = state.pendingTrials
+    let request = ProposalRequest(
+      seed: state.definition.seed, index: state.header.nextProposal, observations: state.observations,
+      pending: pending.map { state.trials[$0].configuration }, warmStart: warmStart?.data)
+    output.append(
+      .propose(
+        ProposalTask(
+          request: request, eventNumber: state.header.lastEvent, pending: pending, warmStartFrom: warmStart?.trial)))
+  }
+
+  mutating func take(_ outcome: ProposalOutcome, of task: ProposalTask) {
+    isProposing = false
+    heldProposal = nil
+    guard task.request.index == state.header.nextProposal, state.proposalsLeft > 0 else { return }
+    switch outcome {
+    case .spaceExhausted:
+      isExhausted = true
+      note(.info, "every configuration of the space is known or under way")
+    case .proposal(let proposal):
+      let provenance = Provenance(
+        source: proposal.source, proposalIndex: task.request.index, fallbacks: proposal.fallbacks,
+        eventNumber: task.eventNumber, pending: task.pending, warmStartFrom: task.warmStartFrom,
+        hasWarmStart: proposal.warmStart != nil, acquisition: proposal.acquisition.flatMap { $0.isFinite ? $0 : nil },
+        diagnostics: proposal.diagnostics.filter { $0.value.isFinite })
+      do throws(StudyError) {
+        let step = try state.enqueue(
+          .search, configuration: proposal.configuration, key: key(proposal.configuration), provenance: provenance,
+          warmStart: proposal.warmStart, time: time.wall)
+        guard commit(step) else {
+          isProposing = true
+          heldProposal = (task, outcome)
+          return
+        }
+        if let data = proposal.warmStart { warmStart = (state.trials.count - 1, data) }
+        if !proposal.fallbacks.isEmpty {
+          note(
+            .info,
+            "trial \(state.trials.count - 1) was proposed by fallback: \(proposal.fallbacks.joined(separator: ", "))")
+        }
+      } catch {
+        // The configuration has become known in the meantime: the next request contains it.
+        note(.debug, error.message)
+      }
+    }
+  }
+
+  private mutating func finish() {
+    if isExhausted && state.isIdle && state.header.stopReason == nil && trouble == nil {
+      _ = commit(state.stop(.spaceExhausted, time: time.wall))
+    }
+    guard let reason = state.header.stopReason, !hasFinished else { return }
+    if !isDraining {
+      isDraining = true
+      // What still runs is finished if the budget ended the study (nothing does), given back otherwise.
+      for peer in sessions.keys.sorted(by: { $0.id.lexicographicallyPrecedes($1.id) }) {
+        feed(.drain(Drain(immediately: true, reason: "the study has ended (\(reason.rawValue))")), to: peer)
+      }
+    }
+    guard state.running.isEmpty || workers.isEmpty else { return }
+    flushReports()
+    hasFinished = true
+    output.append(.finished(reason))
+  }
+}

@@ -1,0 +1,200 @@
+import BayesianOptimization
+import Foundation
+import Study
+import Transport
+import WireProtocol
+
+/// The coordinator's decisions: sessions, leases, proposals and the study's state, without clock, socket or thread.
+///
+/// Events go in, actions come out. The only effect inside is the injected `commit`, called once per transition; a
+/// transition whose commit fails is not applied and nothing that depends on it is sent, so that an acknowledgement or
+/// an assignment always follows its commit.
+public struct CoordinatorCore {
+  /// The study as committed.
+  public private(set) var state: StudyState
+  /// How it is run.
+  public let settings: CoordinatorSettings
+  /// The connected workers by name.
+  public internal(set) var workers: [String: WorkerView] = [:]
+  /// Why nothing can be stored at the moment; nil when all is well.
+  public private(set) var trouble: StudyError?
+
+  let store: any StudyStore
+  let key: @Sendable (BayesianOptimization.Configuration) -> String
+  let sessionName: String
+  var sessions: [Peer: CoordinatorSession] = [:]
+  /// When the lease of a live attempt ends, on the monotonic clock.
+  var deadlines: [AttemptToken: Duration] = [:]
+  /// Attempts below this token were leased by an earlier coordinator process.
+  let firstToken: Int
+  /// Attempts of an earlier process that were heard of again.
+  var confirmed: Set<AttemptToken> = []
+  var reports: [IntermediateReport] = []
+  var isProposing = false
+  /// A proposal that could not be stored yet.
+  var heldProposal: (task: ProposalTask, outcome: ProposalOutcome)?
+  var isExhausted = false
+  var isDraining = false
+  var hasFinished = false
+  var warmStart: (trial: Int, data: Data)?
+  var idleCounter = 0
+  var output: [Action] = []
+  private var uncertain: Transition?
+  private var now: Duration
+  private let start: Duration
+  private var wallTime: Double
+
+  /// Opens the study in `store`: everything committed is kept, attempts that were under way wait for their workers
+  /// (or run again at once where the settings presume the workers gone).
+  ///
+  /// - Throws: what the store throws.
+  public init(
+    settings: CoordinatorSettings, store: any StudyStore, policy: StudyPolicy, sessionName: String,
+    key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, now: Duration, wallTime: Double
+  ) throws {
+    self.settings = settings
+    self.store = store
+    self.key = key
+    self.sessionName = sessionName
+    self.now = now
+    start = now
+    self.wallTime = wallTime
+    state = StudyState(record: try store.load(), policy: policy)
+    firstToken = state.header.nextToken
+    if state.header.lastEvent == 0 {
+      try require(state.create(anchor: settings.anchor.map { ($0, key($0)) }, time: wallTime))
+    }
+    try require(state.open(budget: settings.budget, time: wallTime))
+    if let last = state.trials.last(where: { $0.provenance.hasWarmStart }),
+      let data = try store.warmStart(trial: last.number)
+    {
+      warmStart = (last.number, data)
+    }
+    for attempt in state.liveAttempts where attempt.leaseSeconds > 0 {
+      if settings.presumesWorkersGone {
+        try require(state.lose(attempt.token, .coordinatorRestarted, time: wallTime))
+      } else {
+        deadlines[attempt.token] = now + settings.lease
+      }
+    }
+  }
+
+  /// Handles one event at time `now` of a monotonic clock; `wallTime` (seconds since 1970) is only recorded.
+  public mutating func handle(_ event: Event, now: Duration, wallTime: Double) -> [Action] {
+    forgive(from: self.now, to: now)
+    self.now = max(now, self.now)
+    self.wallTime = wallTime
+    output = []
+    switch event {
+    case .received(let peer, let envelope): feed(.received(envelope), to: peer)
+    case .malformed(let peer, let error): feed(.malformed(error), to: peer)
+    case .clock: tick()
+    case .proposed(let task, let outcome): take(outcome, of: task)
+    case .stored(let peer, let id, let verdict): feed(.settled(id: id, verdict), to: peer)
+    case .drain(let immediately, let reason):
+      isDraining = true
+      for peer in sessions.keys.sorted(by: { $0.id.lexicographicallyPrecedes($1.id) }) {
+        feed(.drain(Drain(immediately: immediately, reason: reason)), to: peer)
+      }
+    }
+    goOn()
+    defer { output = [] }
+    return output
+  }
+
+  /// What to do first, before any event.
+  public mutating func begin() -> [Action] {
+    output = []
+    goOn()
+    defer { output = [] }
+    return output
+  }
+
+  /// Time of the monotonic clock at the present event, and seconds since 1970 for the record.
+  var time: (now: Duration, wall: Double) { (now, wallTime) }
+
+  /// Time since this coordinator began.
+  var elapsed: Duration { now - start }
+
+  /// If this process itself was stopped (its clock ticks are late), nobody else is to blame for the silence.
+  private mutating func forgive(from old: Duration, to new: Duration) {
+    let gap = new - old - .seconds(2)
+    guard gap > .zero else { return }
+    for token in deadlines.keys { deadlines[token]? += gap }
+    for peer in sessions.keys { sessions[peer]?.forgive(gap, now: new) }
+    note(.warning, "this coordinator stood still for \(gap + .seconds(2)); leases were extended")
+  }
+
+  mutating func note(_ level: Note.Level, _ text: String) { output.append(.note(Note(level: level, text: text))) }
+
+  // MARK: - Commits
+
+  /// Commits while opening, where an error is the caller's to handle.
+  private mutating func require(_ transition: Transition) throws {
+    guard !transition.isEmpty else { return }
+    try store.commit(transition)
+    state.apply(transition)
+  }
+
+  /// Commits and applies a transition; false if it could not be stored, so that nothing may follow from it.
+  mutating func commit(_ transition: Transition) -> Bool {
+    guard resolveUncertainty() else { return false }
+    if transition.isEmpty { return true }
+    do {
+      try store.commit(transition)
+      settle(transition)
+      return true
+    } catch {
+      let problem = error as? StudyError ?? StudyError(.inputOutput, "\(error)")
+      uncertain = transition
+      // The error may have come after the deed: ask the store what is true.
+      let before = state.header.lastEvent
+      if resolveUncertainty(), state.header.lastEvent != before { return true }
+      report(problem)
+      return false
+    }
+  }
+
+  private mutating func settle(_ transition: Transition) {
+    state.apply(transition)
+    if trouble != nil {
+      trouble = nil
+      note(.info, "the study can be written again")
+    }
+  }
+
+  /// Finds out whether a transition whose commit failed was stored; false while that can not be known.
+  private mutating func resolveUncertainty() -> Bool {
+    guard let transition = uncertain else { return true }
+    do {
+      let last = try store.lastEventNumber()
+      if transition.events.isEmpty || last == state.header.lastEvent {
+        uncertain = nil
+      } else if last == transition.header.lastEvent {
+        uncertain = nil
+        settle(transition)
+      } else {
+        output.append(
+          .fatal(
+            StudyError(
+              .sequenceConflict,
+              "the database is at event \(last), this coordinator at \(state.header.lastEvent): somebody else writes to it"
+            )))
+        return false
+      }
+      return true
+    } catch {
+      report(error as? StudyError ?? StudyError(.inputOutput, "\(error)"))
+      return false
+    }
+  }
+
+  private mutating func report(_ problem: StudyError) {
+    if problem.code.isTemporary {
+      if trouble?.code != problem.code { note(.warning, problem.message) }
+      trouble = problem
+    } else {
+      output.append(.fatal(problem))
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import BayesianOptimization
+import Study
+import WireProtocol
+
+/// How a coordinator runs one study; plain data.
+public struct CoordinatorSettings: Sendable {
+  /// Version of this program, for hello and for the record.
+  public var build: String
+  /// Budget of search trials; may be raised from one run to the next.
+  public var budget: Int
+  /// How often workers send heartbeats.
+  ///
+  /// Default 5 s.
+  public var heartbeat: Duration
+  /// How long a lease lasts without a sign of life.
+  ///
+  /// Default 60 s.
+  public var lease: Duration
+  /// After how long an unanswered assignment is sent again.
+  ///
+  /// Default 2 s.
+  public var resend: Duration
+  /// Proposals to hold ready beyond the idle workers, so that no worker waits for the model.
+  ///
+  /// Default 1.
+  public var lookahead: Int
+  /// The study ends after this time of this run; nil (default) for no limit.
+  public var timeLimit: Duration?
+  /// Whether no worker of an earlier run can still be alive: its attempts are given up at once instead of after a lease.
+  public var presumesWorkersGone: Bool
+  /// The un-injected base, measured once outside the budget; nil where the space has none.
+  public var anchor: Configuration?
+  /// How long workers may take to leave at the end.
+  ///
+  /// Default 5 s.
+  public var drainTime: Duration
+
+  public init(
+    build: String, budget: Int, heartbeat: Duration = .seconds(5), lease: Duration = .seconds(60),
+    resend: Duration = .seconds(2), lookahead: Int = 1, timeLimit: Duration? = nil, presumesWorkersGone: Bool = false,
+    anchor: Configuration? = nil, drainTime: Duration = .seconds(5)
+  ) {
+    self.build = build
+    self.budget = budget
+    self.heartbeat = heartbeat
+    self.lease = lease
+    self.resend = resend
+    self.lookahead = lookahead
+    self.timeLimit = timeLimit
+    self.presumesWorkersGone = presumesWorkersGone
+    self.anchor = anchor
+    self.drainTime = drainTime
+  }
+}
+
+/// A proposal to compute in the background: everything that the answer depends on, and where it was taken from.
+public struct ProposalTask: Sendable {
+  /// What the sampler gets.
+  public var request: ProposalRequest
+  /// Number of the last event that is part of `request`.
+  public var eventNumber: Int
+  /// Numbers of the pending trials, in the order of `request.pending`.
+  public var pending: [Int]
+  /// Number of the trial whose warm start is in `request`.
+  public var warmStartFrom: Int?
+}
+
+/// What a person (or a program in their name) wants of a running study.
+public enum SteeringCommand: Sendable, Hashable, Codable {
+  case pause
+  case resume
+  /// Puts a trial that ended without a result back into the queue.
+  case retry(trial: Int)
+  /// Takes a trial out of the study.
+  case abandon(trial: Int)
+  /// Adds a configuration to evaluate.
+  case enqueue(configuration: Configuration)
+  /// Adds a configuration with its known result.
+  case attach(configuration: Configuration, result: TrialResult)
+  /// Leases the next trial to somebody who is not connected as a worker.
+  case ask(worker: String)
+  /// Reports an outcome of a trial leased by `ask`.
+  case tell(token: AttemptToken, result: TrialResult)
+  case tellFailure(token: AttemptToken, failure: FailureRecord)
+  /// Lets a quarantined worker take trials again.
+  case reinstate(worker: String)
+}
+
+/// The answer to a steering command.
+public struct SteeringReply: Sendable, Hashable, Codable {
+  /// What was done, in a sentence.
+  public var message: String
+  /// The trial concerned, with its newest attempt.
+  public var trial: Trial?
+
+  public init(message: String, trial: Trial? = nil) {
+    self.message = message
+    self.trial = trial
+  }
+}

@@ -1,0 +1,63 @@
+import BayesianOptimization
+import Study
+import Transport
+import WireProtocol
+
+extension CoordinatorCore {
+  /// What happens to the coordinator.
+  public enum Event: Sendable {
+    /// A decoded message of a connection.
+    case received(Peer, Envelope)
+    /// A frame of a connection that could not be decoded.
+    case malformed(Peer, WireError)
+    /// Time has passed; at least once per second.
+    case clock
+    /// The sampler has answered.
+    case proposed(ProposalTask, ProposalOutcome)
+    /// An artifact chunk was stored (or not).
+    case stored(Peer, id: Int64, Acknowledgement.Verdict)
+    /// Ask all workers to leave: now, giving their trials back, or after their present trial.
+    case drain(immediately: Bool, reason: String)
+  }
+
+  /// What the shell has to do, in order.
+  public enum Action: Sendable {
+    /// Send to a connection.
+    case send(Peer, Envelope)
+    /// Compute a proposal in the background and answer with `proposed`.
+    case propose(ProposalTask)
+    /// Write a piece of an artifact and answer with `stored`.
+    case store(Peer, id: Int64, ArtifactChunk)
+    /// Something happened that the operator wants to see.
+    case note(Note)
+    /// The study has ended and nothing runs any more.
+    case finished(StopReason)
+    /// The store is beyond use: stop and tell the operator.
+    case fatal(StudyError)
+  }
+
+  /// A line for the log or the screen.
+  public struct Note: Sendable, Hashable {
+    public enum Level: Sendable, Hashable { case debug, info, warning }
+    public var level: Level
+    public var text: String
+  }
+
+  /// A connected worker.
+  public struct WorkerView: Sendable, Hashable {
+    public var identity: WorkerIdentity
+    var peer: Peer
+    public var isIdle = false
+    var idleSince: Int = 0
+    public var attempt: AttemptToken?
+    /// How far the running attempt has come.
+    public var step = 0
+    public var total = 0
+    public var phase = ""
+
+    init(identity: WorkerIdentity, peer: Peer) {
+      self.identity = identity
+      self.peer = peer
+    }
+  }
+}

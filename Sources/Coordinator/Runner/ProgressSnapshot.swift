@@ -1,0 +1,78 @@
+import BayesianOptimization
+import Study
+
+/// What a running study looks like at one moment, for progress displays.
+public struct ProgressSnapshot: Sendable, Hashable {
+  /// A trial that runs.
+  public struct Running: Sendable, Hashable {
+    public var trial: Int
+    public var configuration: Configuration
+    public var worker: String
+    /// Steps done and in all (0 = not known), and what is being done.
+    public var step: Int
+    public var total: Int
+    public var phase: String
+  }
+
+  /// A trial on the Pareto front.
+  public struct FrontPoint: Sendable, Hashable {
+    public var trial: Int
+    public var configuration: Configuration
+    public var objectives: [String: Double]
+  }
+
+  public var study: String
+  /// Search trials to finish, and finished so far (the anchor is outside).
+  public var budget: Int
+  public var finished: Int
+  /// Trials by state, the anchor included.
+  public var counts: [TrialState: Int]
+  public var running: [Running]
+  public var front: [FrontPoint]
+  /// Nil until the reference point is fixed.
+  public var hypervolume: Double?
+  public var workers: Int
+  public var idleWorkers: Int
+  public var isProposing: Bool
+  public var isPaused: Bool
+  public var stopReason: StopReason?
+  /// Why nothing can be stored at the moment.
+  public var trouble: String?
+  /// Seconds since this coordinator began, and the estimate of what is left; nil while it is unknown.
+  public var elapsedSeconds: Double
+  public var remainingSeconds: Double?
+
+  init(_ core: CoordinatorCore, finishedAtStart: Int) {
+    let state = core.state
+    study = state.definition.name
+    budget = state.header.budget
+    finished = state.finishedCount
+    counts = state.counts.filter { $0.value > 0 }
+    var views: [AttemptToken: CoordinatorCore.WorkerView] = [:]
+    for worker in core.workers.values { if let token = worker.attempt { views[token] = worker } }
+    running = state.running.sorted().compactMap { number in
+      guard let attempt = state.trials[number].liveAttempt else { return nil }
+      let view = views[attempt.token]
+      return Running(
+        trial: number, configuration: state.trials[number].configuration, worker: attempt.worker.name,
+        step: view?.step ?? 0, total: view?.total ?? 0, phase: view?.phase ?? "")
+    }
+    front = state.front.map {
+      FrontPoint(
+        trial: $0, configuration: state.trials[$0].configuration,
+        objectives: state.trials[$0].result?.objectives ?? [:])
+    }
+    hypervolume = state.hypervolumes.last
+    workers = core.workers.count
+    idleWorkers = core.workers.values.count(where: \.isIdle)
+    isProposing = core.isProposing
+    isPaused = state.header.isPaused
+    stopReason = state.header.stopReason
+    trouble = core.trouble?.message
+    let parts = core.elapsed.components
+    elapsedSeconds = Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+    let done = state.finishedCount - finishedAtStart
+    let left = max(0, state.header.budget - state.finishedCount)
+    remainingSeconds = done > 0 ? elapsedSeconds / Double(done) * Double(left) : nil
+  }
+}

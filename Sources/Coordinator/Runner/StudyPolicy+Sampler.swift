@@ -1,0 +1,37 @@
+import BayesianOptimization
+import Study
+
+extension StudyPolicy {
+  /// The policy that goes with a sampler's settings: reference point, hypervolume, convergence.
+  ///
+  /// The reference point is fixed once: given values at the first completed trial; the NULL configuration's values
+  /// made 10 % worse as soon as it has been measured; otherwise inferred from the front when the initial design (at
+  /// least two trials) is complete.
+  public init(objectives: [Objective], sampler: SamplerSettings, maxCountedAttempts: Int = 3) {
+    let initial = max(2, sampler.initial)
+    let reference = sampler.reference
+    self.init(
+      maxCountedAttempts: maxCountedAttempts, convergenceEpsilon: sampler.convergenceEpsilon,
+      convergenceWindow: sampler.convergenceWindow,
+      referencePoint: { Self.referencePoint($0, objectives: objectives, rule: reference, initial: initial) },
+      hypervolume: { Hypervolume.value($0, reference: $1) })
+  }
+
+  private static func referencePoint(
+    _ observations: [Observation], objectives: [Objective], rule: SamplerSettings.Reference, initial: Int
+  ) -> [String: Double]? {
+    if case .fixed(let values) = rule { return values }
+    let points = observations.compactMap { $0.maximizedValues(objectives) }
+    var corner: [Double]?
+    if rule == .null, let null = observations.first(where: { $0.configuration.isNull }),
+      let values = null.maximizedValues(objectives)
+    {
+      corner = values.map { $0 - 0.1 * abs($0) }
+    } else if points.count >= initial {
+      corner = ReferencePoint.infer(front: Dominance.front(points).map { points[$0] })
+    }
+    guard let corner else { return nil }
+    return Dictionary(
+      uniqueKeysWithValues: zip(objectives, corner).map { ($0.name, $1 * $0.direction.sign) })
+  }
+}

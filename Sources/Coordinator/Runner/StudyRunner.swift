@@ -1,0 +1,263 @@
+import BayesianOptimization
+import Foundation
+import Logging
+import Study
+import StudyDatabase
+import Transport
+import WireProtocol
+
+/// Runs one study: the shell around ``CoordinatorCore`` that owns clock, transport, store and the sampler's task.
+///
+/// Proposals are computed in a task of their own, so that heartbeats and results are never kept waiting.
+public actor StudyRunner {
+  /// How a run ended.
+  public struct Summary: Sendable, Hashable {
+    /// Why the study has ended; nil if the run was stopped from outside.
+    public var stopReason: StopReason?
+    /// Finished search trials, and the budget.
+    public var finished: Int
+    public var budget: Int
+    /// What was found at the start, for the first line on the screen.
+    public var found: Found
+  }
+
+  /// What a run found when it opened the study.
+  public struct Found: Sendable, Hashable {
+    public var isNew: Bool
+    /// Finished search trials that are kept.
+    public var finished: Int
+    /// Trials that were under way and run again (or go on with their workers).
+    public var interrupted: Int
+    public var queued: Int
+  }
+
+  /// What was found when the study was opened.
+  public nonisolated let found: Found
+  /// Snapshots for progress displays, at most five per second, the newest only; ends with the run.
+  public nonisolated let progress: AsyncStream<ProgressSnapshot>
+
+  private var core: CoordinatorCore
+  private let store: any StudyStore
+  private let sampler: any Sampler
+  private let transport: any ServerTransport
+  private let artifacts: ArtifactStore?
+  private let keepsOnlyFront: Bool
+  private let logger: Logger
+  private let codec = MessageCodec()
+  private let snapshots: AsyncStream<ProgressSnapshot>.Continuation
+  private let clock = ContinuousClock()
+  private let origin: ContinuousClock.Instant
+  private let tick: Duration
+  private var stopRequested = false
+  private var stopReason: StopReason?
+  private var failure: StudyError?
+  private var isOver = false
+  private var waiter: CheckedContinuation<Void, Never>?
+  private var samplerTask: Task<Void, Never>?
+  private var lastFront: [Int] = []
+  private var lastSnapshot: ContinuousClock.Instant?
+
+  /// Opens the study.
+  ///
+  /// - Parameters:
+  ///   - settings: how to run it.
+  ///   - store: its home; for a real study a ``SQLiteStudyStore``.
+  ///   - sampler: proposes configurations; called outside the actor, one proposal at a time.
+  ///   - policy: retries, convergence, hypervolume.
+  ///   - key: canonical key of a configuration.
+  ///   - transport: the workers' door, already open.
+  ///   - artifacts: folder for what workers send; nil refuses artifacts.
+  ///   - keepsOnlyFront: whether artifacts of trials that leave the front are removed.
+  /// - Throws: what the store throws.
+  public init(
+    settings: CoordinatorSettings, store: any StudyStore, sampler: any Sampler, policy: StudyPolicy,
+    key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, transport: any ServerTransport,
+    artifacts: URL? = nil, keepsOnlyFront: Bool = true, logger: Logger = Logger(label: "engram.coordinator")
+  ) throws {
+    self.store = store
+    self.sampler = sampler
+    self.transport = transport
+    self.artifacts = artifacts.map { ArtifactStore(folder: $0) }
+    self.keepsOnlyFront = keepsOnlyFront
+    self.logger = logger
+    origin = clock.now
+    tick = min(.seconds(1), settings.heartbeat)
+    let before = StudyState(record: try store.load(), policy: policy)
+    found = Found(
+      isNew: before.header.lastEvent == 0, finished: before.finishedCount, interrupted: before.running.count,
+      queued: before.queued.count)
+    core = try CoordinatorCore(
+      settings: settings, store: FailpointStore(base: store), policy: policy, sessionName: UUID().uuidString, key: key,
+      now: .zero, wallTime: Date().timeIntervalSince1970)
+    (progress, snapshots) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Runs until the study has ended, ``stop()`` is called or the task is cancelled; workers are asked to leave first.
+  ///
+  /// - Throws: ``StudyError`` when the store is beyond use.
+  public func run() async throws -> Summary {
+    perform(core.begin())
+    let messages = Task { [weak self, transport] in
+      for await event in transport.events { await self?.take(event) }
+    }
+    let ticks = Task { [weak self, tick] in
+      while !Task.isCancelled {
+        try? await Task.sleep(for: tick)
+        await self?.step(.clock)
+      }
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        if isOver { continuation.resume() } else { waiter = continuation }
+      }
+    } onCancel: {
+      Task { await self.stop() }
+    }
+    await drain()
+    ticks.cancel()
+    messages.cancel()
+    samplerTask?.cancel()
+    publish(always: true)
+    snapshots.finish()
+    if let failure { throw failure }
+    return Summary(
+      stopReason: stopReason, finished: core.state.finishedCount, budget: core.state.header.budget, found: found)
+  }
+
+  /// Ends the run: running trials are given back and run again next time; everything committed stays.
+  public func stop() {
+    guard !stopRequested else { return }
+    stopRequested = true
+    step(.drain(immediately: true, reason: "the coordinator is stopping"))
+    end()
+  }
+
+  /// Carries out a command.
+  ///
+  /// - Throws: ``StudyError`` if it can not be carried out.
+  public func steer(_ command: SteeringCommand) throws -> SteeringReply {
+    let answer = try core.steer(command, now: clock.now - origin, wallTime: Date().timeIntervalSince1970)
+    perform(answer.actions)
+    return answer.reply
+  }
+
+  /// The study as committed.
+  public var state: StudyState { core.state }
+
+  // MARK: - Events and actions
+
+  private func take(_ event: ServerEvent) {
+    switch event {
+    case .message(let peer, let frames):
+      do throws(WireError) {
+        step(.received(peer, try codec.decode(frames, from: .worker)))
+      } catch {
+        step(.malformed(peer, error))
+      }
+    case .undeliverable: break
+    case .turnedAway(let key, let address, let count):
+      logger.warning("turned away \(count) connection(s) from \(address): key \(key) is not authorised")
+    }
+  }
+
+  private func step(_ event: CoordinatorCore.Event) {
+    guard failure == nil else { return }
+    perform(core.handle(event, now: clock.now - origin, wallTime: Date().timeIntervalSince1970))
+  }
+
+  private func perform(_ actions: [CoordinatorCore.Action]) {
+    for action in actions {
+      switch action {
+      case .send(let peer, let envelope): send(envelope, to: peer)
+      case .propose(let task): propose(task)
+      case .store(let peer, let id, let chunk): keep(chunk, id: id, peer)
+      case .note(let note): log(note)
+      case .finished(let reason):
+        stopReason = reason
+        end()
+      case .fatal(let error):
+        logger.error("\(error.message)")
+        failure = error
+        end()
+      }
+    }
+    publish(always: false)
+  }
+
+  private func send(_ envelope: Envelope, to peer: Peer) {
+    let name: String? =
+      switch envelope.message {
+      case .assign: "assign"
+      case .ack: "ack"
+      default: nil
+      }
+    if let name { Failpoint.pass("\(name).before") }
+    transport.send(codec.encode(envelope), to: peer)
+    if let name { Failpoint.pass("\(name).after") }
+  }
+
+  private func propose(_ task: ProposalTask) {
+    samplerTask = Task.detached(priority: .utility) { [sampler, weak self] in
+      let outcome = sampler.propose(task.request)
+      if !Task.isCancelled { await self?.step(.proposed(task, outcome)) }
+    }
+  }
+
+  private func keep(_ chunk: ArtifactChunk, id: Int64, _ peer: Peer) {
+    do {
+      let verdict = try artifacts?.store(chunk) ?? .conflict
+      step(.stored(peer, id: id, verdict))
+    } catch {
+      // Not acknowledged: the worker keeps it and sends it again. The study itself goes on.
+      logger.warning("an artifact could not be stored: \(error)")
+    }
+  }
+
+  private func log(_ note: CoordinatorCore.Note) {
+    switch note.level {
+    case .debug: logger.debug("\(note.text)")
+    case .info: logger.info("\(note.text)")
+    case .warning: logger.warning("\(note.text)")
+    }
+  }
+
+  private func publish(always: Bool) {
+    if core.state.front != lastFront { clearArtifacts() }
+    let now = clock.now
+    if !always, let last = lastSnapshot, now - last < .milliseconds(200) { return }
+    lastSnapshot = now
+    snapshots.yield(ProgressSnapshot(core, finishedAtStart: found.finished))
+  }
+
+  /// Removes the artifacts of trials that are no longer on the front.
+  private func clearArtifacts() {
+    lastFront = core.state.front
+    guard keepsOnlyFront, let artifacts else { return }
+    let open = core.state.running.isEmpty ? [] : core.state.running.flatMap { core.state.trials[$0].attempts }
+    let kept = (lastFront.compactMap { core.state.trials[$0].result } + open.compactMap(\.result))
+      .flatMap { $0.artifacts ?? [] }.map(\.sha256)
+    let known = core.state.trials.flatMap { $0.attempts }.compactMap(\.result).flatMap { $0.artifacts ?? [] }
+    let doomed = Set(known.map(\.sha256)).subtracting(kept)
+    do {
+      try artifacts.remove(doomed)
+    } catch {
+      logger.warning("old artifacts could not be removed: \(error)")
+    }
+  }
+
+  private func end() {
+    guard !isOver else { return }
+    isOver = true
+    waiter?.resume()
+    waiter = nil
+  }
+
+  /// Waits until the workers have left, at most `drainTime`.
+  private func drain() async {
+    guard failure == nil else { return }
+    let limit = clock.now + core.settings.drainTime
+    while !core.workers.isEmpty && clock.now < limit {
+      await Task { try? await Task.sleep(for: .milliseconds(20)) }.value
+    }
+  }
+}
