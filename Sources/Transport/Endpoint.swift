@@ -27,11 +27,12 @@ public enum Endpoint: Sendable, Equatable, CustomStringConvertible {
       self = .ipc(path: path)
       return
     }
-    guard text.hasPrefix("tcp://"), let colon = text.lastIndex(of: ":") else {
+    let address = text.dropFirst(6)
+    guard text.hasPrefix("tcp://"), let colon = address.lastIndex(of: ":") else {
       throw TransportError(.badEndpoint, "\(text): expected tcp://HOST:PORT or ipc://PATH")
     }
-    let host = String(text[text.index(text.startIndex, offsetBy: 6)..<colon])
-    let portText = String(text[text.index(after: colon)...])
+    let host = String(address[..<colon])
+    let portText = String(address[address.index(after: colon)...])
     guard !host.isEmpty, let port = portText == "*" ? 0 : UInt16(portText) else {
       throw TransportError(.badEndpoint, "\(text): expected tcp://HOST:PORT with a port from 0 to 65535")
     }

@@ -33,7 +33,7 @@ enum Samples {
     .heartbeat(Heartbeat(phase: .idle)),
     .heartbeat(
       Heartbeat(
-        phase: .running, attempt: AttemptToken(9), progress: Progress(step: 3, total: 10, phase: "train"))),
+        phase: .running, attempt: AttemptToken(9), progress: AttemptProgress(step: 3, total: 10, phase: "train"))),
     .result(ResultReport(attempt: AttemptToken(9), result: result)),
     .failure(FailureReport(attempt: AttemptToken(9), started: true, record: record)),
     .released(ReleaseReport(attempt: AttemptToken(9), reason: .preempted, checkpointStep: 77)),

@@ -168,7 +168,9 @@ private final class DealerService: SocketService {
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
         set(.handshakeFailed)
       // The server closes without a word on a wrong key: connected, then disconnected, without a handshake.
-      case ZMQ_EVENT_DISCONNECTED: set(isHandshaking ? .handshakeFailed : .connecting)
+      case ZMQ_EVENT_DISCONNECTED:
+        let hasFailed = isHandshaking || status.state.withLock { $0 } == .handshakeFailed
+        set(hasFailed ? .handshakeFailed : .connecting)
       case ZMQ_EVENT_CONNECTED: isHandshaking = true
       case ZMQ_EVENT_CONNECT_RETRIED:
         if status.state.withLock({ $0 }) == .connecting { set(.unreachable) }

@@ -99,7 +99,7 @@ extension Heartbeat {
   }
 }
 
-extension Progress {
+extension AttemptProgress {
   var fields: [String: JSONValue] {
     ["step": .integer(Int64(step)), "total": .integer(Int64(total)), "phase": .string(phase)]
   }

@@ -173,7 +173,7 @@ extension Heartbeat {
     attempt = try reader.optionalToken("attempt")
     progress = nil
     if var inner = try reader.optionalObject("progress") {
-      progress = Progress(
+      progress = AttemptProgress(
         step: try inner.count("step"), total: try inner.count("total"),
         phase: try inner.string("phase", max: 64, allowEmpty: true))
       try inner.finish()

@@ -33,7 +33,7 @@ public struct Assignment: Sendable, Equatable {
 }
 
 /// How far an attempt has come.
-public struct Progress: Sendable, Equatable {
+public struct AttemptProgress: Sendable, Equatable {
   /// Steps done, of `total` (0 = not known).
   public var step: Int
   public var total: Int
@@ -64,9 +64,9 @@ public struct Heartbeat: Sendable, Equatable {
   public var phase: WorkerPhase
   /// Token of the attempt being executed, whose lease is renewed.
   public var attempt: AttemptToken?
-  public var progress: Progress?
+  public var progress: AttemptProgress?
 
-  public init(phase: WorkerPhase, attempt: AttemptToken? = nil, progress: Progress? = nil) {
+  public init(phase: WorkerPhase, attempt: AttemptToken? = nil, progress: AttemptProgress? = nil) {
     self.phase = phase
     self.attempt = attempt
     self.progress = progress

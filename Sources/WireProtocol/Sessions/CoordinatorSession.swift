@@ -74,7 +74,7 @@ public struct CoordinatorSession: Sendable {
     /// The trainer has begun: record the attempt as started (idempotent).
     case started(AttemptToken)
     /// How far the attempt has come, for display.
-    case progress(AttemptToken, Progress)
+    case progress(AttemptToken, AttemptProgress)
     /// Store a vector of intermediate values (idempotent by attempt and step).
     case report(IntermediateReport)
     /// Commit this outcome, then answer with `settled(id:)`. Idempotent by token; may come again for the same token.

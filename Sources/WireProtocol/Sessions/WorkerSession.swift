@@ -39,7 +39,7 @@ public struct WorkerSession: Sendable {
     /// The trainer has begun to execute the attempt.
     case started(AttemptToken)
     /// How far the attempt has come.
-    case progress(AttemptToken, Progress)
+    case progress(AttemptToken, AttemptProgress)
     /// A vector of intermediate values.
     case report(IntermediateReport)
     /// The attempt is over.
@@ -125,7 +125,7 @@ public struct WorkerSession: Sendable {
   var draws: UInt64 = 0
   var isEvaluatorReady = false
   var hasStarted = false
-  var progress: Progress?
+  var progress: AttemptProgress?
   var isDraining = false
   var drainReason = ""
   var stopReason: String?

@@ -86,7 +86,9 @@ struct MessageCodecTests {
   }
 
   @Test func doublesKeepEveryBit() throws {
-    for value in [0.1, -0.0, 1e-308, 5e-324, .greatestFiniteMagnitude, 1 / 3.0, 123_456_789_012_345_680] {
+    for value in [
+      0.1, -0.0, 1e-308, Double.leastNonzeroMagnitude, .greatestFiniteMagnitude, 1 / 3.0, 123_456_789_012_345_680,
+    ] {
       let bytes = JSONValue.number(value).serialized()
       guard case .number(let back) = try JSONValue(parsing: bytes) else {
         Issue.record("\(value) came back as another type")

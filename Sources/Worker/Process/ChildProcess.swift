@@ -1,0 +1,230 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// How a child process ended.
+public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
+  /// Exit status, where it exited.
+  public var status: Int?
+  /// Signal, where one ended it.
+  public var signal: Int?
+
+  /// Reads the status word of `waitpid`.
+  init(word: Int32) {
+    let signalNumber = word & 0x7F
+    if signalNumber == 0 { status = Int((word >> 8) & 0xFF) } else { signal = Int(signalNumber) }
+  }
+
+  public var description: String {
+    if let signal { return "killed by signal \(signal) (\(Self.name(signal)))" }
+    return "exited with status \(status ?? -1)"
+  }
+
+  static func name(_ signal: Int) -> String {
+    let names: [Int32: String] = [
+      SIGKILL: "SIGKILL", SIGSEGV: "SIGSEGV", SIGABRT: "SIGABRT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP",
+      SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGPIPE: "SIGPIPE",
+    ]
+    return names[Int32(signal)] ?? "signal \(signal)"
+  }
+}
+
+/// A child process in a process group of its own, with its standard streams as pipes.
+///
+/// Started by `posix_spawn`; lines of its output arrive on two threads of their own, its end on the thread that reads
+/// standard output.
+public final class ChildProcess: Sendable {
+  /// What the child says.
+  public enum Event: Sendable {
+    /// A line of standard output, without its line end.
+    case output([UInt8])
+    /// A line of standard error.
+    case log(String)
+    /// The process is gone; nothing follows.
+    case ended(ProcessEnd)
+  }
+
+  public let pid: pid_t
+  private let input: Mutex<Int32>
+  private let hasEnded = Mutex(false)
+
+  /// Starts `executable` with `arguments` (without the program's name).
+  ///
+  /// - Parameters:
+  ///   - environment: the whole environment of the child.
+  ///   - lineLimit: longer lines of standard output are cut there.
+  ///   - onEvent: called from the reading threads, in order per stream.
+  /// - Throws: `SpawnError`.
+  public init(
+    executable: String, arguments: [String], environment: [String: String], lineLimit: Int = 1 << 20,
+    onEvent: @escaping @Sendable (Event) -> Void
+  ) throws {
+    // One start at a time: another child must not inherit these pipes before they are marked, or this child's input
+    // would never end.
+    let (pid, streams) = try Self.starting.withLock { _ in
+      try Self.start(executable, arguments, environment)
+    }
+    self.pid = pid
+    input = Mutex(streams[0])
+    let logEnded = DispatchSemaphore(value: 0)
+    Self.thread("engram.child.log") {
+      LineReader.read(streams[2], limit: 16 * 1024) { onEvent(.log(String(decoding: $0, as: UTF8.self))) }
+      logEnded.signal()
+    }
+    Self.thread("engram.child.output") { [self] in
+      LineReader.read(streams[1], limit: lineLimit) { onEvent(.output($0)) }
+      let end = waitForEnd()
+      // The last lines of the log tell why it ended; a grandchild may hold the pipe open, so do not wait for ever.
+      _ = logEnded.wait(timeout: .now() + .seconds(1))
+      closeInput()
+      onEvent(.ended(end))
+    }
+  }
+
+  deinit { closeInput() }
+
+  private static let starting = Mutex(())
+
+  /// Makes the pipes and the process; returns our ends: standard input, output, error.
+  private static func start(
+    _ executable: String, _ arguments: [String], _ environment: [String: String]
+  ) throws -> (pid_t, [Int32]) {
+    var pipes: [(read: Int32, write: Int32)] = []
+    do {
+      for _ in 0..<3 { pipes.append(try pipe()) }
+      let childEnds = [pipes[0].read, pipes[1].write, pipes[2].write]
+      let pid = try spawn(executable, arguments, environment, streams: childEnds)
+      childEnds.forEach { Glibc.close($0) }
+      return (pid, [pipes[0].write, pipes[1].read, pipes[2].read])
+    } catch {
+      for pipe in pipes {
+        Glibc.close(pipe.read)
+        Glibc.close(pipe.write)
+      }
+      throw error
+    }
+  }
+
+  private static func pipe() throws -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [0, 0]
+    guard Glibc.pipe(&ends) == 0 else { throw SpawnError("cannot make a pipe", errno) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return (ends[0], ends[1])
+  }
+
+  private static func thread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    let thread = Thread(block: body)
+    thread.name = name
+    thread.stackSize = 1 << 20
+    thread.start()
+  }
+
+  private static func spawn(
+    _ executable: String, _ arguments: [String], _ environment: [String: String], streams: [Int32]
+  ) throws -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for (target, stream) in streams.enumerated() {
+      posix_spawn_file_actions_adddup2(&actions, stream, Int32(target))
+    }
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    // A group of its own: Ctrl-C on the terminal reaches the worker only, which then decides what becomes of the trial.
+    // Signals that the worker blocks or ignores are back to normal in the child.
+    posix_spawnattr_setpgroup(&attributes, 0)
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    for signal in [SIGTERM, SIGINT, SIGUSR1, SIGPIPE, SIGHUP] { sigaddset(&signals, signal) }
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    let argv = ([executable] + arguments).map { strdup($0) } + [nil]
+    let envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { (argv + envp).forEach { free($0) } }
+    var pid: pid_t = 0
+    let code = posix_spawn(&pid, executable, &actions, &attributes, argv, envp)
+    guard code == 0 else { throw SpawnError("cannot start \(executable)", code) }
+    return pid
+  }
+
+  private func waitForEnd() -> ProcessEnd {
+    var word: Int32 = 0
+    // Hold the lock only to mark the end: `kill` after it would hit a process that has got the same number.
+    var information = siginfo_t()
+    while waitid(P_PID, id_t(pid), &information, Int32(WEXITED | WNOWAIT)) != 0 && errno == EINTR {}
+    hasEnded.withLock { ended in
+      ended = true
+      while waitpid(pid, &word, 0) < 0 && errno == EINTR {}
+    }
+    return ProcessEnd(word: word)
+  }
+
+  /// Writes to the child's standard input; false where the child does not take it any more.
+  @discardableResult
+  public func write(_ bytes: [UInt8]) -> Bool {
+    input.withLock { descriptor in
+      guard descriptor >= 0 else { return false }
+      var offset = 0
+      while offset < bytes.count {
+        let count = bytes.withUnsafeBytes {
+          Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), $0.count - offset)
+        }
+        if count < 0 && errno == EINTR { continue }
+        guard count > 0 else { return false }
+        offset += count
+      }
+      return true
+    }
+  }
+
+  /// Closes the child's standard input.
+  public func closeInput() {
+    input.withLock { descriptor in
+      if descriptor >= 0 { Glibc.close(descriptor) }
+      descriptor = -1
+    }
+  }
+
+  /// Sends a signal to the process (or to its whole group), unless it has ended.
+  public func kill(_ signal: Int32, group: Bool = false) {
+    hasEnded.withLock { ended in
+      if !ended { _ = Glibc.kill(group ? -pid : pid, signal) }
+    }
+  }
+}
+
+/// A process that could not be started.
+public struct SpawnError: Error, CustomStringConvertible {
+  public let description: String
+  init(_ text: String, _ code: Int32) { description = "\(text): \(String(cString: strerror(code)))" }
+}
+
+/// Reads lines from a descriptor until its end, then closes it.
+enum LineReader {
+  static func read(_ descriptor: Int32, limit: Int, _ body: ([UInt8]) -> Void) {
+    var pending: [UInt8] = []
+    let size = 64 * 1024
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+    defer {
+      buffer.deallocate()
+      Glibc.close(descriptor)
+    }
+    while true {
+      let count = Glibc.read(descriptor, buffer.baseAddress, size)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { break }
+      for line in buffer[..<count].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+        if line.offset > 0 {
+          body(pending)
+          pending.removeAll(keepingCapacity: true)
+        }
+        let room = limit - pending.count
+        pending.append(contentsOf: line.element.prefix(max(0, room)))
+      }
+    }
+    if !pending.isEmpty { body(pending) }
+  }
+}

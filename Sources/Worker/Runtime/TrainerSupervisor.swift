@@ -1,0 +1,258 @@
+import Foundation
+import Glibc
+import Study
+import WireProtocol
+
+/// Supervises one trainer process: pure decisions over injected time; the processes are started through a closure.
+///
+/// One trial at a time. Whatever happens to the trainer, `events` ends every trial that was begun in exactly one
+/// `finished`.
+struct TrainerSupervisor {
+  /// What came of a line, an end or a tick.
+  enum Effect: Equatable {
+    case ready
+    case lost
+    case started(AttemptToken)
+    case progress(AttemptToken, AttemptProgress)
+    case report(AttemptToken, step: Int, values: [String: Double])
+    case finished(AttemptToken, Outcome)
+    /// Start a new trainer process.
+    case spawn
+    /// Send this line to the trainer.
+    case command(TrainerCommand)
+    /// Kill the trainer and its group.
+    case kill
+    case note(WorkerNote)
+    /// The evaluator cannot work: leave.
+    case giveUp(String)
+  }
+
+  /// How a trial ended.
+  enum Outcome: Equatable {
+    case result(EvaluationResult)
+    case failure(started: Bool, FailureRecord)
+    case released(ReleaseReport.Reason, checkpointStep: Int?)
+  }
+
+  enum State: Equatable {
+    /// No process; the next start is due then.
+    case absent(until: Duration)
+    case preparing
+    case idle
+    case running
+  }
+
+  struct Work: Equatable {
+    var request: EvaluationRequest
+    var hasStarted = false
+    /// Why it is to stop, and when patience ends.
+    var interruption: (reason: ReleaseReport.Reason, deadline: Duration)?
+
+    static func == (left: Work, right: Work) -> Bool { left.request == right.request }
+  }
+
+  var settings: WorkerSettings
+  private(set) var state = State.absent(until: .zero)
+  private(set) var work: Work?
+  private var lastSign: Duration = .zero
+  private var baseline = 0
+  private var starts = 0
+  private var logLines: [String] = []
+  private var outOfMemoryKills = 0
+  /// Why we killed the process ourselves, if we did.
+  private var ownKill: String?
+  private var unavailable: String?
+  private let countKills: () -> Int
+
+  /// - Parameter countKills: the kernel's count of out-of-memory kills.
+  init(settings: WorkerSettings, countKills: @escaping () -> Int = Memory.outOfMemoryKills) {
+    self.settings = settings
+    self.countKills = countKills
+  }
+
+  /// Lines of the log that go into a failure record.
+  static let logLineCount = 20
+
+  mutating func log(_ line: String) {
+    logLines.append(line)
+    if logLines.count > Self.logLineCount { logLines.removeFirst() }
+  }
+
+  // MARK: Orders
+
+  mutating func execute(_ request: EvaluationRequest, now: Duration) -> [Effect] {
+    work = Work(request: request)
+    return begin(now: now)
+  }
+
+  private mutating func begin(now: Duration) -> [Effect] {
+    guard state == .idle, let work else { return [] }
+    state = .running
+    lastSign = now
+    outOfMemoryKills = countKills()
+    logLines = []
+    return [.command(.evaluate(work.request))]
+  }
+
+  mutating func interrupt(_ token: AttemptToken, _ reason: ReleaseReport.Reason, now: Duration) -> [Effect] {
+    guard let current = work, current.request.attempt == token, current.interruption == nil else { return [] }
+    guard state == .running else {
+      work = nil
+      return [.finished(token, .released(reason, checkpointStep: nil))]
+    }
+    work?.interruption = (reason, now + settings.cancelGrace)
+    return [.command(.cancel)]
+  }
+
+  // MARK: Time
+
+  mutating func tick(now: Duration) -> [Effect] {
+    switch state {
+    case .absent(let until):
+      guard now >= until, unavailable == nil else { return [] }
+      state = .preparing
+      lastSign = now
+      starts += 1
+      ownKill = nil
+      outOfMemoryKills = countKills()
+      return [.spawn]
+    case .preparing:
+      guard ownKill == nil, now - lastSign > settings.prepareTimeout else { return [] }
+      return stop("loading base and data made no progress for \(settings.prepareTimeout)")
+    case .idle: return begin(now: now)
+    case .running:
+      guard ownKill == nil else { return [] }
+      if let interruption = work?.interruption, now >= interruption.deadline {
+        return stop("the trial did not end within \(settings.cancelGrace) of being cancelled")
+      }
+      guard now - lastSign > settings.hangTimeout else { return [] }
+      return stop("no progress for \(settings.hangTimeout)")
+    }
+  }
+
+  private mutating func stop(_ reason: String) -> [Effect] {
+    ownKill = reason
+    return [.note(.warning("the trainer is killed: \(reason)")), .kill]
+  }
+
+  // MARK: The trainer's messages
+
+  mutating func receive(_ message: TrainerMessage, now: Duration) -> [Effect] {
+    lastSign = now
+    switch message {
+    case .ready(let memory):
+      baseline = memory
+      starts = 0
+      state = .idle
+      return [.ready] + begin(now: now)
+    case .unavailable(let text, let next):
+      unavailable = next.map { "\(text); \($0)" } ?? text
+      return []
+    case .started:
+      guard let token = work?.request.attempt else { return [] }
+      work?.hasStarted = true
+      return [.started(token)]
+    case .progress(let progress):
+      guard state == .running, let token = work?.request.attempt else { return [] }
+      return [.progress(token, progress)]
+    case .report(let step, let values):
+      guard let token = work?.request.attempt else { return [] }
+      return [.report(token, step: step, values: values)]
+    case .result(let result, _): return end(.result(result))
+    case .failure(let failureClass, let text, let next, let memory):
+      let record = record(failureClass, text, next: next)
+      let effects = end(.failure(started: true, record))
+      let excess = memory - baseline
+      guard failureClass == .outOfMemory, excess > settings.memorySlack, !effects.isEmpty else { return effects }
+      let megabytes = excess >> 20
+      return effects + stop("after out-of-memory it still holds \(megabytes) MB above its baseline") + [.lost]
+    case .cancelled(let step, _):
+      let reason = work?.interruption?.reason ?? .preempted
+      return end(.released(reason, checkpointStep: step))
+    }
+  }
+
+  private mutating func end(_ outcome: Outcome) -> [Effect] {
+    guard let token = work?.request.attempt else { return [] }
+    work = nil
+    state = .idle
+    return [.finished(token, outcome)]
+  }
+
+  /// A line that is no message of the protocol.
+  mutating func broken(_ reason: String) -> [Effect] { stop("it broke the trainer protocol: \(reason)") }
+
+  // MARK: The end of the process
+
+  mutating func ended(_ end: ProcessEnd, now: Duration) -> [Effect] {
+    let wasReady = state == .idle || state == .running
+    let killed = ownKill
+    ownKill = nil
+    var effects: [Effect] = wasReady ? [.lost] : []
+    if let work, state == .running || unavailable != nil {
+      self.work = nil
+      effects.append(.finished(work.request.attempt, outcome(of: work, end, killed)))
+    } else if !wasReady {
+      effects.append(.note(.warning("the trainer \(end) before it was ready" + lastWords)))
+    } else if killed == nil {
+      effects.append(.note(.warning("the trainer \(end) while it was idle" + lastWords)))
+    }
+    if unavailable != nil || end.status == Int(TrainerMain.unavailableStatus) {
+      let text = unavailable ?? "the trainer cannot work" + lastWords
+      unavailable = text
+      return effects + [.giveUp(text)]
+    }
+    if !wasReady, starts >= settings.prepareAttempts {
+      unavailable = "the trainer did not get ready in \(starts) attempts; it \(end)" + lastWords
+      return effects + [.giveUp(unavailable ?? "")]
+    }
+    // At once after a working life; with doubling pauses (1, 2, 4 … 60 s) when it cannot even get ready.
+    let pause = wasReady ? Duration.zero : .seconds(min(60, 1 << min(starts - 1, 6)))
+    state = .absent(until: now + pause)
+    return effects
+  }
+
+  private var lastWords: String {
+    logLines.isEmpty ? "" : "; its last words: " + logLines.suffix(3).joined(separator: " | ")
+  }
+
+  private func outcome(of work: Work, _ end: ProcessEnd, _ killed: String?) -> Outcome {
+    if let interruption = work.interruption { return .released(interruption.reason, checkpointStep: nil) }
+    if end.status == 75 { return .released(.preempted, checkpointStep: nil) }
+    if let killed {
+      return .failure(
+        started: work.hasStarted,
+        record(
+          .bug, "the trainer was killed: \(killed)", end: end,
+          next: "raise the worker's hang timeout if a step can take so long; else look at the last log lines"))
+    }
+    let (failureClass, next) = classify(end)
+    let isKernel = failureClass == .outOfMemory && end.signal == Int(SIGKILL)
+    let text = isKernel ? "the kernel killed the trainer for lack of memory" : "the trainer \(end) during the trial"
+    return .failure(started: work.hasStarted, record(failureClass, text, end: end, next: next))
+  }
+
+  private func classify(_ end: ProcessEnd) -> (FailureClass, String) {
+    let text = logLines.joined(separator: " ").lowercased()
+    let speaksOfMemory = ["out of memory", "bad_alloc", "cannot allocate memory"].contains { text.contains($0) }
+    if end.signal == Int(SIGKILL), countKills() > outOfMemoryKills {
+      return (.outOfMemory, "use a smaller rank or count, fewer workers on this machine, or more memory")
+    }
+    if speaksOfMemory { return (.outOfMemory, "use a smaller rank or count, or a device with more memory") }
+    if end.signal == Int(SIGBUS) { return (.hardware, "check the disk (a mapped file may be cut) and the memory") }
+    if end.signal == Int(SIGKILL) {
+      return (.bug, "somebody killed the trainer, with no sign of lack of memory; the trial runs again")
+    }
+    return (.bug, "look at the last log lines; the same trial will be tried again a few times")
+  }
+
+  private func record(
+    _ failureClass: FailureClass, _ text: String, end: ProcessEnd? = nil, next: String?
+  ) -> FailureRecord {
+    FailureRecord(
+      failureClass: failureClass, message: text, host: settings.hello.host, device: settings.hello.device,
+      deviceBytes: settings.hello.capabilities.memoryBytes, exitStatus: end?.status, signal: end?.signal,
+      logLines: logLines, nextStep: next
+    ).clippedForWire()
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import WireProtocol
+
+/// How to start the trainer process.
+public struct TrainerLaunch: Sendable {
+  /// Program; default this one.
+  public var executable: String
+  /// Arguments, such as `["trainer", "--config", "study.yaml"]`.
+  public var arguments: [String]
+  /// The whole environment of the trainer.
+  public var environment: [String: String]
+
+  public init(
+    executable: String = "/proc/self/exe", arguments: [String],
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) {
+    // The child would resolve /proc/self to itself; resolve it here.
+    self.executable =
+      executable == "/proc/self/exe"
+      ? (try? FileManager.default.destinationOfSymbolicLink(atPath: executable)) ?? executable : executable
+    self.arguments = arguments
+    self.environment = environment
+  }
+}
+
+/// What a worker process needs to know.
+public struct WorkerSettings: Sendable {
+  /// Who it is: see ``Hello``; the incarnation is chosen by the worker.
+  public var hello: Hello
+  public var trainer: TrainerLaunch
+  /// Folder of this worker alone: unacknowledged outcomes, the trainer's log, trials' scratch folders.
+  public var stateFolder: URL
+  /// Where the coordinator is, for messages.
+  public var endpoint: String
+  /// Without progress for so long a trial counts as hung and its trainer is killed. Default 10 min: one step of the
+  /// largest model takes seconds, but the first may compile kernels.
+  public var hangTimeout: Duration = .seconds(600)
+  /// The same while base and data are being loaded. Default 30 min.
+  public var prepareTimeout: Duration = .seconds(1800)
+  /// How long a trainer may take to end a cancelled trial before it is killed. Default 20 s, below the 30 s that
+  /// schedulers such as Slurm leave between SIGTERM and SIGKILL.
+  public var cancelGrace: Duration = .seconds(20)
+  /// After an out-of-memory failure the trainer is replaced when it holds more than its baseline plus this. 64 MB.
+  public var memorySlack = 64 << 20
+  /// After so many starts in a row that never got ready, the worker gives up. Default 5.
+  public var prepareAttempts = 5
+  /// Timing of the session.
+  public var session = WorkerSession.Settings()
+  /// Whether SIGTERM, SIGINT and SIGUSR1 are handled. Default true; off when several workers share a process.
+  public var handlesSignals = true
+
+  public init(hello: Hello, trainer: TrainerLaunch, stateFolder: URL, endpoint: String) {
+    self.hello = hello
+    self.trainer = trainer
+    self.stateFolder = stateFolder
+    self.endpoint = endpoint
+  }
+}
+
+/// Why a worker ended.
+public enum WorkerEnd: Sendable, Equatable {
+  /// A signal asked it to; its trial was given back.
+  case stopped(String)
+  /// The coordinator asked it to: the study is over, or is ending.
+  case drained(String)
+  /// The coordinator refused it for good.
+  case refused(Refusal)
+  /// The evaluator cannot work; what to do stands in the text.
+  case unavailable(String)
+
+  /// Exit status of the process: 0 drained, 75 stopped by a signal, 6 refused, 1 unavailable.
+  public var exitStatus: Int32 {
+    switch self {
+    case .drained: 0
+    case .stopped: 75
+    case .refused: 6
+    case .unavailable: 1
+    }
+  }
+}
+
+/// What a worker tells its operator.
+public enum WorkerNote: Sendable, Equatable, CustomStringConvertible {
+  case info(String)
+  case warning(String)
+
+  public var description: String {
+    switch self {
+    case .info(let text), .warning(let text): text
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import Foundation
+import Glibc
+import Study
+import Synchronization
+import WireProtocol
+
+/// The loop inside a trainer process (`engram trainer`): commands on standard input, messages on standard output.
+public enum TrainerMain {
+  /// Exit status after which the worker does not start the trainer again: the evaluator cannot work.
+  public static let unavailableStatus: Int32 = 78
+
+  /// Prepares the evaluator, then evaluates trials until standard input ends.
+  ///
+  /// Call on the main thread. The end of standard input (the worker is gone) ends the process and its group at once.
+  ///
+  /// - Returns: the exit status.
+  public static func run(evaluator: some TrialEvaluator) -> Int32 {
+    signal(SIGPIPE, SIG_IGN)
+    let channel = TrainerChannel()
+    channel.startReading()
+    do {
+      try evaluator.prepare(channel.monitor())
+    } catch let error as EvaluationError {
+      channel.send(.unavailable(message: error.message, nextStep: error.nextStep))
+      return error.kind == .unavailable ? unavailableStatus : 1
+    } catch {
+      FileHandle.standardError.write(Data("cannot prepare: \(error)\n".utf8))
+      return 1
+    }
+    channel.send(.ready(memoryBytes: memory()))
+    while let request = channel.nextRequest() {
+      channel.send(.started)
+      channel.send(evaluate(request, evaluator, channel.monitor()))
+    }
+    return 0
+  }
+
+  private static func evaluate(
+    _ request: EvaluationRequest, _ evaluator: some TrialEvaluator, _ monitor: EvaluationMonitor
+  ) -> TrainerMessage {
+    do {
+      try FileManager.default.createDirectory(at: request.scratch, withIntermediateDirectories: true)
+      let ordered = try TrainerFault.due(trial: request.trial)?.strike()
+      let result = try ordered ?? evaluator.evaluate(request, monitor)
+      let broken = result.objectives.filter { !$0.value.isFinite }.keys.sorted()
+      guard broken.isEmpty else {
+        let names = broken.joined(separator: ", ")
+        return .failure(
+          .diverged, message: "not finite: \(names)", nextStep: "lower the learning rate if many trials diverge",
+          memoryBytes: memory())
+      }
+      return .result(result, memoryBytes: memory())
+    } catch let error as EvaluationError {
+      switch error.kind {
+      case .cancelled(let step): return .cancelled(checkpointStep: step, memoryBytes: memory())
+      case .failed(let failureClass):
+        return .failure(failureClass, message: error.message, nextStep: error.nextStep, memoryBytes: memory())
+      case .unavailable:
+        return .failure(.bug, message: error.message, nextStep: error.nextStep, memoryBytes: memory())
+      }
+    } catch {
+      if monitor.isCancelled { return .cancelled(checkpointStep: nil, memoryBytes: memory()) }
+      return .failure(.bug, message: "\(error)", nextStep: nil, memoryBytes: memory())
+    }
+  }
+
+  /// Resident memory after giving free pages back to the system.
+  private static func memory() -> Int {
+    Memory.trim()
+    return Memory.resident()
+  }
+}
+
+/// The trainer's end of its two pipes.
+private final class TrainerChannel: Sendable {
+  private struct State {
+    var requests: [EvaluationRequest] = []
+    var hasEnded = false
+    var monitor: EvaluationMonitor?
+  }
+
+  private let output: Mutex<Int32>
+  private let state = Mutex(State())
+  private let arrival = DispatchSemaphore(value: 0)
+
+  init() {
+    // Keep the real standard output for the protocol; whatever libraries print goes to the log.
+    let descriptor = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+    dup2(STDERR_FILENO, STDOUT_FILENO)
+    output = Mutex(descriptor)
+  }
+
+  func send(_ message: TrainerMessage) {
+    let bytes = TrainerCodec.line(message)
+    output.withLock { descriptor in
+      var offset = 0
+      while offset < bytes.count {
+        let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress?.advanced(by: offset), $0.count - offset) }
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { return }
+        offset += count
+      }
+    }
+  }
+
+  /// A monitor for the next piece of work; cancel commands go to it.
+  func monitor() -> EvaluationMonitor {
+    let monitor = EvaluationMonitor(
+      onProgress: { [self] in send(.progress($0)) }, onReport: { [self] in send(.report(step: $0, values: $1)) })
+    state.withLock { $0.monitor = monitor }
+    return monitor
+  }
+
+  func startReading() {
+    let thread = Thread { [self] in
+      LineReader.read(STDIN_FILENO, limit: TrainerCodec.lineLimit) { line in
+        do {
+          try obey(TrainerCodec.command(line))
+        } catch {
+          FileHandle.standardError.write(Data("a command was not understood: \(error)\n".utf8))
+          _exit(1)
+        }
+      }
+      end(immediately: true)
+    }
+    thread.name = "engram.trainer.input"
+    thread.start()
+  }
+
+  private func obey(_ command: TrainerCommand) {
+    switch command {
+    case .evaluate(let request):
+      state.withLock { $0.requests.append(request) }
+      arrival.signal()
+    case .cancel: state.withLock { $0.monitor }?.cancel()
+    case .exit: end(immediately: false)
+    }
+  }
+
+  private func end(immediately: Bool) {
+    state.withLock { $0.hasEnded = true }
+    arrival.signal()
+    guard immediately else { return }
+    // The worker is gone: nobody wants the result. Take the group along, a command evaluator may have children.
+    // Only a group of our own: started by hand, the group may be that of a shell's pipeline.
+    if getpgrp() == getpid() { kill(0, SIGKILL) }
+    _exit(0)
+  }
+
+  /// The next trial; nil when the worker wants the process to leave.
+  func nextRequest() -> EvaluationRequest? {
+    while true {
+      arrival.wait()
+      let (request, hasEnded) = state.withLock { state -> (EvaluationRequest?, Bool) in
+        (state.requests.isEmpty ? nil : state.requests.removeFirst(), state.hasEnded)
+      }
+      if let request { return request }
+      if hasEnded { return nil }
+    }
+  }
+}

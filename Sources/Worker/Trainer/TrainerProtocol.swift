@@ -1,0 +1,206 @@
+import BayesianOptimization
+import Foundation
+import Study
+import WireProtocol
+
+/// What a worker says to its trainer: one JSON object per line on the trainer's standard input.
+///
+///     {"type":"evaluate","attempt":7,"trial":3,"configuration":{…},"seed":1,"scratch":"/…"}
+///     {"type":"cancel"}
+///     {"type":"exit"}
+public enum TrainerCommand: Sendable, Equatable {
+  /// Evaluate a trial; only when the trainer is ready and idle.
+  case evaluate(EvaluationRequest)
+  /// End the present trial at its next step.
+  case cancel
+  /// Leave.
+  case exit
+}
+
+/// What a trainer says to its worker: one JSON object per line on the trainer's standard output.
+///
+/// Everything that libraries print goes to standard error, so that nothing else ever stands here.
+public enum TrainerMessage: Sendable, Equatable {
+  /// Base and data are loaded; resident memory in bytes is the baseline.
+  case ready(memoryBytes: Int)
+  /// The evaluator cannot work: the worker stops with this text.
+  case unavailable(message: String, nextStep: String?)
+  /// The trial has begun.
+  case started
+  case progress(AttemptProgress)
+  case report(step: Int, values: [String: Double])
+  /// The trial is finished.
+  case result(EvaluationResult, memoryBytes: Int)
+  /// The trial failed; the process goes on.
+  case failure(FailureClass, message: String, nextStep: String?, memoryBytes: Int)
+  /// The trial was cancelled.
+  case cancelled(checkpointStep: Int?, memoryBytes: Int)
+}
+
+/// Lines of the trainer protocol.
+enum TrainerCodec {
+  /// Longest line, in bytes; a line beyond it is a defect of the trainer.
+  static let lineLimit = 1 << 20
+
+  static let limits: WireLimits = {
+    var limits = WireLimits()
+    limits.frameBytes = lineLimit
+    return limits
+  }()
+
+  static func line(_ value: JSONValue) -> [UInt8] { value.serialized() + [UInt8(ascii: "\n")] }
+
+  static func line(_ command: TrainerCommand) -> [UInt8] {
+    switch command {
+    case .cancel: line(["type": "cancel"])
+    case .exit: line(["type": "exit"])
+    case .evaluate(let request):
+      line([
+        "type": "evaluate", "attempt": .integer(Int64(request.attempt.rawValue)),
+        "trial": .integer(Int64(request.trial)),
+        "configuration": (try? JSONValue(encoding: request.configuration)) ?? .null,
+        "seed": .string(String(request.seed)), "scratch": .string(request.scratch.path),
+      ])
+    }
+  }
+
+  static func command(_ bytes: [UInt8]) throws -> TrainerCommand {
+    let fields = try Fields(bytes)
+    switch try fields.string("type") {
+    case "cancel": return .cancel
+    case "exit": return .exit
+    case "evaluate":
+      let configuration = try fields.value("configuration")
+      guard let seed = UInt64(try fields.string("seed")) else { throw TrainerProtocolError("seed is no number") }
+      return .evaluate(
+        EvaluationRequest(
+          configuration: try configuration.decode(Configuration.self), seed: seed,
+          trial: try fields.integer("trial"), attempt: AttemptToken(try fields.integer("attempt")),
+          scratch: URL(fileURLWithPath: try fields.string("scratch"))))
+    case let type: throw TrainerProtocolError("unknown command \(type)")
+    }
+  }
+
+  static func line(_ message: TrainerMessage) -> [UInt8] {
+    switch message {
+    case .ready(let memory): line(["type": "ready", "memoryBytes": .integer(Int64(memory))])
+    case .unavailable(let text, let next):
+      line(["type": "unavailable", "message": .string(text), "nextStep": opt(next)])
+    case .started: line(["type": "started"])
+    case .progress(let progress):
+      line([
+        "type": "progress", "step": .integer(Int64(progress.step)), "total": .integer(Int64(progress.total)),
+        "phase": .string(progress.phase),
+      ])
+    case .report(let step, let values):
+      line(["type": "report", "step": .integer(Int64(step)), "values": numbers(values)])
+    case .result(let result, let memory):
+      line([
+        "type": "result", "objectives": numbers(result.objectives),
+        "standardErrors": numbers(result.standardErrors), "metrics": numbers(result.metrics),
+        "artifacts": .object(result.artifacts.mapValues { .string($0.path) }), "memoryBytes": .integer(Int64(memory)),
+      ])
+    case .failure(let failureClass, let text, let next, let memory):
+      line([
+        "type": "failure", "class": .string(failureClass.name), "message": .string(text), "nextStep": opt(next),
+        "memoryBytes": .integer(Int64(memory)),
+      ])
+    case .cancelled(let step, let memory):
+      line([
+        "type": "cancelled", "checkpointStep": step.map { .integer(Int64($0)) } ?? .null,
+        "memoryBytes": .integer(Int64(memory)),
+      ])
+    }
+  }
+
+  static func message(_ bytes: [UInt8]) throws -> TrainerMessage {
+    let fields = try Fields(bytes)
+    switch try fields.string("type") {
+    case "ready": return .ready(memoryBytes: try fields.integer("memoryBytes"))
+    case "unavailable":
+      return .unavailable(message: try fields.string("message"), nextStep: fields.optionalString("nextStep"))
+    case "started": return .started
+    case "progress":
+      return .progress(
+        AttemptProgress(
+          step: try fields.integer("step"), total: try fields.integer("total"), phase: try fields.string("phase")))
+    case "report": return .report(step: try fields.integer("step"), values: try fields.numbers("values"))
+    case "result":
+      guard case .object(let files) = try fields.value("artifacts") else { throw TrainerProtocolError("artifacts") }
+      return .result(
+        EvaluationResult(
+          objectives: try fields.numbers("objectives"), standardErrors: try fields.numbers("standardErrors"),
+          metrics: try fields.numbers("metrics"),
+          artifacts: files.compactMapValues {
+            if case .string(let path) = $0 { URL(fileURLWithPath: path) } else { nil }
+          }
+        ), memoryBytes: try fields.integer("memoryBytes"))
+    case "failure":
+      let name = try fields.string("class")
+      guard let failureClass = FailureClass(name) else { throw TrainerProtocolError("unknown failure class \(name)") }
+      return .failure(
+        failureClass, message: try fields.string("message"), nextStep: fields.optionalString("nextStep"),
+        memoryBytes: try fields.integer("memoryBytes"))
+    case "cancelled":
+      var step: Int?
+      if case .integer(let integer) = try fields.value("checkpointStep") { step = Int(integer) }
+      return .cancelled(checkpointStep: step, memoryBytes: try fields.integer("memoryBytes"))
+    case let type: throw TrainerProtocolError("unknown message \(type)")
+    }
+  }
+
+  private static func opt(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+  private static func numbers(_ values: [String: Double]) -> JSONValue { .object(values.mapValues(JSONValue.finite)) }
+}
+
+/// A line that breaks the trainer protocol.
+struct TrainerProtocolError: Error, CustomStringConvertible {
+  var description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// The fields of one line.
+private struct Fields {
+  private var values: [String: JSONValue]
+
+  init(_ bytes: [UInt8]) throws {
+    guard case .object(let values) = try JSONValue(parsing: bytes, limits: TrainerCodec.limits) else {
+      throw TrainerProtocolError("a line is no JSON object")
+    }
+    self.values = values
+  }
+
+  func value(_ name: String) throws -> JSONValue {
+    guard let value = values[name] else { throw TrainerProtocolError("field \(name) is missing") }
+    return value
+  }
+
+  func string(_ name: String) throws -> String {
+    guard case .string(let text) = try value(name) else { throw TrainerProtocolError("field \(name) is no string") }
+    return text
+  }
+
+  func optionalString(_ name: String) -> String? {
+    if case .string(let text) = values[name] { text } else { nil }
+  }
+
+  func integer(_ name: String) throws -> Int {
+    guard case .integer(let integer) = try value(name) else {
+      throw TrainerProtocolError("field \(name) is no integer")
+    }
+    return Int(integer)
+  }
+
+  /// Numbers by name; null is read as not-a-number.
+  func numbers(_ name: String) throws -> [String: Double] {
+    guard case .object(let fields) = try value(name) else { throw TrainerProtocolError("field \(name) is no object") }
+    return try fields.mapValues { value in
+      switch value {
+      case .integer(let integer): Double(integer)
+      case .number(let number): number
+      case .null: .nan
+      default: throw TrainerProtocolError("field \(name) holds something that is no number")
+      }
+    }
+  }
+}
