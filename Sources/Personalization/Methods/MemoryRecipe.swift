@@ -1,3 +1,5 @@
+import LanguageModel
+
 /// Everything about a trial that is the same for all configurations of a study.
 ///
 /// Plain data; the defaults are the paper's where it states them (learning rate 5e-4, weight decay 1e-4, warm-up 10 %,
@@ -28,14 +30,15 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     /// LoRA's α, so that the scale is α/r, where nil means α = r; default nil.
     public var alpha: Double?
     /// How parallel blocks add up: `sum`, `mean` or `rsqrt` (the sum over √n); default `sum`.
-    public var aggregate: String
+    public var aggregate: AdapterPlan.Aggregate
     /// Matrices by short name (`c_fc`, `up_proj`, …); empty means the architecture's feed-forward pair; default empty.
     public var targets: [String]
     /// Where the blocks go: `perLayer`, `total` or `onePerLayer`; default `perLayer`.
-    public var placement: String
+    public var placement: AdapterPlan.Placement
 
     public init(
-      alpha: Double? = nil, aggregate: String = "sum", targets: [String] = [], placement: String = "perLayer"
+      alpha: Double? = nil, aggregate: AdapterPlan.Aggregate = .sum, targets: [String] = [],
+      placement: AdapterPlan.Placement = .perLayer
     ) {
       self.alpha = alpha
       self.aggregate = aggregate
@@ -46,6 +49,14 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
 
   /// How stage 1 is trained; stage 2 takes the same optimiser settings but for its own rate, epochs and batch.
   public struct Training: Sendable, Codable, Equatable {
+    /// How the rate falls after warm-up.
+    public enum Schedule: String, Sendable, Codable, CaseIterable {
+      /// To 0.
+      case linear
+      /// Half a cosine, to 10 % of the peak.
+      case cosine
+    }
+
     /// Passes over the histories; default 1 (search).
     public var epochs: Int
     /// Passes when the winner is trained again for the comparison; nil means `epochs`; default 3.
@@ -59,7 +70,7 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     /// Share of the steps over which the rate rises; default 0.1.
     public var warmup: Double
     /// How the rate falls: `linear` (to 0) or `cosine` (to 10 %); default `linear`.
-    public var schedule: String
+    public var schedule: Schedule
     /// Largest gradient norm; 0 turns clipping off; default 1.
     public var clip: Double
     /// AdamW's β1, β2; default 0.9, 0.999.
@@ -73,7 +84,7 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
 
     public init(
       epochs: Int = 1, finalEpochs: Int? = 3, batch: Int = 8, learningRate: Double = 5e-4, weightDecay: Double = 1e-4,
-      warmup: Double = 0.1, schedule: String = "linear", clip: Double = 1, betas: [Double] = [0.9, 0.999],
+      warmup: Double = 0.1, schedule: Schedule = .linear, clip: Double = 1, betas: [Double] = [0.9, 0.999],
       maxLength: Int? = nil, window: Int = 3, labelContext: Bool = false
     ) {
       self.epochs = epochs

@@ -1,5 +1,5 @@
 /// What was measured of one model on one part of the data.
-public struct Measurement: Sendable, Codable, Equatable {
+public struct ReplyMeasurement: Sendable, Codable, Equatable {
   /// Cross-entropy per response token (natural logarithm).
   public var loss: Estimate
   /// F1 of ROUGE-1, a fraction.

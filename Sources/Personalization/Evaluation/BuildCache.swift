@@ -1,0 +1,111 @@
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Folders that can be made again (a pretrained base), kept under a name that says what they were made from.
+///
+/// A folder appears whole or not at all; of two processes that want the same one, the second waits for the first.
+public struct BuildCache: Sendable {
+  public let root: URL
+
+  /// `$XDG_CACHE_HOME/engram`, else `~/.cache/engram`.
+  public static func standard(environment: [String: String] = ProcessInfo.processInfo.environment) -> BuildCache {
+    if let path = environment["XDG_CACHE_HOME"], path.hasPrefix("/") {
+      return BuildCache(root: URL(fileURLWithPath: path).appendingPathComponent("engram"))
+    }
+    let home = environment["HOME"].map { URL(fileURLWithPath: $0) } ?? FileManager.default.homeDirectoryForCurrentUser
+    return BuildCache(root: home.appendingPathComponent(".cache/engram"))
+  }
+
+  public init(root: URL) { self.root = root }
+
+  /// Where the folder of `kind` and `key` is or will be.
+  public func url(kind: String, key: String) -> URL { root.appendingPathComponent(kind).appendingPathComponent(key) }
+
+  /// Whether the folder is there already.
+  public func contains(kind: String, key: String) -> Bool {
+    FileManager.default.fileExists(atPath: url(kind: kind, key: key).path)
+  }
+
+  /// The folder of `kind` and `key`, made by `make` (given an empty folder) where it is missing.
+  ///
+  /// - Parameters:
+  ///   - waiting: called once when another process is making the same folder.
+  ///   - isCancelled: asked a few times a second while waiting; true throws `TrialCancelled`.
+  /// - Throws: what `make` throws, and `DatasetError.unwritable` where the cache can not be written.
+  public func folder(
+    kind: String, key: String, waiting: () -> Void = {}, isCancelled: () -> Bool = { false },
+    make: (URL) throws -> Void
+  ) throws -> URL {
+    let target = url(kind: kind, key: key)
+    if contains(kind: kind, key: key) { return target }
+    let parent = root.appendingPathComponent(kind)
+    try writing(parent) { try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true) }
+    let lock = try FileLock(
+      parent.appendingPathComponent(key + ".lock"), waiting: waiting, isCancelled: isCancelled)
+    defer { lock.release() }
+    if contains(kind: kind, key: key) { return target }
+    // Whoever holds the lock is alone: what others left half-made is rubbish.
+    let partial = parent.appendingPathComponent(key + ".partial")
+    try writing(partial) {
+      if FileManager.default.fileExists(atPath: partial.path) { try FileManager.default.removeItem(at: partial) }
+      try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
+    }
+    do {
+      try make(partial)
+    } catch {
+      try? FileManager.default.removeItem(at: partial)
+      throw error
+    }
+    try writing(target) { try FileManager.default.moveItem(at: partial, to: target) }
+    return target
+  }
+
+  private func writing(_ url: URL, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch {
+      throw DatasetError(
+        .unwritable,
+        "the cache can not be written (\(error.localizedDescription)); free some space, or set XDG_CACHE_HOME to a "
+          + "folder of yours", path: url.path)
+    }
+  }
+}
+
+/// An advisory lock on a file, given up with the process that holds it.
+struct FileLock {
+  private let descriptor: Int32
+
+  init(_ url: URL, waiting: () -> Void, isCancelled: () -> Bool) throws {
+    descriptor = open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw DatasetError(
+        .unwritable, "can not be opened (\(String(cString: strerror(errno)))); set XDG_CACHE_HOME to a folder of yours",
+        path: url.path)
+    }
+    var told = false
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EWOULDBLOCK || errno == EINTR else {
+        let reason = String(cString: strerror(errno))
+        close(descriptor)
+        throw DatasetError(.unwritable, "can not be locked (\(reason))", path: url.path)
+      }
+      if !told {
+        waiting()
+        told = true
+      }
+      if isCancelled() {
+        close(descriptor)
+        throw TrialCancelled()
+      }
+      usleep(100_000)
+    }
+  }
+
+  func release() { close(descriptor) }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import LanguageModel
+
+extension MemoryExperiment {
+  /// The paper's Table 6 in small, on the test part: base, instruction tuning alone, memory alone, both.
+  ///
+  /// Memory is trained for `training.finalEpochs`; instruction tuning alone trains the LoRAs of θ on the samples of the
+  /// training part for `instructionTuning.epochs`, and never sees a history.
+  public func comparison(
+    _ configuration: MemoryConfiguration, seed: UInt64, progress: @escaping (TrialProgress) -> Void = { _ in },
+    isCancelled: @escaping () -> Bool = { false }
+  ) throws -> ComparisonOutcome {
+    var monitor = TrialMonitor(progress: progress, isCancelled: isCancelled)
+    let part = prepared(.test)
+    var rows: [Comparison.Row] = []
+    func add(_ name: String, _ adapters: [Adapter], _ monitor: inout TrialMonitor) throws {
+      let measured = try measure(.test, adapters: adapters, &monitor)
+      rows.append(
+        Comparison.Row(name: name, measurement: measured.measurement, reply: measured.replies.first ?? ""))
+    }
+    let memoryOptions = trainingOptions(seed: seed, epochs: recipe.training.finalEpochs ?? recipe.training.epochs)
+    let stage2 = instructionOptions(seed: seed)
+    let hasStage2 = recipe.instructionTuning.mode != .none
+    if !configuration.isNull {
+      monitor.plan(
+        memoryOptions.steps(examples: memoryExamples.count)
+          + stage2.steps(examples: instructionExamples.count) * (hasStage2 ? 2 : 1))
+    }
+    try add("base", [], &monitor)
+    var export: ((URL) throws -> Void)?
+    if !configuration.isNull {
+      let tuned = try model.makeAdapter(plan(configuration), seed: seed)
+      _ = try train(tuned, instructionExamples, stage2, phase: .instructionTuning, &monitor)
+      try add("instructionTuning", [tuned], &monitor)
+      let memory = try model.makeAdapter(plan(configuration), seed: seed)
+      _ = try train(memory, memoryExamples, memoryOptions, phase: .memory, &monitor)
+      try add("memory", [memory], &monitor)
+      var adapters = [memory]
+      if hasStage2 {
+        adapters = try instructionTune(memory, seed: seed, &monitor)
+        try add("full", adapters, &monitor)
+      }
+      export = exporter(adapters, configuration, seed)
+    }
+    let shown = part.samples.first
+    return ComparisonOutcome(
+      comparison: Comparison(
+        rows: rows, sampleID: shown?.id ?? "", user: shown?.user ?? "", query: shown?.query ?? "",
+        reference: shown?.response ?? ""),
+      exportAdapter: export)
+  }
+}
+
+/// The side-by-side at the end of a search.
+public struct Comparison: Sendable, Codable, Equatable {
+  /// One row of the table.
+  public struct Row: Sendable, Codable, Equatable {
+    /// `base`, `instructionTuning`, `memory` or `full`.
+    public var name: String
+    public var measurement: ReplyMeasurement
+    /// Its reply to `query`.
+    public var reply: String
+
+    public init(name: String, measurement: ReplyMeasurement, reply: String) {
+      self.name = name
+      self.measurement = measurement
+      self.reply = reply
+    }
+  }
+  public var rows: [Row]
+  /// The sample whose replies are shown: the first of the test part.
+  public var sampleID: String
+  public var user: String
+  public var query: String
+  public var reference: String
+
+  public init(rows: [Row], sampleID: String, user: String, query: String, reference: String) {
+    self.rows = rows
+    self.sampleID = sampleID
+    self.user = user
+    self.query = query
+    self.reference = reference
+  }
+}
+
+/// A comparison with the adapter that it ended with.
+public struct ComparisonOutcome {
+  public var comparison: Comparison
+  /// Writes the winner (memory and stage 2) as a PEFT directory; nil for the base.
+  public var exportAdapter: ((URL) throws -> Void)?
+}

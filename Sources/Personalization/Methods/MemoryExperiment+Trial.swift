@@ -1,0 +1,167 @@
+import Foundation
+import LanguageModel
+
+extension MemoryExperiment {
+  /// Stage 1 with θ, then validation loss and scores of greedy replies; NULL measures the base.
+  ///
+  /// - Parameters:
+  ///   - seed: of the LoRA's initial values and the order of the examples.
+  ///   - checkpoint: a folder in which a cancelled or killed trial leaves its state, and from which the same trial goes
+  ///     on; removed when the trial is done.
+  ///   - progress: called a few times a second at most.
+  ///   - isCancelled: asked at least once per step; true ends the trial with `TrialCancelled`.
+  /// - Throws: `TrialCancelled`, `TrainingError` (`diverged`), `BackendError` (`outOfMemory`), `AdapterError`.
+  public func evaluate(
+    _ configuration: MemoryConfiguration, seed: UInt64, checkpoint: URL? = nil,
+    progress: @escaping (TrialProgress) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }
+  ) throws -> TrialOutcome {
+    let clock = ContinuousClock()
+    let start = clock.now
+    var monitor = TrialMonitor(progress: progress, isCancelled: isCancelled)
+    guard !configuration.isNull else {
+      let measured = try measure(.validation, adapters: [], &monitor)
+      return TrialOutcome(
+        measurement: measured.measurement, replies: measured.replies, trainableParameters: 0, trainingSeconds: 0,
+        seconds: (clock.now - start).seconds, steps: 0, finalTrainingLoss: nil, exportAdapter: nil)
+    }
+    let stage2 = recipe.instructionTuning.duringSearch && recipe.instructionTuning.mode != .none
+    let options = trainingOptions(seed: seed)
+    monitor.plan(
+      options.steps(examples: memoryExamples.count)
+        + (stage2 ? instructionOptions(seed: seed).steps(examples: instructionExamples.count) : 0))
+    let memory = try model.makeAdapter(plan(configuration), seed: seed)
+    let report = try train(memory, memoryExamples, options, phase: .memory, checkpoint: checkpoint, &monitor)
+    var adapters = [memory]
+    if stage2 { adapters = try instructionTune(memory, seed: seed, &monitor) }
+    let trained = clock.now
+    let measured = try measure(.validation, adapters: adapters, &monitor)
+    if let checkpoint { try? FileManager.default.removeItem(at: checkpoint) }
+    let tail = report.losses.suffix(max(1, report.losses.count / 10))
+    return TrialOutcome(
+      measurement: measured.measurement, replies: measured.replies,
+      trainableParameters: memory.parameterCount, trainingSeconds: (trained - start).seconds,
+      seconds: (clock.now - start).seconds, steps: monitor.step,
+      finalTrainingLoss: tail.isEmpty ? nil : tail.reduce(0, +) / Double(tail.count),
+      exportAdapter: exporter(adapters, configuration, seed))
+  }
+
+  // MARK: Training
+
+  func trainingOptions(seed: UInt64, epochs: Int? = nil) -> TrainingOptions {
+    let training = recipe.training
+    var options = TrainingOptions()
+    options.epochs = epochs ?? training.epochs
+    options.batchSize = training.batch
+    options.learningRate = training.learningRate
+    options.weightDecay = training.weightDecay
+    options.warmup = training.warmup
+    options.schedule = training.schedule == .linear ? .linear : .cosine(minimum: 0.1)
+    options.clip = training.clip > 0 ? training.clip : nil
+    if training.betas.count == 2 { (options.beta1, options.beta2) = (training.betas[0], training.betas[1]) }
+    options.seed = seed
+    return options
+  }
+
+  func instructionOptions(seed: UInt64) -> TrainingOptions {
+    var options = trainingOptions(seed: seed, epochs: recipe.instructionTuning.epochs)
+    options.batchSize = recipe.instructionTuning.batch
+    options.learningRate = recipe.instructionTuning.learningRate
+    return options
+  }
+
+  func train(
+    _ adapter: Adapter, _ examples: [TrainingExample], _ options: TrainingOptions, frozen: [Adapter] = [],
+    phase: TrialProgress.Phase, checkpoint: URL? = nil, _ monitor: inout TrialMonitor
+  ) throws -> TrainingReport {
+    var hooks = TrainingHooks()
+    // The hooks escape, the monitor does not: they share this copy.
+    let shared = SharedMonitor(monitor)
+    defer { monitor = shared.monitor }
+    hooks.progress = { shared.monitor.report($0, phase: phase) }
+    hooks.isCancelled = monitor.isCancelled
+    if let checkpoint {
+      hooks.stateInterval = 100
+      hooks.save = { try $0.write(to: checkpoint) }
+      // A state of another trial or another version is of no use; the trial then begins anew.
+      if let state = try? TrainingState(contentsOf: checkpoint), state.options == options,
+        state.examples == examples.count, state.step < state.steps
+      {
+        hooks.resumeFrom = state
+        shared.monitor.skip(state.step)
+      }
+    }
+    let report = try model.train(adapter, on: examples, options: options, frozen: frozen, hooks: hooks)
+    if report.end == .cancelled {
+      if let checkpoint, let state = report.state { try state.write(to: checkpoint) }
+      throw TrialCancelled()
+    }
+    return report
+  }
+
+  /// Stage 2 after a memory: which adapters make the model now.
+  func instructionTune(_ memory: Adapter, seed: UInt64, _ monitor: inout TrialMonitor) throws -> [Adapter] {
+    let options = instructionOptions(seed: seed)
+    switch recipe.instructionTuning.mode {
+    case .none: return [memory]
+    case .sameMemory:
+      _ = try train(memory, instructionExamples, options, phase: .instructionTuning, &monitor)
+      return [memory]
+    case .freshAdapter:
+      let settings = recipe.instructionTuning
+      let fresh = try model.makeAdapter(
+        AdapterPlan(
+          layers: Array(0..<layerCount), count: 1, rank: settings.rank, alpha: settings.alpha,
+          targets: settings.targets.isEmpty ? ["attention"] : settings.targets), seed: seed)
+      _ = try train(fresh, instructionExamples, options, frozen: [memory], phase: .instructionTuning, &monitor)
+      return [memory, fresh]
+    }
+  }
+
+  // MARK: Measuring
+
+  func measure(
+    _ part: SplitPart, adapters: [Adapter], _ monitor: inout TrialMonitor
+  ) throws -> (measurement: ReplyMeasurement, replies: [String]) {
+    let part = prepared(part)
+    try monitor.enter(.loss)
+    let losses = try model.evaluate(part.examples, adapters: adapters).examples
+    var replies: [String] = []
+    let batch = max(1, recipe.evaluation.batch)
+    let options = GenerationOptions(
+      maximumNewTokens: recipe.evaluation.maxNewTokens, stopIDs: Set(builder.tokenizer.specialIDs.eos.map(Int.init)),
+      batchSize: batch)
+    for start in stride(from: 0, to: part.prompts.count, by: batch) {
+      try monitor.enter(.replies)
+      let prompts = Array(part.prompts[start..<min(start + batch, part.prompts.count)])
+      replies += try model.generate(prompts, options: options, adapters: adapters).map {
+        try builder.reply($0.ids.map(Int32.init))
+      }
+    }
+    return (part.scorer.measurement(losses: losses.map { ($0.sum, $0.tokens) }, replies: replies), replies)
+  }
+
+  func exporter(_ adapters: [Adapter], _ configuration: MemoryConfiguration, _ seed: UInt64) -> (URL) throws -> Void {
+    { [model] directory in
+      let modules = try adapters.flatMap { adapter in
+        try zip(adapter.modules, adapter.values()).map { module, values in
+          PEFTAdapter.Module(
+            name: module.layer.name, alpha: Double(module.scale) * Double(module.rank), rank: module.rank,
+            inputs: module.layer.inputs, outputs: module.layer.outputs, a: values.a, b: values.b,
+            blocks: module.blockRanks)
+        }
+      }
+      let layers = configuration.activeLayers.map(String.init).joined(separator: ",")
+      let provenance = [
+        "layers": layers, "count": String(configuration.count), "rank": String(configuration.rank),
+        "seed": String(seed),
+      ]
+      try PEFTAdapter(
+        baseModel: model.checkpoint?.directory.path, modules: modules, provenance: provenance
+      ).write(to: directory, for: model.configuration)
+    }
+  }
+}
+
+extension Duration {
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,25 @@
+import Foundation
+
+/// What a trial came to.
+public struct TrialOutcome {
+  public var measurement: ReplyMeasurement
+  /// One reply per sample of the validation part.
+  public var replies: [String]
+  public var trainableParameters: Int
+  /// Wall-clock seconds of training alone.
+  public var trainingSeconds: Double
+  /// Wall-clock seconds of the whole trial.
+  public var seconds: Double
+  public var steps: Int
+  /// Mean training loss of the last tenth of the steps; nil for the base.
+  public var finalTrainingLoss: Double?
+  /// Writes the memory as a PEFT directory; nil for the base.
+  public var exportAdapter: ((URL) throws -> Void)?
+
+  /// Every number that can be an objective, by name: those of the measurement, `trainableParameters` and
+  /// `trainingSeconds`.
+  public var objectives: [String: Double] {
+    measurement.values.merging(
+      ["trainableParameters": Double(trainableParameters), "trainingSeconds": trainingSeconds]) { $1 }
+  }
+}
