@@ -17,8 +17,8 @@ enum ModelFixtures {
   }
 
   /// The backends that the reference numbers are checked on, with a factor for tolerances.
-  static func backends() -> [(name: String, backend: any Backend)] {
-    [("reference", ReferenceBackend())]
+  static func backends() throws -> [(name: String, backend: any Backend)] {
+    [("reference", ReferenceBackend()), ("cpu", try CPUBackend(precision: .float32, threads: 2))]
   }
 }
 

@@ -31,7 +31,7 @@ struct ForwardGoldenTests {
   @Test(arguments: ModelFixtures.models)
   func logitsAndLosses(_ name: String) throws {
     let golden = try Fixtures.decode(Sides.self, from: "goldens/lm/golden/forward-\(name).json")
-    for (label, backend) in ModelFixtures.backends() {
+    for (label, backend) in try ModelFixtures.backends() {
       let model = try ModelFixtures.model(name, on: backend)
       try check(model, golden.right, "\(label) right-padded")
       // Left padding changes positions in a plain forward of the reference only for GPT-2 and LLaMA; the goldens give
@@ -43,7 +43,7 @@ struct ForwardGoldenTests {
   @Test(arguments: ["gpt2-bf16", "gpt2-noprefix", "gpt2-sharded", "llama-gqa-bf16", "llama-mha-sharded"])
   func storedForms(_ name: String) throws {
     let golden = try Fixtures.decode(GoldenBatch.self, from: "goldens/lm/golden/forward-\(name).json")
-    for (label, backend) in ModelFixtures.backends() {
+    for (label, backend) in try ModelFixtures.backends() {
       try check(try ModelFixtures.model(name, on: backend), golden, "\(label)")
     }
   }

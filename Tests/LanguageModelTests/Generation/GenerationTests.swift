@@ -20,7 +20,7 @@ struct GenerationTests {
   @Test(arguments: ModelFixtures.models)
   func greedyEqualsReference(_ name: String) throws {
     let golden = try Fixtures.decode(Golden.self, from: "goldens/lm/golden/generate-\(name).json")
-    for (label, backend) in ModelFixtures.backends() {
+    for (label, backend) in try ModelFixtures.backends() {
       let model = try ModelFixtures.model(name, on: backend)
       for batchSize in [nil, 1, 3] {
         let options = GenerationOptions(

@@ -66,7 +66,7 @@ struct LoRAGoldenTests {
   @Test(arguments: arguments)
   func logitsLossGradients(_ name: String) throws {
     let (golden, batch, modelName) = try open(name)
-    for (label, backend) in ModelFixtures.backends() {
+    for (label, backend) in try ModelFixtures.backends() {
       let model = try ModelFixtures.model(modelName, on: backend)
       let adapter = try Self.adapter(golden, on: model)
       for index in batch.input_ids.indices {
@@ -102,7 +102,7 @@ struct LoRAGoldenTests {
   @Test(arguments: arguments)
   func twentySteps(_ name: String) throws {
     let (golden, batch, modelName) = try open(name)
-    for (label, backend) in ModelFixtures.backends() {
+    for (label, backend) in try ModelFixtures.backends() {
       for cacheBytes in [0, 1 << 20] {
         let model = try ModelFixtures.model(modelName, on: backend)
         let adapter = try Self.adapter(golden, on: model)

@@ -1,0 +1,369 @@
+import RandomStreams
+import Testing
+
+@testable import LanguageModel
+
+/// The contract of `Backend` as a test: every operation on a backend against the reference backend, on the same random
+/// inputs, over shapes that are odd, 1, and beyond usual block sizes.
+struct BackendConformance {
+  let backend: any Backend
+  /// Largest max |Δ| / max |reference|.
+  let tolerance: Double
+
+  /// Runs everything. `tolerance`: about 2e-5 for 32-bit backends, 2e-2 where products are in bf16.
+  static func run(on backend: any Backend, tolerance: Double) throws {
+    let suite = BackendConformance(backend: backend, tolerance: tolerance)
+    try suite.memory()
+    for (tokens, inputs, outputs) in [(1, 1, 1), (3, 5, 7), (17, 33, 65), (70, 128, 300), (129, 96, 31)] {
+      try suite.linear(tokens, inputs, outputs)
+      for rank in [1, 8, 37] { try suite.lora(tokens, inputs, outputs, rank) }
+      try suite.crossEntropy(tokens, inputs, outputs)
+      try suite.rows(tokens, inputs)
+    }
+    for shape in [(1, 1, 2), (4, 4, 8), (4, 2, 8), (6, 1, 10), (2, 2, 64)] {
+      let attention = AttentionShape(heads: shape.0, keyValueHeads: shape.1, headSize: shape.2)
+      for lengths in [[1], [5, 1, 9], [67, 3]] { try suite.attention(attention, lengths) }
+      try suite.decoding(attention)
+    }
+    try suite.choice()
+    for count in [1, 15, 16, 1000, 40_001] { try suite.optimizer(count) }
+  }
+
+  /// One of the two backends, with inputs that are the same on both.
+  final class Lane {
+    let backend: any Backend
+    private var stream = RandomStream(seed: 11, purpose: "conformance")
+    private(set) var outputs: [(name: String, values: [Float])] = []
+
+    init(_ backend: any Backend) { self.backend = backend }
+
+    func numbers(_ count: Int, scale: Double = 1) -> [Float] {
+      // Multiples of 2^-6 below 4 are exact in bf16: inputs are then the same in every precision.
+      (0..<count).map { _ in Float(max(-250, min(250, (stream.normal() * scale * 64).rounded()))) / 64 }
+        .map { Float(bitPattern: $0.bitPattern & 0xffff_0000) }
+    }
+
+    func random(_ rows: Int, _ columns: Int, _ kind: ElementKind = .activation, scale: Double = 1) throws -> Tensor {
+      try backend.upload(numbers(rows * columns, scale: scale), rows: rows, columns: columns, kind: kind)
+    }
+
+    func empty(_ rows: Int, _ columns: Int, _ kind: ElementKind = .activation) throws -> Tensor {
+      try backend.makeTensor(rows: rows, columns: columns, kind: kind)
+    }
+
+    func indices(_ count: Int, below bound: Int) throws -> Tensor {
+      try backend.upload(indices: (0..<count).map { _ in Int32(stream.integer(below: bound)) })
+    }
+
+    func matrix(_ outputs: Int, _ inputs: Int, _ layout: WeightLayout = .outputsByInputs) throws -> WeightMatrix {
+      let shape = layout == .outputsByInputs ? [outputs, inputs] : [inputs, outputs]
+      let source = ArrayWeight(numbers(outputs * inputs, scale: 0.3), shape: shape)
+      return try backend.makeMatrix([source], layout: layout, parameter: nil)
+    }
+
+    func trainableMatrix(_ outputs: Int, _ inputs: Int) throws -> WeightMatrix {
+      try backend.makeMatrix(parameter: try random(outputs, inputs, .parameter, scale: 0.3))
+    }
+
+    func report(_ name: String, _ tensor: Tensor) throws {
+      let values =
+        tensor.kind == .index ? try backend.download(indices: tensor).map { Float($0) } : try backend.download(tensor)
+      outputs.append((name, values))
+    }
+  }
+
+  /// Runs `body` on both backends and compares everything it reports.
+  private func compare(_ operation: String, exact: Bool = false, _ body: (Lane) throws -> Void) throws {
+    let lanes = (tested: Lane(backend), reference: Lane(ReferenceBackend()))
+    try body(lanes.tested)
+    try body(lanes.reference)
+    #expect(lanes.tested.outputs.count == lanes.reference.outputs.count)
+    for (tested, reference) in zip(lanes.tested.outputs, lanes.reference.outputs) {
+      let difference = relativeDifference(tested.values, reference.values)
+      #expect(
+        difference <= (exact ? 0 : tolerance), "\(backend.name): \(operation), \(reference.name): off by \(difference)")
+    }
+  }
+
+  // MARK: Operations
+
+  private func memory() throws {
+    try compare("memory", exact: true) { lane in
+      let x = try lane.random(5, 7)
+      try lane.report("upload", x)
+      try lane.backend.fill(x, with: -2)
+      try lane.report("fill", x)
+      let flat = try lane.random(1, 64, .parameter)
+      let view = try lane.backend.view(of: flat, offset: 16, rows: 3, columns: 5)
+      try lane.report("view", view)
+      try lane.backend.fill(view, with: 1)
+      try lane.report("write through a view", flat)
+      try lane.report("indices", try lane.indices(9, below: 100))
+    }
+  }
+
+  private func linear(_ tokens: Int, _ inputs: Int, _ outputs: Int) throws {
+    let operation = "linear \(tokens) x \(inputs) -> \(outputs)"
+    for form in 0..<3 {
+      try compare("\(operation), form \(form)") { lane in
+        let weight =
+          form == 2
+          ? try lane.trainableMatrix(outputs, inputs)
+          : try lane.matrix(outputs, inputs, form == 0 ? .outputsByInputs : .inputsByOutputs)
+        let x = try lane.random(tokens, inputs)
+        let bias = try lane.random(1, outputs, .parameter)
+        let y = try lane.random(tokens, outputs)
+        try lane.backend.linear(x, weight, bias: bias, into: y, accumulate: true)
+        try lane.report("y +=", y)
+        try lane.backend.linear(x, weight, bias: nil, into: y, accumulate: false)
+        try lane.report("y", y)
+        let dy = try lane.random(tokens, outputs)
+        let dx = try lane.random(tokens, inputs)
+        try lane.backend.linearInputGradient(dy, weight, into: dx, accumulate: true)
+        try lane.report("dx +=", dx)
+        try lane.backend.linearInputGradient(dy, weight, into: dx, accumulate: false)
+        try lane.report("dx", dx)
+        let dw = try lane.random(outputs, inputs, .parameter)
+        let db = try lane.random(1, outputs, .parameter)
+        try lane.backend.linearWeightGradient(dy, x, weightGradient: dw, biasGradient: db)
+        try lane.report("dW", dw)
+        try lane.report("dbias", db)
+        if let parameter = weight.parameter {
+          try lane.backend.fill(parameter, with: 0.5)
+          try lane.backend.refresh([weight])
+          try lane.backend.linear(x, weight, bias: nil, into: y, accumulate: false)
+          try lane.report("y after refresh", y)
+        }
+      }
+    }
+  }
+
+  private func lora(_ tokens: Int, _ inputs: Int, _ outputs: Int, _ rank: Int) throws {
+    try compare("lora \(tokens) x \(inputs) -> \(outputs), rank \(rank)") { lane in
+      let extra = 3
+      let x = try lane.random(tokens, inputs)
+      let a = try lane.random(rank, inputs, .parameter, scale: 0.3)
+      let b = try lane.random(outputs, rank, .parameter, scale: 0.3)
+      let u = try lane.empty(tokens, rank)
+      let y = try lane.random(tokens, outputs + extra)
+      try lane.backend.lora(x, a, b, scale: 0.5, projected: u, addingTo: y, columns: extra)
+      try lane.report("u", u)
+      try lane.report("y", y)
+      let dy = try lane.random(tokens, outputs + extra)
+      let dx = try lane.random(tokens, inputs)
+      let gradients = (a: try lane.random(rank, inputs, .parameter), b: try lane.random(outputs, rank, .parameter))
+      try lane.backend.loraBackward(
+        dy, columns: extra, x: x, projected: u, a, b, scale: 0.5, gradients: gradients, addingTo: dx)
+      try lane.report("dA", gradients.a)
+      try lane.report("dB", gradients.b)
+      try lane.report("dx", dx)
+      try lane.backend.loraBackward(
+        dy, columns: extra, x: x, projected: u, a, b, scale: 0.5, gradients: nil, addingTo: dx)
+      try lane.report("dx, frozen", dx)
+      try lane.backend.loraBackward(
+        dy, columns: extra, x: x, projected: u, a, b, scale: 0.5, gradients: gradients, addingTo: nil)
+      try lane.report("dA without dx", gradients.a)
+    }
+  }
+
+  private func rows(_ tokens: Int, _ width: Int) throws {
+    for kind in [Normalization.layerNorm(epsilon: 1e-5), .rmsNorm(epsilon: 1e-5)] {
+      try compare("norm \(kind) \(tokens) x \(width)") { try self.norm($0, kind, tokens, width) }
+    }
+    try compare("activations \(tokens) x \(width)") { lane in
+      for function in [ActivationFunction.gelu, .geluTanh] {
+        let x = try lane.random(tokens, width, scale: 2)
+        let y = try lane.empty(tokens, width)
+        try lane.backend.activate(x, function, into: y)
+        try lane.report("\(function)", y)
+        let dy = try lane.random(tokens, width)
+        try lane.backend.activateBackward(dy, x: x, function, into: dy)
+        try lane.report("\(function) backward", dy)
+        try lane.backend.activate(x, function, into: x)
+        try lane.report("\(function) in place", x)
+      }
+      let x = try lane.random(tokens, 2 * width, scale: 2)
+      let y = try lane.empty(tokens, width)
+      try lane.backend.gatedSiLU(x, into: y)
+      try lane.report("gated SiLU", y)
+      let dx = try lane.empty(tokens, 2 * width)
+      try lane.backend.gatedSiLUBackward(try lane.random(tokens, width), x: x, into: dx)
+      try lane.report("gated SiLU backward", dx)
+    }
+    try compare("copies \(tokens) x \(width)") { lane in
+      let x = try lane.random(tokens, width)
+      let y = try lane.random(tokens + 2, width)
+      try lane.backend.copyRows(x, fromRow: tokens / 2, count: tokens - tokens / 2, to: y, toRow: 1)
+      try lane.report("copied", y)
+      let rows = try lane.backend.upload(indices: stride(from: tokens - 1, through: 0, by: -2).map { Int32($0) })
+      let picked = try lane.empty(rows.columns, width)
+      try lane.backend.gatherRows(x, rows, into: picked)
+      try lane.report("gathered", picked)
+      try lane.backend.scatterRows(picked, rows, into: x)
+      try lane.report("scattered", x)
+      try lane.backend.add(x, to: try lane.random(tokens, width))
+      let table = try lane.matrix(29, width)
+      let positionTable = try lane.trainableMatrix(31, width)
+      let tokenIDs = try lane.indices(tokens, below: 29)
+      let positions = try lane.indices(tokens, below: 31)
+      try lane.backend.embed(tokenIDs, table, positions: positions, positionTable, into: x)
+      try lane.report("embedded", x)
+      try lane.backend.embed(tokenIDs, table, positions: nil, nil, into: x)
+      try lane.report("embedded without positions", x)
+      let gradient = try lane.random(29, width, .parameter)
+      try lane.backend.embedBackward(x, tokenIDs, gradient: gradient)
+      try lane.report("embedding gradient", gradient)
+    }
+  }
+
+  private func norm(_ lane: Lane, _ kind: Normalization, _ tokens: Int, _ width: Int) throws {
+    let x = try lane.random(tokens, width, scale: 2)
+    let residual = try lane.random(tokens, width)
+    let weight = try lane.random(1, width, .parameter)
+    let isLayerNorm = kind == .layerNorm(epsilon: 1e-5)
+    let bias = isLayerNorm ? try lane.random(1, width, .parameter) : nil
+    let y = try lane.empty(tokens, width)
+    try lane.backend.normalize(
+      x, residual: nil, sum: nil, kind: kind, weight: weight, bias: bias, into: y, statistics: nil)
+    if width > 1 { try lane.report("y", y) }
+    let statistics = try lane.empty(tokens, 2, .parameter)
+    try lane.backend.normalize(
+      x, residual: residual, sum: residual, kind: kind, weight: weight, bias: bias, into: y, statistics: statistics)
+    try lane.report("sum", residual)
+    // A layer norm over one number divides rounding by √ε: nothing to compare.
+    guard width > 1 else { return }
+    try lane.report("y of sum", y)
+    try lane.report("statistics", statistics)
+    let dy = try lane.random(tokens, width)
+    let dx = try lane.random(tokens, width)
+    let gradients = (
+      weight: try lane.random(1, width, .parameter), bias: isLayerNorm ? try lane.random(1, width, .parameter) : nil
+    )
+    try lane.backend.normalizeBackward(
+      dy, x: residual, statistics: statistics, kind: kind, weight: weight, gradients: gradients, into: dx,
+      accumulate: true)
+    try lane.report("dx +=", dx)
+    try lane.report("dweight", gradients.weight)
+    if let bias = gradients.bias { try lane.report("dbias", bias) }
+    try lane.backend.normalizeBackward(
+      dy, x: residual, statistics: statistics, kind: kind, weight: weight, gradients: gradients, into: nil,
+      accumulate: false)
+    try lane.report("dweight without dx", gradients.weight)
+    try lane.backend.normalizeBackward(
+      dy, x: residual, statistics: statistics, kind: kind, weight: weight, gradients: nil, into: dy, accumulate: false)
+    try lane.report("dx in place", dy)
+  }
+
+  private func attention(_ shape: AttentionShape, _ lengths: [Int]) throws {
+    try compare("attention \(shape.heads)/\(shape.keyValueHeads) x \(shape.headSize), \(lengths)") { lane in
+      let sequences = try PackedSequences(lengths: lengths, backend: lane.backend)
+      let tokens = sequences.tokens
+      let qkv = try lane.random(tokens, shape.columns)
+      let table = try lane.random(70, shape.headSize, .parameter)
+      let positions = try lane.indices(tokens, below: 70)
+      let heads = shape.heads + shape.keyValueHeads
+      for inverse in [true, false] {
+        try lane.backend.rotate(
+          qkv, heads: heads, headSize: shape.headSize, positions: positions, table: table, inverse: inverse)
+        try lane.report("rotated", qkv)
+      }
+      let out = try lane.empty(tokens, shape.queryColumns)
+      try lane.backend.attention(qkv, sequences, shape, into: out, logSumExp: nil)
+      try lane.report("out", out)
+      let logSumExp = try lane.empty(tokens, shape.heads, .parameter)
+      try lane.backend.attention(qkv, sequences, shape, into: out, logSumExp: logSumExp)
+      try lane.report("logSumExp", logSumExp)
+      let dqkv = try lane.empty(tokens, shape.columns)
+      try lane.backend.attentionBackward(
+        try lane.random(tokens, shape.queryColumns), qkv: qkv, out: out, logSumExp: logSumExp, sequences, shape,
+        into: dqkv)
+      try lane.report("dqkv", dqkv)
+    }
+  }
+
+  private func decoding(_ shape: AttentionShape) throws {
+    try compare("decoding \(shape.heads)/\(shape.keyValueHeads) x \(shape.headSize)") { lane in
+      let sequences = try PackedSequences(lengths: [3, 1, 7], backend: lane.backend)
+      let qkv = try lane.random(sequences.tokens, shape.columns)
+      let capacity = 9
+      let keys = try lane.empty(4 * capacity, shape.keyColumns)
+      let values = try lane.empty(4 * capacity, shape.keyColumns)
+      try lane.backend.fill(keys, with: 0)
+      try lane.backend.fill(values, with: 0)
+      try lane.backend.storeKeysValues(
+        qkv, sequences, shape, slots: [2, 0, 3], capacity: capacity, keys: keys, values: values)
+      try lane.report("keys", keys)
+      try lane.report("values", values)
+      let step = try lane.random(2, shape.columns)
+      let out = try lane.empty(2, shape.queryColumns)
+      try lane.backend.attentionStep(
+        step, shape, slots: [3, 2], lengths: [7, 3], capacity: capacity, keys: keys, values: values, into: out)
+      try lane.report("out", out)
+      try lane.report("keys after", keys)
+    }
+  }
+
+  private func crossEntropy(_ rows: Int, _ width: Int, _ vocabulary: Int) throws {
+    try compare("cross-entropy \(rows) x \(width), \(vocabulary)") { lane in
+      let x = try lane.random(rows, width)
+      let head = try lane.matrix(vocabulary, width)
+      let bias = try lane.random(1, vocabulary, .parameter)
+      let targets = try lane.indices(rows, below: vocabulary)
+      let losses = try lane.empty(1, rows, .parameter)
+      try lane.backend.crossEntropy(
+        x, head: head, bias: nil, targets: targets, losses: losses, scale: 0, dx: nil, gradients: nil)
+      try lane.report("losses", losses)
+      guard vocabulary > 1 else { return }  // one class: gradients are rounding
+      let dx = try lane.empty(rows, width)
+      let gradients = (
+        weight: try lane.random(vocabulary, width, .parameter),
+        bias: Optional(try lane.random(1, vocabulary, .parameter))
+      )
+      try lane.backend.crossEntropy(
+        x, head: head, bias: bias, targets: targets, losses: losses, scale: 0.25, dx: dx, gradients: gradients)
+      try lane.report("losses with bias", losses)
+      try lane.report("dx", dx)
+      try lane.report("dW", gradients.weight)
+      if let bias = gradients.bias { try lane.report("dbias", bias) }
+    }
+  }
+
+  private func choice() throws {
+    try compare("choice", exact: true) { lane in
+      let logits = try lane.random(5, 333)  // quantised numbers: with ties
+      let best = try lane.empty(1, 5, .index)
+      try lane.backend.argmax(logits, into: best)
+      try lane.report("argmax", best)
+      for k in [1, 20, 333] {
+        let values = try lane.empty(5, k)
+        let indices = try lane.empty(5, k, .index)
+        try lane.backend.topK(logits, values: values, indices: indices)
+        try lane.report("top values", values)
+        try lane.report("top indices", indices)
+      }
+    }
+  }
+
+  private func optimizer(_ count: Int) throws {
+    try compare("optimizer \(count)") { lane in
+      let parameters = try lane.random(1, count, .parameter)
+      let gradients = try lane.random(1, count, .parameter)
+      let first = try lane.empty(1, count, .parameter)
+      let second = try lane.empty(1, count, .parameter)
+      try lane.backend.fill(first, with: 0)
+      try lane.backend.fill(second, with: 0)
+      let norm = try lane.empty(1, 1, .parameter)
+      try lane.backend.norm(of: gradients, into: norm)
+      try lane.report("norm", norm)
+      for step in 1...3 {
+        let clip: (norm: Tensor, maximum: Float)? = step == 2 ? nil : (norm, 0.5)
+        try lane.backend.adamW(
+          parameters, gradients: gradients, firstMoment: first, secondMoment: second,
+          step: AdamWStep(learningRate: 0.1, weightDecay: 0.1, step: step), clip: clip)
+      }
+      try lane.report("parameters", parameters)
+      try lane.report("first moment", first)
+      try lane.report("second moment", second)
+    }
+  }
+}
