@@ -33,7 +33,7 @@ public struct Configuration: Hashable, Sendable {
   /// Values by factor name; nil for a memory configuration.
   public var factors: [String: FactorValue]? { if case .factors(let values) = content { values } else { nil } }
 
-  /// Whether this is the un-injected base: no active layer, or no LoRA. Never true of a generic configuration.
+  /// Whether this is the un-injected base: no active layer, or no LoRA; never true of a generic configuration.
   public var isNull: Bool {
     guard case .memory(let layers, let count, _) = content else { return false }
     return layers.isEmpty || count == 0

@@ -11,7 +11,7 @@ public struct Observation: Hashable, Sendable {
   }
 
   public var configuration: Configuration
-  /// Values by objective name. Values that are not finite are treated as a failed observation.
+  /// Values by objective name; one that is not finite makes the observation count as failed.
   public var objectives: [String: Double]
   /// Standard errors of the values, by objective name, where they are known.
   public var standardErrors: [String: Double]?

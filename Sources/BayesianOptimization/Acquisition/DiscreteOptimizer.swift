@@ -26,8 +26,9 @@ struct DiscreteOptimizer {
     var evaluations: Int
   }
 
-  /// Maximises `score` (larger is better; NaN counts as −infinity). Returns nil when nothing unseen scored above
-  /// −infinity.
+  /// Maximises `score` (larger is better, NaN counts as −infinity).
+  ///
+  /// Returns nil when nothing unseen scored above −infinity.
   func maximize(
     pareto: [[Int]], stream: inout RandomStream, score: @escaping ([[Int]]) -> [Double]
   ) -> Result? {

@@ -17,7 +17,7 @@ struct FeasibilityModel: Sendable {
   private let space: SearchSpace
   private let weights: [Double]
   /// Below this probability a candidate is taken only when there is nothing else.
-  static let threshold = 0.25
+  static let threshold = 0.9
 
   /// Fits the model; nil when no observation is infeasible (nothing to learn).
   init?(space: SearchSpace, feasible: [[Int]], infeasible: [[Int]]) {

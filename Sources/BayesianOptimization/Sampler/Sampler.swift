@@ -55,7 +55,7 @@ public struct Proposal: Sendable, Equatable {
   public var acquisition: Double?
   /// State for the next proposal's warm start; commit it together with the proposal.
   public var warmStart: Data?
-  /// Numbers worth keeping: R-hat, effective sample sizes, divergences, baseline size, evaluations …
+  /// Numbers worth keeping: R-hat, effective sample sizes, divergences, baseline size, evaluations.
   public var diagnostics: [String: Double]
 
   public init(

@@ -44,7 +44,7 @@ public struct Factor: Sendable, Hashable {
     }
   }
 
-  /// The level of `value`; nil when it is not in the domain. A switch also takes 0 and 1.
+  /// The level of `value`, nil when it is not in the domain; a switch also takes 0 and 1.
   public func level(of value: FactorValue) -> Int? {
     switch (domain, value) {
     case (.toggle, .flag(let flag)): return flag ? 1 : 0

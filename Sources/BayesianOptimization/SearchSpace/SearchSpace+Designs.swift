@@ -18,8 +18,9 @@ extension SearchSpace {
   }
 }
 
-/// Uniform draws from the valid canonical configurations of a space: a stratum (|A|, n, r) by its number of subsets,
-/// then a subset of the layers. Guards never cause rejection.
+/// Uniform draws from the valid canonical configurations of a space.
+///
+/// A stratum (|A|, n, r) is drawn by its number of subsets, then a subset of the layers: guards never cause rejection.
 struct RandomDraws: Sendable {
   private let space: SearchSpace
   private let strata: [MemoryLayout.Stratum]

@@ -1,0 +1,34 @@
+import Foundation
+import LinearAlgebra
+import Testing
+
+@testable import BayesianOptimization
+
+struct WarmStartTests {
+  @Test func roundTripIsExact() throws {
+    var covariance = Matrix.identity(3)
+    covariance[1, 0] = 0.1
+    covariance[0, 1] = 0.1
+    let state = SurrogateWarmStart(
+      chains: [.init(position: [1, -2.5, 1e-300], stepSize: 0.1), .init(position: [0.1, 0.2, 0.3], stepSize: 2)],
+      covariance: covariance, weight: 12.5)
+    let data = try #require(WarmStart.encode([state, nil]))
+    #expect(WarmStart.decode(data, outcomes: 2) == [state, nil])
+    #expect(WarmStart.encode([state, nil]) == data)
+    #expect(WarmStart.encode([nil, nil]) == nil)
+  }
+
+  @Test func damagedDataMeansAColdStart() throws {
+    let state = SurrogateWarmStart(
+      chains: [.init(position: [1, 2], stepSize: 0.1)], covariance: Matrix.identity(2), weight: 3)
+    let data = try #require(WarmStart.encode([state]))
+    for length in 0..<data.count { #expect(WarmStart.decode(data.prefix(length), outcomes: 1) == [nil]) }
+    #expect(WarmStart.decode(data + Data([0]), outcomes: 1) == [nil])
+    #expect(WarmStart.decode(data, outcomes: 2) == [nil, nil])
+    for index in data.indices {
+      var damaged = data
+      damaged[index] ^= 0xff
+      _ = WarmStart.decode(damaged, outcomes: 1)
+    }
+  }
+}
