@@ -120,7 +120,7 @@ extension CoordinatorCore {
     }
   }
 
-  private mutating func show(_ token: AttemptToken, _ progress: Progress) {
+  private mutating func show(_ token: AttemptToken, _ progress: AttemptProgress) {
     guard let name = workers.first(where: { $0.value.attempt == token })?.key else { return }
     workers[name]?.step = progress.step
     workers[name]?.total = progress.total
@@ -201,8 +201,12 @@ extension CoordinatorCore {
     guard let known = state.attempt(token), let step = try? state.lose(token, loss, time: time.wall) else { return }
     guard commit(step) else { return }
     deadlines[token] = nil
-    for name in workers.keys where workers[name]?.attempt == token { workers[name]?.attempt = nil }
     guard !step.isEmpty else { return }
+    for worker in workers.values where worker.attempt == token {
+      workers[worker.identity.name]?.attempt = nil
+      // It is heard but does not hold the attempt: the assignment never arrived. No more copies of it.
+      feed(.cancel(token, .superseded), to: worker.peer)
+    }
     let why =
       switch loss {
       case .leaseExpired: "worker \(known.attempt.worker.name) was not heard of for \(settings.lease)"

@@ -85,6 +85,7 @@ public struct CoordinatorCore {
     self.now = max(now, self.now)
     self.wallTime = wallTime
     output = []
+    _ = resolveUncertainty()
     switch event {
     case .received(let peer, let envelope): feed(.received(envelope), to: peer)
     case .malformed(let peer, let error): feed(.malformed(error), to: peer)
@@ -118,11 +119,11 @@ public struct CoordinatorCore {
 
   /// If this process itself was stopped (its clock ticks are late), nobody else is to blame for the silence.
   private mutating func forgive(from old: Duration, to new: Duration) {
-    let gap = new - old - .seconds(2)
+    let gap = new - old - settings.stall
     guard gap > .zero else { return }
     for token in deadlines.keys { deadlines[token]? += gap }
     for peer in sessions.keys { sessions[peer]?.forgive(gap, now: new) }
-    note(.warning, "this coordinator stood still for \(gap + .seconds(2)); leases were extended")
+    note(.warning, "this coordinator stood still for \(gap + settings.stall); leases were extended")
   }
 
   mutating func note(_ level: Note.Level, _ text: String) { output.append(.note(Note(level: level, text: text))) }
@@ -138,7 +139,11 @@ public struct CoordinatorCore {
 
   /// Commits and applies a transition; false if it could not be stored, so that nothing may follow from it.
   mutating func commit(_ transition: Transition) -> Bool {
-    guard resolveUncertainty() else { return false }
+    let known = state.header.lastEvent
+    guard resolveUncertainty(), state.header.lastEvent == known else {
+      // An earlier step turned out to be stored: this one was computed without it and has to be computed again.
+      return false
+    }
     if transition.isEmpty { return true }
     do {
       try store.commit(transition)

@@ -34,11 +34,16 @@ public struct CoordinatorSettings: Sendable {
   ///
   /// Default 5 s.
   public var drainTime: Duration
+  /// Longest time between two events of the coordinator (its clock ticks every second) that is not taken for a
+  /// standstill of the coordinator itself, which extends all leases.
+  ///
+  /// Default 2 s.
+  public var stall: Duration
 
   public init(
     build: String, budget: Int, heartbeat: Duration = .seconds(5), lease: Duration = .seconds(60),
     resend: Duration = .seconds(2), lookahead: Int = 1, timeLimit: Duration? = nil, presumesWorkersGone: Bool = false,
-    anchor: Configuration? = nil, drainTime: Duration = .seconds(5)
+    anchor: Configuration? = nil, drainTime: Duration = .seconds(5), stall: Duration = .seconds(2)
   ) {
     self.build = build
     self.budget = budget
@@ -50,6 +55,7 @@ public struct CoordinatorSettings: Sendable {
     self.presumesWorkersGone = presumesWorkersGone
     self.anchor = anchor
     self.drainTime = drainTime
+    self.stall = stall
   }
 }
 

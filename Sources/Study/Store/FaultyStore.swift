@@ -3,7 +3,7 @@ import Synchronization
 
 /// A store that fails on purpose, around any other store.
 ///
-/// Two kinds of fault: the write does not happen, or it happens and the caller is told that it did not (the fault that
+/// Kinds of fault: the write does not happen, or it happens and the caller is told that it did not (the fault that
 /// finds missing idempotency). Faults are planned by the running number of the commit, from 1.
 public final class FaultyStore: StudyStore {
   /// What happens at a planned commit.
@@ -12,12 +12,14 @@ public final class FaultyStore: StudyStore {
     case fail(StudyError)
     /// Everything is written, this error is thrown all the same.
     case executeAndFail(StudyError)
+    /// The same, and the next question for the last event number fails as well.
+    case executeAndLoseContact(StudyError)
   }
 
   private struct Plan {
     var commits = 0
     var fired = 0
-    var readsFail = false
+    var lostContact: StudyError?
     var decide: @Sendable (Int) -> Fault?
   }
 
@@ -50,12 +52,23 @@ public final class FaultyStore: StudyStore {
     case .executeAndFail(let error):
       try base.commit(transition)
       throw error
+    case .executeAndLoseContact(let error):
+      try base.commit(transition)
+      plan.withLock { $0.lostContact = error }
+      throw error
     case nil: try base.commit(transition)
     }
   }
 
   public func load() throws -> StudyRecord { try base.load() }
-  public func lastEventNumber() throws -> Int { try base.lastEventNumber() }
+  public func lastEventNumber() throws -> Int {
+    let error = plan.withLock { plan in
+      defer { plan.lostContact = nil }
+      return plan.lostContact
+    }
+    if let error { throw error }
+    return try base.lastEventNumber()
+  }
   public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try base.events(after: number, limit: limit)
   }

@@ -1,0 +1,66 @@
+import Foundation
+import Study
+import Testing
+
+/// R9: any frame dropped, doubled, delayed; any process killed; the disk full; clocks wrong.
+///
+/// Nothing is lost.
+///
+/// `ENGRAM_SIMULATION_SEEDS=first..<last` runs other seeds; one seed alone is its own reproduction.
+@Suite struct ClusterSimulationTests {
+  /// Seeds that once found a fault, kept for ever.
+  static let keptSeeds: [UInt64] = []
+
+  static let seeds: Range<UInt64> = {
+    guard let text = ProcessInfo.processInfo.environment["ENGRAM_SIMULATION_SEEDS"] else { return 0..<200 }
+    let parts = text.split(separator: "..<").compactMap { UInt64($0) }
+    return parts.count == 2 && parts[0] < parts[1] ? parts[0]..<parts[1] : 0..<200
+  }()
+
+  private static func simulate(_ seed: UInt64) throws -> SimulatedCluster {
+    let cluster = SimulatedCluster(seed: seed)
+    cluster.run(healing: .seconds(40 * 3_600), limit: .seconds(400 * 3_600))
+    return cluster
+  }
+
+  @Test func nothingIsLostInAnySeed() async throws {
+    let all = Array(Self.seeds) + Self.keptSeeds
+    let reports = try await withThrowingTaskGroup(of: (UInt64, [String], [String: Int], Int).self) { group in
+      for lane in 0..<2 {
+        for seed in all.enumerated().filter({ $0.offset % 2 == lane }).map(\.element) {
+          group.addTask {
+            let cluster = try Self.simulate(seed)
+            var problems = try cluster.findings()
+            if let fatal = cluster.fatal { problems.append("fatal: \(fatal)") }
+            if cluster.finish != .budget && cluster.finish != .spaceExhausted {
+              problems.append("ended with \(cluster.finish?.rawValue ?? "nothing")")
+            }
+            return (seed, problems, cluster.fired, cluster.events)
+          }
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    var fired: [String: Int] = [:]
+    for (seed, problems, faults, _) in reports {
+      #expect(problems.isEmpty, "seed \(seed)")
+      fired.merge(faults) { $0 + $1 }
+    }
+    let expected = [
+      "dropped", "duplicated", "delayed", "lost in partition", "partition", "one-way partition", "swizzle-clog",
+      "coordinator killed", "killed before replies", "coordinator stopped", "worker killed", "worker preempted",
+      "disk full", "clock jump", "failure bug", "failure outOfMemory", "failure hardware", "failure preempted",
+    ]
+    for fault in expected { #expect(fired[fault, default: 0] > 0, "\(fault) never happened") }
+    print("simulated \(reports.count) clusters, \(reports.map(\.3).reduce(0, +)) events, faults \(fired)")
+  }
+
+  @Test func aSeedIsAReproduction() throws {
+    let first = try Self.simulate(3)
+    let second = try Self.simulate(3)
+    #expect(first.events == second.events)
+    #expect(first.fired == second.fired)
+    #expect(try first.base.load() == second.base.load())
+    #expect(try first.base.events(after: 0, limit: .max) == second.base.events(after: 0, limit: .max))
+  }
+}

@@ -1,0 +1,42 @@
+/// What will happen, in order of time; simultaneous things in the order in which they were planned.
+struct EventQueue<Event> {
+  private var heap: [(time: Duration, order: Int, event: Event)] = []
+  private var planned = 0
+
+  var isEmpty: Bool { heap.isEmpty }
+
+  mutating func plan(_ event: Event, at time: Duration) {
+    planned += 1
+    heap.append((time, planned, event))
+    var child = heap.count - 1
+    while child > 0 {
+      let parent = (child - 1) / 2
+      guard isBefore(child, parent) else { return }
+      heap.swapAt(child, parent)
+      child = parent
+    }
+  }
+
+  mutating func next() -> (time: Duration, event: Event)? {
+    guard let first = heap.first else { return nil }
+    let last = heap.removeLast()
+    if !heap.isEmpty {
+      heap[0] = last
+      var parent = 0
+      while true {
+        var least = parent
+        for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && isBefore(child, least) {
+          least = child
+        }
+        if least == parent { break }
+        heap.swapAt(parent, least)
+        parent = least
+      }
+    }
+    return (first.time, first.event)
+  }
+
+  private func isBefore(_ left: Int, _ right: Int) -> Bool {
+    (heap[left].time, heap[left].order) < (heap[right].time, heap[right].order)
+  }
+}

@@ -1,0 +1,336 @@
+import BayesianOptimization
+import Foundation
+import RandomStreams
+import Study
+import Transport
+import WireProtocol
+
+@testable import Coordinator
+
+/// A coordinator, its workers, the network and the disk in one thread, driven by a seeded list of events.
+///
+/// Everything that can go wrong does, until `healing`; then everything is mended and the study has to end by itself.
+final class SimulatedCluster {
+  enum Event {
+    case toServer(Peer, Envelope)
+    case toWorker(Int, Peer, Envelope)
+    case coordinatorTick(Int)
+    case workerTick(Int, incarnation: Int)
+    case trainerStarts(Int, incarnation: Int, AttemptToken)
+    case trainerEnds(Int, incarnation: Int, AttemptToken)
+    case proposed(Int, ProposalTask)
+    case mischief
+    case startCoordinator
+    case startWorker(Int)
+    case heal
+  }
+
+  /// How often each fault has happened.
+  var fired: [String: Int] = [:]
+  var acknowledged: [AttemptToken: TrialResult] = [:]
+  private(set) var events = 0
+  private(set) var finish: StopReason?
+  private(set) var fatal: StudyError?
+  let base: InMemoryStudyStore
+
+  private var random: RandomStream
+  private var queue = EventQueue<Event>()
+  private var core: CoordinatorCore?
+  private var epoch = 0
+  private var workers: [SimulatedWorker]
+  private let store: FaultyStore
+  private var now: Duration = .zero
+  private var isHealed = false
+  private var blockedToServer: [Int: Duration] = [:]
+  private var blockedToWorker: [Int: Duration] = [:]
+  private var stoppedUntil: Duration = .zero
+  private var diskFullUntil: Duration = .zero
+  private var wallOffset = 0.0
+  private let budget: Int
+  private let tick = Duration.seconds(60)
+  private let heartbeat = Duration.seconds(120)
+
+  init(seed: UInt64, budget: Int = 40, workerCount: Int = 4) {
+    self.budget = budget
+    random = RandomStream(seed: seed, purpose: "test/cluster")
+    base = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: seed), budget: budget)
+    store = FaultyStore(base) { _ in nil }
+    workers = (0..<workerCount).map { SimulatedWorker($0, heartbeat: .seconds(120)) }
+    startCoordinator()
+    for index in workers.indices { plan(.workerTick(index, incarnation: 0), in: .seconds(Double(index))) }
+    plan(.mischief, in: .seconds(600))
+  }
+
+  /// Runs until the study has ended or `limit` of simulated time has passed; faults stop at `healing`.
+  func run(healing: Duration, limit: Duration) {
+    queue.plan(.heal, at: healing)
+    while let (time, event) = queue.next(), time <= limit, finish == nil, fatal == nil {
+      now = time
+      events += 1
+      take(event)
+    }
+  }
+
+  /// What the history checker says at the end.
+  func findings() throws -> [String] {
+    var checker = HistoryChecker(policy: ToyEvaluation.policy, expectsEnd: true)
+    checker.acknowledged = acknowledged
+    return try checker.check(base).map(\.description)
+  }
+
+  // MARK: - Chance
+
+  private func chance(_ probability: Double) -> Bool { !isHealed && random.uniform() < probability }
+
+  private func fire(_ fault: String) { fired[fault, default: 0] += 1 }
+
+  private func plan(_ event: Event, in delay: Duration) { queue.plan(event, at: now + delay) }
+
+  private func anyTime(_ mean: Double) -> Duration { .seconds(-log(random.uniform()) * mean) }
+
+  // MARK: - Events
+
+  private func take(_ event: Event) {
+    switch event {
+    case .toServer, .coordinatorTick, .proposed:
+      if now < stoppedUntil {
+        queue.plan(event, at: stoppedUntil)
+      } else {
+        takeAtServer(event)
+      }
+    case .toWorker(let index, let peer, let envelope):
+      guard workers[index].isUp, workers[index].peer == peer else { return }
+      feed(.received(envelope), to: index)
+    case .workerTick(let index, let incarnation):
+      guard workers[index].isUp, workers[index].incarnation == incarnation else { return }
+      feed(.clock, to: index)
+      if !isReady(index) { feed(.evaluatorReady, to: index) }
+      let due = max(workers[index].session.nextDeadline + workers[index].birth, now + .seconds(1))
+      queue.plan(event, at: min(due, now + heartbeat))
+    case .trainerStarts(let index, let incarnation, let token):
+      guard workers[index].incarnation == incarnation, workers[index].training?.attempt == token else { return }
+      feed(.started(token), to: index)
+    case .trainerEnds(let index, let incarnation, let token):
+      guard workers[index].isUp, workers[index].incarnation == incarnation else { return }
+      endTraining(index, token)
+    case .mischief: makeMischief()
+    case .startCoordinator: startCoordinator()
+    case .startWorker(let index):
+      if !workers[index].isUp {
+        workers[index].start(at: now, heartbeat: heartbeat)
+        plan(.workerTick(index, incarnation: workers[index].incarnation), in: .zero)
+      }
+    case .heal: heal()
+    }
+  }
+
+  private func isReady(_ index: Int) -> Bool { workers[index].session.phase != .preparing }
+
+  private func takeAtServer(_ event: Event) {
+    switch event {
+    case .toServer(let peer, let envelope): handle(.received(peer, envelope))
+    case .coordinatorTick(let epoch):
+      guard epoch == self.epoch, core != nil else { return }
+      handle(.clock)
+      plan(.coordinatorTick(epoch), in: tick)
+    case .proposed(let epoch, let task):
+      guard epoch == self.epoch, core != nil else { return }
+      handle(.proposed(task, ToySampler().propose(task.request)))
+    default: return
+    }
+  }
+
+  // MARK: - Coordinator
+
+  private func startCoordinator() {
+    guard core == nil else { return }
+    epoch += 1
+    let settings = CoordinatorSettings(
+      build: "b", budget: budget, heartbeat: heartbeat, lease: .seconds(600), resend: .seconds(60), lookahead: 1,
+      anchor: .memory(layers: [], count: 0, rank: 8), stall: .seconds(180))
+    do {
+      core = try CoordinatorCore(
+        settings: settings, store: store, policy: ToyEvaluation.policy, sessionName: "s\(epoch)", key: ToySampler.key,
+        now: now, wallTime: wall)
+    } catch {
+      // The disk is full at the start: tried again.
+      fire("start failed")
+      return plan(.startCoordinator, in: .seconds(120))
+    }
+    plan(.coordinatorTick(epoch), in: tick)
+    carryOut(core?.begin() ?? [])
+  }
+
+  private var wall: Double { 1e9 + Double(now.components.seconds) + wallOffset }
+
+  private func handle(_ event: CoordinatorCore.Event) {
+    guard core != nil else { return }
+    planStoreFaults()
+    let actions = core?.handle(event, now: now, wallTime: wall) ?? []
+    if chance(0.0005) {
+      // Killed after its commits and before its replies.
+      fire("killed before replies")
+      killCoordinator()
+    } else {
+      carryOut(actions)
+    }
+  }
+
+  private func planStoreFaults() {
+    let draw = isHealed ? 1 : random.uniform()
+    let isFull = now < diskFullUntil
+    let full = StudyError(.diskFull, "full")
+    let broken = StudyError(.inputOutput, "broken")
+    if isFull { return store.replan { _ in .fail(full) } }
+    if draw < 0.02 { return store.replan { _ in .fail(broken) } }
+    if draw < 0.04 { return store.replan { _ in .executeAndFail(broken) } }
+    if draw < 0.05 { return store.replan { _ in .executeAndLoseContact(broken) } }
+    store.replan { _ in nil }
+  }
+
+  private func carryOut(_ actions: [CoordinatorCore.Action]) {
+    for action in actions {
+      switch action {
+      case .send(let peer, let envelope):
+        guard let index = workers.firstIndex(where: { $0.isUp && $0.peer == peer }) else { continue }
+        deliver(to: index, isToServer: false) { .toWorker(index, peer, envelope) }
+      case .propose(let task): plan(.proposed(epoch, task), in: anyTime(120))
+      case .finished(let reason): finish = reason
+      case .fatal(let error): fatal = error
+      case .store, .note: break
+      }
+    }
+  }
+
+  private func deliver(to index: Int, isToServer: Bool, _ event: () -> Event) {
+    let blocked = (isToServer ? blockedToServer : blockedToWorker)[index] ?? .zero
+    if now < blocked { return fire("lost in partition") }
+    if chance(0.05) { return fire("dropped") }
+    let copies = chance(0.05) ? 2 : 1
+    if copies == 2 { fire("duplicated") }
+    for _ in 0..<copies {
+      let isSlow = chance(0.03)
+      if isSlow { fire("delayed") }
+      plan(event(), in: isSlow ? anyTime(900) : anyTime(0.05))
+    }
+  }
+
+  private func killCoordinator() {
+    core = nil
+    fire("coordinator killed")
+    plan(.startCoordinator, in: anyTime(random.uniform() < 0.2 ? 3_600 : 30))
+  }
+
+  // MARK: - Workers
+
+  private func feed(_ event: WorkerSession.Event, to index: Int) {
+    let actions = workers[index].session.handle(event, now: now - workers[index].birth)
+    for action in actions {
+      switch action {
+      case .send(let envelope):
+        let peer = workers[index].peer
+        deliver(to: index, isToServer: true) { .toServer(peer, envelope) }
+      case .keep(let submission): workers[index].kept[submission.attempt] = submission
+      case .forget(let token, let verdict):
+        if case .result(let report) = workers[index].kept[token], verdict != .conflict,
+          report.result.nonFiniteNames.isEmpty
+        {
+          acknowledged[token] = report.result
+        }
+        workers[index].kept[token] = nil
+      case .execute(let assignment): train(index, assignment)
+      case .interrupt(let token, let reason):
+        guard workers[index].training?.attempt == token else { continue }
+        workers[index].training = nil
+        feed(.finished(.released(ReleaseReport(attempt: token, reason: reason))), to: index)
+      case .welcomed(let welcome): workers[index].studyIdentifier = welcome.studyIdentifier
+      case .reconnect: workers[index].connection += 1
+      case .leave:
+        workers[index].isUp = false
+        plan(.startWorker(index), in: anyTime(600))
+      case .chunkAcknowledged, .unanswered, .log: break
+      }
+    }
+  }
+
+  private func train(_ index: Int, _ assignment: Assignment) {
+    workers[index].training = assignment
+    let incarnation = workers[index].incarnation
+    plan(.trainerStarts(index, incarnation: incarnation, assignment.attempt), in: anyTime(60))
+    plan(.trainerEnds(index, incarnation: incarnation, assignment.attempt), in: .seconds(600) + anyTime(7_200))
+  }
+
+  private func endTraining(_ index: Int, _ token: AttemptToken) {
+    guard let assignment = workers[index].training, assignment.attempt == token else { return }
+    workers[index].training = nil
+    var result = ToyEvaluation.result(assignment.configuration, seed: assignment.seed &+ UInt64(token.rawValue))
+    let draw = isHealed ? 1 : random.uniform()
+    if draw < 0.03 { result.objectives["loss"] = .nan }
+    let classes: [FailureClass] = [.bug, .bug, .outOfMemory, .hardware, .preempted, .diverged]
+    if draw >= 0.03 && draw < 0.15 {
+      let failureClass = classes[random.integer(below: classes.count)]
+      fire("failure \(failureClass)")
+      let record = FailureRecord(failureClass: failureClass, message: "attempt \(token)", deviceBytes: 1 << 34)
+      feed(.finished(.failure(FailureReport(attempt: token, started: true, record: record))), to: index)
+    } else {
+      feed(.finished(.result(ResultReport(attempt: token, result: result))), to: index)
+    }
+  }
+
+  // MARK: - Mischief
+
+  private func makeMischief() {
+    guard !isHealed else { return }
+    plan(.mischief, in: anyTime(1_800))
+    let index = random.integer(below: workers.count)
+    let duration = anyTime(random.uniform() < 0.5 ? 300 : 3_600)
+    switch random.integer(below: 9) {
+    case 0: if core != nil { killCoordinator() }
+    case 1:
+      fire("worker killed")
+      workers[index].isUp = false
+      plan(.startWorker(index), in: duration)
+    case 2:
+      fire("worker preempted")
+      if workers[index].isUp { feed(.stop("SIGTERM"), to: index) }
+    case 3:
+      fire("partition")
+      blockedToServer[index] = now + duration
+      blockedToWorker[index] = now + duration
+    case 4:
+      fire("one-way partition")
+      if random.uniform() < 0.5 {
+        blockedToServer[index] = now + duration
+      } else {
+        blockedToWorker[index] = now + duration
+      }
+    case 5:
+      // Swizzle-clog: workers are cut off one after the other and come back in another order.
+      fire("swizzle-clog")
+      for other in workers.indices {
+        blockedToServer[other] = now + anyTime(3_600)
+        blockedToWorker[other] = blockedToServer[other]
+      }
+    case 6:
+      fire("clock jump")
+      wallOffset += (random.uniform() - 0.5) * 172_800
+    case 7:
+      fire("coordinator stopped")
+      stoppedUntil = now + duration
+    default:
+      fire("disk full")
+      diskFullUntil = now + duration
+    }
+  }
+
+  private func heal() {
+    isHealed = true
+    blockedToServer = [:]
+    blockedToWorker = [:]
+    diskFullUntil = .zero
+    stoppedUntil = .zero
+    store.replan { _ in nil }
+    for index in workers.indices where !workers[index].isUp { plan(.startWorker(index), in: .seconds(1)) }
+    if core == nil { plan(.startCoordinator, in: .seconds(1)) }
+  }
+}
