@@ -90,7 +90,7 @@ static void publish(lm_context *context) {
 
 // Waits by spinning; gives the processor away when the others seem not to be running.
 static inline void relax(int *spins) {
-  if (++*spins < 20 * SPINS)
+  if (++*spins < SPINS)
     LM_PAUSE();
   else
     sched_yield();
@@ -176,6 +176,7 @@ void lm_context_destroy(lm_context *context) {
   for (int i = 1; context->workers && i < context->threads; i++) pthread_join(context->workers[i], NULL);
   for (int i = 0; context->local && i < context->threads; i++) free(context->local[i].memory);
   free(context->shared.memory);
+  free(context->extra.memory);
   free(context->local);
   free(context->workers);
   pthread_mutex_destroy(&context->lock);
@@ -186,7 +187,7 @@ void lm_context_destroy(lm_context *context) {
 int lm_context_threads(const lm_context *context) { return context->threads; }
 int lm_context_isa(const lm_context *context) { return context->isa; }
 size_t lm_context_scratch(const lm_context *context) {
-  size_t sum = context->shared.size;
+  size_t sum = context->shared.size + context->extra.size;
   for (int i = 0; i < context->threads; i++) sum += context->local[i].size;
   return sum;
 }

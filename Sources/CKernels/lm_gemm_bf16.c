@@ -11,25 +11,25 @@ static inline __attribute__((always_inline)) void kernel_rows(const int rows, co
   __mmask16 mask[2] = {0xffff, 0xffff};
   if (columns < vectors * 16) mask[vectors - 1] = (__mmask16)((1u << (columns - (vectors - 1) * 16)) - 1);
   __m512 sum[LM_BF16_ROWS][2];
-LM_UNROLL
+  LM_UNROLL
   for (int r = 0; r < rows; r++)
-LM_UNROLL
+    LM_UNROLL
     for (int v = 0; v < vectors; v++)
       sum[r][v] = bias ? _mm512_maskz_loadu_ps(mask[v], bias + v * 16) : _mm512_setzero_ps();
   for (long p = 0; p < k / 2; p++) {
     __m512bh right[2];
-LM_UNROLL
+    LM_UNROLL
     for (int v = 0; v < vectors; v++) right[v] = (__m512bh)_mm512_loadu_si512(b + p * LM_PANEL + v * 16);
-LM_UNROLL
+    LM_UNROLL
     for (int r = 0; r < rows; r++) {
       __m512bh left = (__m512bh)_mm512_set1_epi32((int)a[p * LM_BF16_ROWS + r]);
-LM_UNROLL
+      LM_UNROLL
       for (int v = 0; v < vectors; v++) sum[r][v] = _mm512_dpbf16_ps(sum[r][v], left, right[v]);
     }
   }
-LM_UNROLL
+  LM_UNROLL
   for (int r = 0; r < rows; r++)
-LM_UNROLL
+    LM_UNROLL
     for (int v = 0; v < vectors; v++) {
       float *at = c + r * ldc + v * 16;
       __m512 value = sum[r][v];

@@ -44,6 +44,7 @@ struct lm_context {
   _Atomic int barrier_count;
   _Atomic long next;  // dynamic scheduling where units are independent
   lm_scratch shared;  // the packed left operand
+  lm_scratch extra;   // a transposed result
   lm_scratch *local;  // one per thread
 };
 
@@ -114,6 +115,8 @@ typedef struct {
   void (*transpose_pairs)(const uint32_t *source, uint32_t *out);
   void (*kernel)(long k, const float *a, const float *b, const float *bias, float *c, long ldc, int rows, int columns,
                  bool accumulate);
+  void (*skinny)(long rows, long k, float alpha, const float *a, long rs, const float *b, const float *bias, float *c,
+                 long ldc, int columns, bool accumulate);
 } lm_table;
 
 extern const lm_table lm_table_portable, lm_table_avx2, lm_table_avx512;

@@ -1,7 +1,6 @@
 // The kernels compiled for any processor.
 #include "lm_internal.h"
 
-
 #define LANES 4
 #define ROWS 4
 #define HAS_FMA 0
