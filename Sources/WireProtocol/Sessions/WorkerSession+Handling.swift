@@ -219,10 +219,10 @@ extension WorkerSession {
     return []
   }
 
-  private mutating func leaveIfDone() -> [Action] {
+  mutating func leaveIfDone() -> [Action] {
     guard current == nil, outbox.isEmpty else { return [] }
     if let stopReason { return leave(.stopped(stopReason)) }
-    return isDraining ? leave(.drained(drainReason)) : []
+    return isDraining && !isUploading ? leave(.drained(drainReason)) : []
   }
 
   private mutating func leave(_ departure: Departure) -> [Action] {

@@ -48,6 +48,8 @@ public struct WorkerSession: Sendable {
     case undeliverable
     /// An artifact chunk is to be sent; acknowledged chunks come back as `chunkAcknowledged`.
     case chunk(ArtifactChunk)
+    /// Whether artifacts wait to be sent: a draining worker stays until they have arrived.
+    case uploading(Bool)
     /// The worker was asked to leave (signal): releases the present attempt, then leaves.
     case stop(String)
   }
@@ -127,6 +129,7 @@ public struct WorkerSession: Sendable {
   var hasStarted = false
   var progress: AttemptProgress?
   var isDraining = false
+  var isUploading = false
   var drainReason = ""
   var stopReason: String?
   var leaveBy: Duration?
@@ -190,7 +193,11 @@ public struct WorkerSession: Sendable {
       return state == .active && current?.attempt == report.token ? [send(.report(report))] : []
     case .finished(let submission): return finish(submission, now: now)
     case .undeliverable: return []
+    case .uploading(let flag):
+      isUploading = flag
+      return leaveIfDone()
     case .chunk(let chunk):
+      guard state == .active else { return [] }
       chunks[nextID] = (chunk.sha256, chunk.offset)
       return [send(.artifactChunk(chunk))]
     case .stop(let reason): return stop(reason, now: now)

@@ -61,7 +61,8 @@ public final class CommandEvaluator: TrialEvaluator {
     let output = Output()
     let environment = ProcessInfo.processInfo.environment.merging(self.environment) { $1 }
     let child = try ChildProcess(
-      executable: path, arguments: Array(arguments.dropFirst()), environment: environment
+      // In the trainer's group: whatever kills the trainer takes the program along.
+      executable: path, arguments: Array(arguments.dropFirst()), environment: environment, ownGroup: false
     ) { event in
       switch event {
       case .output(let line):
@@ -79,7 +80,7 @@ public final class CommandEvaluator: TrialEvaluator {
     while output.ended.wait(timeout: .now() + .milliseconds(500)) == .timedOut {
       monitor.progress(step: 0, total: 0, phase: "command")
       guard monitor.isCancelled else { continue }
-      child.kill(cancelledTicks < 20 ? SIGTERM : SIGKILL, group: true)
+      child.kill(cancelledTicks < 20 ? SIGTERM : SIGKILL)
       cancelledTicks += 1
     }
     return (output.end.withLock { $0 } ?? ProcessEnd(word: 0), output.lastLine.withLock { $0 })

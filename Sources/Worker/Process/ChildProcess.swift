@@ -29,10 +29,10 @@ public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// A child process in a process group of its own, with its standard streams as pipes.
+/// A child process with its standard streams as pipes.
 ///
-/// Started by `posix_spawn`; lines of its output arrive on two threads of their own, its end on the thread that reads
-/// standard output.
+/// Started by `posix_spawn`; lines of its output arrive on two threads of their own, its end on a third. A child with a
+/// process group of its own takes everything along that it has started, however it ends.
 public final class ChildProcess: Sendable {
   /// What the child says.
   public enum Event: Sendable {
@@ -52,30 +52,33 @@ public final class ChildProcess: Sendable {
   ///
   /// - Parameters:
   ///   - environment: the whole environment of the child.
+  ///   - ownGroup: whether it gets a process group of its own. Default true: Ctrl-C on the terminal does not reach it.
   ///   - lineLimit: longer lines of standard output are cut there.
   ///   - onEvent: called from the reading threads, in order per stream.
   /// - Throws: `SpawnError`.
   public init(
-    executable: String, arguments: [String], environment: [String: String], lineLimit: Int = 1 << 20,
-    onEvent: @escaping @Sendable (Event) -> Void
+    executable: String, arguments: [String], environment: [String: String], ownGroup: Bool = true,
+    lineLimit: Int = 1 << 20, onEvent: @escaping @Sendable (Event) -> Void
   ) throws {
     // One start at a time: another child must not inherit these pipes before they are marked, or this child's input
     // would never end.
     let (pid, streams) = try Self.starting.withLock { _ in
-      try Self.start(executable, arguments, environment)
+      _ = Self.brokenPipesIgnored
+      return try Self.start(executable, arguments, environment, ownGroup)
     }
     self.pid = pid
     input = Mutex(streams[0])
-    let logEnded = DispatchSemaphore(value: 0)
-    Self.thread("engram.child.log") {
+    let readers = DispatchGroup()
+    Self.thread("engram.child.log", readers) {
       LineReader.read(streams[2], limit: 16 * 1024) { onEvent(.log(String(decoding: $0, as: UTF8.self))) }
-      logEnded.signal()
     }
-    Self.thread("engram.child.output") { [self] in
+    Self.thread("engram.child.output", readers) {
       LineReader.read(streams[1], limit: lineLimit) { onEvent(.output($0)) }
-      let end = waitForEnd()
-      // The last lines of the log tell why it ended; a grandchild may hold the pipe open, so do not wait for ever.
-      _ = logEnded.wait(timeout: .now() + .seconds(1))
+    }
+    Self.thread("engram.child.wait", nil) { [self] in
+      let end = waitForEnd(sweepGroup: ownGroup)
+      // The last lines tell why it ended; somebody else may still hold the pipes, so do not wait for ever.
+      _ = readers.wait(timeout: .now() + .seconds(1))
       closeInput()
       onEvent(.ended(end))
     }
@@ -85,15 +88,21 @@ public final class ChildProcess: Sendable {
 
   private static let starting = Mutex(())
 
+  /// Writing to a child that has just died is an error to see, not a signal to die of.
+  private static let brokenPipesIgnored: Bool = {
+    signal(SIGPIPE, SIG_IGN)
+    return true
+  }()
+
   /// Makes the pipes and the process; returns our ends: standard input, output, error.
   private static func start(
-    _ executable: String, _ arguments: [String], _ environment: [String: String]
+    _ executable: String, _ arguments: [String], _ environment: [String: String], _ ownGroup: Bool
   ) throws -> (pid_t, [Int32]) {
     var pipes: [(read: Int32, write: Int32)] = []
     do {
       for _ in 0..<3 { pipes.append(try pipe()) }
       let childEnds = [pipes[0].read, pipes[1].write, pipes[2].write]
-      let pid = try spawn(executable, arguments, environment, streams: childEnds)
+      let pid = try spawn(executable, arguments, environment, ownGroup, streams: childEnds)
       childEnds.forEach { Glibc.close($0) }
       return (pid, [pipes[0].write, pipes[1].read, pipes[2].read])
     } catch {
@@ -112,15 +121,19 @@ public final class ChildProcess: Sendable {
     return (ends[0], ends[1])
   }
 
-  private static func thread(_ name: String, _ body: @escaping @Sendable () -> Void) {
-    let thread = Thread(block: body)
+  private static func thread(_ name: String, _ group: DispatchGroup?, _ body: @escaping @Sendable () -> Void) {
+    group?.enter()
+    let thread = Thread {
+      body()
+      group?.leave()
+    }
     thread.name = name
     thread.stackSize = 1 << 20
     thread.start()
   }
 
   private static func spawn(
-    _ executable: String, _ arguments: [String], _ environment: [String: String], streams: [Int32]
+    _ executable: String, _ arguments: [String], _ environment: [String: String], _ ownGroup: Bool, streams: [Int32]
   ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -139,8 +152,8 @@ public final class ChildProcess: Sendable {
     posix_spawnattr_setsigmask(&attributes, &signals)
     for signal in [SIGTERM, SIGINT, SIGUSR1, SIGPIPE, SIGHUP] { sigaddset(&signals, signal) }
     posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    let group = ownGroup ? POSIX_SPAWN_SETPGROUP : 0
+    posix_spawnattr_setflags(&attributes, Int16(group | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     let argv = ([executable] + arguments).map { strdup($0) } + [nil]
     let envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { (argv + envp).forEach { free($0) } }
@@ -150,11 +163,14 @@ public final class ChildProcess: Sendable {
     return pid
   }
 
-  private func waitForEnd() -> ProcessEnd {
+  private func waitForEnd(sweepGroup: Bool) -> ProcessEnd {
     var word: Int32 = 0
     // Hold the lock only to mark the end: `kill` after it would hit a process that has got the same number.
     var information = siginfo_t()
     while waitid(P_PID, id_t(pid), &information, Int32(WEXITED | WNOWAIT)) != 0 && errno == EINTR {}
+    // What the process started goes with it. The group's number cannot be somebody else's yet: the process is still
+    // there to be waited for.
+    if sweepGroup { _ = Glibc.kill(-pid, SIGKILL) }
     hasEnded.withLock { ended in
       ended = true
       while waitpid(pid, &word, 0) < 0 && errno == EINTR {}

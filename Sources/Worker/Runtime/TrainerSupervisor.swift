@@ -29,7 +29,7 @@ struct TrainerSupervisor {
 
   /// How a trial ended.
   enum Outcome: Equatable {
-    case result(EvaluationResult)
+    case result(EvaluationResult, files: [LocalArtifact])
     case failure(started: Bool, FailureRecord)
     case released(ReleaseReport.Reason, checkpointStep: Int?)
   }
@@ -86,7 +86,8 @@ struct TrainerSupervisor {
   }
 
   private mutating func begin(now: Duration) -> [Effect] {
-    guard state == .idle, let work else { return [] }
+    // A process that is being killed takes no more work; its successor will.
+    guard state == .idle, ownKill == nil, let work else { return [] }
     state = .running
     lastSign = now
     outOfMemoryKills = countKills()
@@ -158,7 +159,7 @@ struct TrainerSupervisor {
     case .report(let step, let values):
       guard let token = work?.request.attempt else { return [] }
       return [.report(token, step: step, values: values)]
-    case .result(let result, _): return end(.result(result))
+    case .result(let result, let files, _): return end(.result(result, files: files))
     case .failure(let failureClass, let text, let next, let memory):
       let record = record(failureClass, text, next: next)
       let effects = end(.failure(started: true, record))

@@ -34,6 +34,9 @@ public actor WorkerRuntime {
   private let inputs: AsyncStream<Input>
   private let feed: AsyncStream<Input>.Continuation
   private let trainerLog: FileHandle?
+  private var uploads: UploadQueue
+  /// Files of results that are not acknowledged yet.
+  private var unacknowledgedFiles: [AttemptToken: [LocalArtifact]] = [:]
 
   /// - Parameters:
   ///   - transport: the connection; closed when the worker ends.
@@ -52,6 +55,7 @@ public actor WorkerRuntime {
     hello.studyIdentifier = file.studyIdentifier.flatMap { $0.isEmpty ? nil : $0 }
     session = WorkerSession(settings: settings.session, hello: hello, retained: file.retained)
     supervisor = TrainerSupervisor(settings: settings)
+    uploads = UploadQueue(file: settings.stateFolder.appendingPathComponent("uploads.json"))
     (inputs, feed) = AsyncStream<Input>.makeStream()
     let logURL = settings.stateFolder.appendingPathComponent("trainer.log")
     if !FileManager.default.fileExists(atPath: logURL.path) {
@@ -66,6 +70,7 @@ public actor WorkerRuntime {
   /// Works until the study is over, a signal comes, or the worker is refused.
   public func run() async -> WorkerEnd {
     if let damage = file.damage { note(.warning(damage)) }
+    if !uploads.isEmpty { perform(session.handle(.uploading(true), now: now)) }
     if !file.retained.isEmpty {
       note(.info("\(file.retained.count) outcome(s) of an earlier run wait for the coordinator"))
     }
@@ -109,6 +114,7 @@ public actor WorkerRuntime {
     case .tick:
       perform(session.handle(.clock, now: now))
       perform(supervisor.tick(now: now))
+      upload()
     case .transport(.message(let frames)):
       do {
         perform(session.handle(.received(try codec.decode(frames, from: .coordinator)), now: now))
@@ -151,12 +157,12 @@ public actor WorkerRuntime {
       case .keep(let submission): save { try file.keep(submission) }
       case .forget(let token, let verdict):
         save { try file.forget(token) }
+        acknowledged(token, verdict)
         if verdict != .accepted { note(.info("outcome of attempt \(token) was acknowledged as \(verdict.rawValue)")) }
       case .execute(let assignment):
-        let scratch = settings.stateFolder.appendingPathComponent("trials/\(assignment.trial)")
         let request = EvaluationRequest(
           configuration: assignment.configuration, seed: assignment.seed, trial: assignment.trial,
-          attempt: assignment.attempt, scratch: scratch)
+          attempt: assignment.attempt, scratch: scratchFolder(assignment.trial))
         note(.info("trial \(assignment.trial) (attempt \(assignment.attempt)): \(assignment.configuration)"))
         trials[assignment.attempt] = assignment.trial
         perform(supervisor.execute(request, now: now))
@@ -165,11 +171,12 @@ public actor WorkerRuntime {
         perform(supervisor.interrupt(token, reason, now: now))
       case .reconnect: transport.reconnect()
       case .welcomed(let welcome):
+        if let known = file.studyIdentifier, known != welcome.studyIdentifier { save { try uploads.removeAll() } }
         save { try file.setStudy(welcome.studyIdentifier) }
         note(.info("connected to study \(welcome.study) at \(settings.endpoint)"))
         for warning in welcome.warnings { note(.warning(warning)) }
       case .unanswered(_, let everWelcomed): note(.warning(diagnosis(everWelcomed: everWelcomed)))
-      case .chunkAcknowledged: break
+      case .chunkAcknowledged(let digest, let offset, let verdict): uploaded(digest, offset, verdict)
       case .leave(let departure): leave(departure)
       case .log(let text): note(.info(text))
       }
@@ -177,6 +184,7 @@ public actor WorkerRuntime {
   }
 
   private var trials: [AttemptToken: Int] = [:]
+  private var finishedTrials: Set<Int> = []
 
   private func perform(_ effects: [TrainerSupervisor.Effect]) {
     for effect in effects {
@@ -206,12 +214,17 @@ public actor WorkerRuntime {
     let trial = trials.removeValue(forKey: token)
     let submission: Submission
     switch outcome {
-    case .result(let result):
+    case .result(let result, let files):
+      unacknowledgedFiles[token] = files
+      if let trial { finishedTrials.insert(trial) }
+      // Before the outcome is handed over: a draining worker must not leave between acknowledgement and upload.
+      if !files.isEmpty { perform(session.handle(.uploading(true), now: now)) }
       submission = .result(
         ResultReport(
           attempt: token,
           result: TrialResult(
-            objectives: result.objectives, standardErrors: result.standardErrors, metrics: result.metrics)))
+            objectives: result.objectives, standardErrors: result.standardErrors, metrics: result.metrics,
+            artifacts: files.map(\.reference))))
       note(.info("trial \(trial ?? -1) is finished"))
     case .failure(let started, let record):
       submission = .failure(FailureReport(attempt: token, started: started, record: record))
@@ -221,6 +234,57 @@ public actor WorkerRuntime {
       note(.info("trial \(trial ?? -1) was given back: \(reason.rawValue)"))
     }
     perform(session.handle(.finished(submission), now: now))
+  }
+
+  // MARK: Artifacts
+
+  /// The outcome is settled: its files may go, if it counts.
+  private func acknowledged(_ token: AttemptToken, _ verdict: Acknowledgement.Verdict) {
+    if let files = unacknowledgedFiles.removeValue(forKey: token), verdict == .accepted || verdict == .duplicate {
+      save { try uploads.add(files) }
+    }
+    if uploads.isEmpty { uploadsAreDone() } else { upload() }
+  }
+
+  /// Nothing waits any more: the scratch folders of finished trials may go, and so may a draining worker.
+  private func uploadsAreDone() {
+    guard unacknowledgedFiles.isEmpty else { return }
+    for trial in finishedTrials { try? FileManager.default.removeItem(at: scratchFolder(trial)) }
+    finishedTrials = []
+    perform(session.handle(.uploading(false), now: now))
+  }
+
+  private func scratchFolder(_ trial: Int) -> URL {
+    settings.stateFolder.appendingPathComponent("trials/\(trial)")
+  }
+
+  private func upload() {
+    guard session.state == .active, !uploads.isEmpty else { return }
+    if session.phase == .draining, uploads.attempts > 3 {
+      // The coordinator is gone or does not want them; the files stay where they are.
+      note(.warning("leaving with artifacts that were not taken; they lie under \(settings.stateFolder.path)/trials"))
+      perform(session.handle(.uploading(false), now: now))
+      return
+    }
+    do {
+      if let chunk = try uploads.due(now: now) { perform(session.handle(.chunk(chunk), now: now)) }
+    } catch {
+      note(.warning("an artifact could not be read: \(error)"))
+    }
+  }
+
+  private func uploaded(_ digest: String, _ offset: Int, _ verdict: Acknowledgement.Verdict) {
+    save {
+      guard let done = try uploads.acknowledged(sha256: digest, offset: offset, verdict) else { return }
+      if done.isRefused {
+        note(
+          .warning(
+            "the coordinator did not take \(done.artifact.reference.name); it stays at \(done.artifact.url.path)"))
+      } else {
+        try? FileManager.default.removeItem(at: done.artifact.url)
+      }
+    }
+    if uploads.isEmpty { uploadsAreDone() } else { upload() }
   }
 
   private func spawn() {

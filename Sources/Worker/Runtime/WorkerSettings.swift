@@ -20,6 +20,8 @@ public struct TrainerLaunch: Sendable {
       ? (try? FileManager.default.destinationOfSymbolicLink(atPath: executable)) ?? executable : executable
     self.arguments = arguments
     self.environment = environment
+    // Says who this process's parent is, not the trainer's.
+    self.environment[ParentWatch.variable] = nil
   }
 }
 

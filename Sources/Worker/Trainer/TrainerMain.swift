@@ -49,7 +49,8 @@ public enum TrainerMain {
           .diverged, message: "not finite: \(names)", nextStep: "lower the learning rate if many trials diverge",
           memoryBytes: memory())
       }
-      return .result(result, memoryBytes: memory())
+      let files = try result.artifacts.sorted { $0.key < $1.key }.map { try LocalArtifact(name: $0.key, url: $0.value) }
+      return .result(result, files: files, memoryBytes: memory())
     } catch let error as EvaluationError {
       switch error.kind {
       case .cancelled(let step): return .cancelled(checkpointStep: step, memoryBytes: memory())

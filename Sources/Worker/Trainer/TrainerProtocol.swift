@@ -29,8 +29,8 @@ public enum TrainerMessage: Sendable, Equatable {
   case started
   case progress(AttemptProgress)
   case report(step: Int, values: [String: Double])
-  /// The trial is finished.
-  case result(EvaluationResult, memoryBytes: Int)
+  /// The trial is finished; its files are hashed.
+  case result(EvaluationResult, files: [LocalArtifact], memoryBytes: Int)
   /// The trial failed; the process goes on.
   case failure(FailureClass, message: String, nextStep: String?, memoryBytes: Int)
   /// The trial was cancelled.
@@ -65,7 +65,7 @@ enum TrainerCodec {
   }
 
   static func command(_ bytes: [UInt8]) throws -> TrainerCommand {
-    let fields = try Fields(bytes)
+    let fields = try TrainerFields(bytes)
     switch try fields.string("type") {
     case "cancel": return .cancel
     case "exit": return .exit
@@ -94,11 +94,11 @@ enum TrainerCodec {
       ])
     case .report(let step, let values):
       line(["type": "report", "step": .integer(Int64(step)), "values": numbers(values)])
-    case .result(let result, let memory):
+    case .result(let result, let files, let memory):
       line([
         "type": "result", "objectives": numbers(result.objectives),
         "standardErrors": numbers(result.standardErrors), "metrics": numbers(result.metrics),
-        "artifacts": .object(result.artifacts.mapValues { .string($0.path) }), "memoryBytes": .integer(Int64(memory)),
+        "artifacts": .array(files.map(\.json)), "memoryBytes": .integer(Int64(memory)),
       ])
     case .failure(let failureClass, let text, let next, let memory):
       line([
@@ -114,7 +114,7 @@ enum TrainerCodec {
   }
 
   static func message(_ bytes: [UInt8]) throws -> TrainerMessage {
-    let fields = try Fields(bytes)
+    let fields = try TrainerFields(bytes)
     switch try fields.string("type") {
     case "ready": return .ready(memoryBytes: try fields.integer("memoryBytes"))
     case "unavailable":
@@ -126,15 +126,14 @@ enum TrainerCodec {
           step: try fields.integer("step"), total: try fields.integer("total"), phase: try fields.string("phase")))
     case "report": return .report(step: try fields.integer("step"), values: try fields.numbers("values"))
     case "result":
-      guard case .object(let files) = try fields.value("artifacts") else { throw TrainerProtocolError("artifacts") }
+      guard case .array(let files) = try fields.value("artifacts") else {
+        throw TrainerProtocolError("artifacts is no array")
+      }
+      let result = EvaluationResult(
+        objectives: try fields.numbers("objectives"), standardErrors: try fields.numbers("standardErrors"),
+        metrics: try fields.numbers("metrics"))
       return .result(
-        EvaluationResult(
-          objectives: try fields.numbers("objectives"), standardErrors: try fields.numbers("standardErrors"),
-          metrics: try fields.numbers("metrics"),
-          artifacts: files.compactMapValues {
-            if case .string(let path) = $0 { URL(fileURLWithPath: path) } else { nil }
-          }
-        ), memoryBytes: try fields.integer("memoryBytes"))
+        result, files: try files.map { try LocalArtifact(json: $0) }, memoryBytes: try fields.integer("memoryBytes"))
     case "failure":
       let name = try fields.string("class")
       guard let failureClass = FailureClass(name) else { throw TrainerProtocolError("unknown failure class \(name)") }
@@ -160,13 +159,13 @@ struct TrainerProtocolError: Error, CustomStringConvertible {
 }
 
 /// The fields of one line.
-private struct Fields {
+struct TrainerFields {
   private var values: [String: JSONValue]
 
-  init(_ bytes: [UInt8]) throws {
-    guard case .object(let values) = try JSONValue(parsing: bytes, limits: TrainerCodec.limits) else {
-      throw TrainerProtocolError("a line is no JSON object")
-    }
+  init(_ bytes: [UInt8]) throws { try self.init(JSONValue(parsing: bytes, limits: TrainerCodec.limits)) }
+
+  init(_ value: JSONValue) throws {
+    guard case .object(let values) = value else { throw TrainerProtocolError("expected a JSON object") }
     self.values = values
   }
 

@@ -1,0 +1,104 @@
+import Crypto
+import Foundation
+import Study
+import WireProtocol
+
+/// Artifacts on their way to the coordinator: one chunk at a time, the next when the one before is acknowledged.
+///
+/// What waits stands in a file, so that a restart of the worker loses no adapter of an acknowledged result.
+struct UploadQueue {
+  private struct Flight {
+    var offset: Int
+    var count: Int
+    var sent: Duration?
+    var attempts = 0
+  }
+
+  /// Bytes of a chunk; a quarter of what a raw frame may hold, so that heartbeats get through in between.
+  static let chunkBytes = 1 << 20
+  /// A chunk without answer is sent again after this.
+  static let patience: Duration = .seconds(5)
+
+  private var waiting: [LocalArtifact]
+  private var flight: Flight?
+  private let file: URL
+
+  /// - Parameter file: where the list is kept; a list that cannot be read is empty.
+  init(file: URL) {
+    self.file = file
+    waiting = []
+    guard let data = try? Data(contentsOf: file), case .array(let values)? = try? JSONValue(parsing: [UInt8](data))
+    else { return }
+    waiting = values.compactMap { try? LocalArtifact(json: $0) }
+      .filter { FileManager.default.fileExists(atPath: $0.url.path) }
+  }
+
+  var isEmpty: Bool { waiting.isEmpty }
+  /// How often the present chunk was sent in vain.
+  var attempts: Int { flight?.attempts ?? 0 }
+
+  mutating func add(_ artifacts: [LocalArtifact]) throws {
+    waiting += artifacts
+    try save()
+  }
+
+  mutating func removeAll() throws {
+    waiting = []
+    flight = nil
+    try save()
+  }
+
+  /// The chunk to send now, if one is due.
+  mutating func due(now: Duration) throws -> ArtifactChunk? {
+    guard let artifact = waiting.first else { return nil }
+    var flight = flight ?? Flight(offset: 0, count: 0)
+    if let sent = flight.sent, now - sent < Self.patience { return nil }
+    let handle: FileHandle
+    do {
+      handle = try FileHandle(forReadingFrom: artifact.url)
+    } catch {
+      try finishFirst()
+      throw error
+    }
+    defer { try? handle.close() }
+    try handle.seek(toOffset: UInt64(flight.offset))
+    let data = try handle.read(upToCount: Self.chunkBytes) ?? Data()
+    flight.sent = now
+    flight.count = data.count
+    flight.attempts += 1
+    self.flight = flight
+    return ArtifactChunk(
+      sha256: artifact.reference.sha256, totalBytes: Int(artifact.reference.bytes), offset: flight.offset,
+      chunkSHA256: LocalArtifact.hex(SHA256.hash(data: data)), bytes: [UInt8](data))
+  }
+
+  /// Takes an acknowledgement; returns the artifact that is done with it, and whether the coordinator refused it.
+  mutating func acknowledged(
+    sha256: String, offset: Int, _ verdict: Acknowledgement.Verdict
+  ) throws -> (artifact: LocalArtifact, isRefused: Bool)? {
+    guard let artifact = waiting.first, artifact.reference.sha256 == sha256, let flight, flight.offset == offset else {
+      return nil
+    }
+    switch verdict {
+    case .accepted:
+      let next = flight.offset + flight.count
+      if next < artifact.reference.bytes {
+        self.flight = Flight(offset: next, count: 0)
+        return nil
+      }
+    case .duplicate, .superseded, .conflict: break
+    }
+    try finishFirst()
+    return (artifact, verdict == .conflict)
+  }
+
+  private mutating func finishFirst() throws {
+    waiting.removeFirst()
+    flight = nil
+    try save()
+  }
+
+  private func save() throws {
+    try Data(JSONValue.array(waiting.map(\.json)).serialized()).write(to: file, options: .atomic)
+  }
+}

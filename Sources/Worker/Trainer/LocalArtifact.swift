@@ -1,0 +1,46 @@
+import Crypto
+import Foundation
+import Study
+import WireProtocol
+
+/// A file on this machine that belongs to a result.
+public struct LocalArtifact: Sendable, Equatable {
+  /// How the study knows it.
+  public var reference: ArtifactReference
+  /// Where it lies.
+  public var url: URL
+
+  /// Reads and hashes the file `url` under the plain name `name`.
+  public init(name: String, url: URL) throws {
+    let file = try FileHandle(forReadingFrom: url)
+    defer { try? file.close() }
+    var hash = SHA256()
+    var bytes: Int64 = 0
+    while let data = try file.read(upToCount: 1 << 20), !data.isEmpty {
+      hash.update(data: data)
+      bytes += Int64(data.count)
+    }
+    reference = ArtifactReference(name: name, sha256: Self.hex(hash.finalize()), bytes: bytes)
+    self.url = url
+  }
+
+  /// Lower-case hexadecimal digits.
+  static func hex(_ digest: SHA256.Digest) -> String {
+    digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  var json: JSONValue {
+    [
+      "name": .string(reference.name), "sha256": .string(reference.sha256), "bytes": .integer(reference.bytes),
+      "path": .string(url.path),
+    ]
+  }
+
+  init(json: JSONValue) throws {
+    let fields = try TrainerFields(json)
+    reference = ArtifactReference(
+      name: try fields.string("name"), sha256: try fields.string("sha256"),
+      bytes: Int64(try fields.integer("bytes")))
+    url = URL(fileURLWithPath: try fields.string("path"))
+  }
+}
