@@ -96,7 +96,6 @@ extension CoordinatorCore {
           heldProposal = (task, outcome)
           return
         }
-        if let data = proposal.warmStart { warmStart = (state.trials.count - 1, data) }
         if !proposal.fallbacks.isEmpty {
           note(
             .info,

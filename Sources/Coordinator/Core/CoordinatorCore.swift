@@ -85,7 +85,7 @@ public struct CoordinatorCore {
     self.now = max(now, self.now)
     self.wallTime = wallTime
     output = []
-    _ = resolveUncertainty()
+    recover()
     switch event {
     case .received(let peer, let envelope): feed(.received(envelope), to: peer)
     case .malformed(let peer, let error): feed(.malformed(error), to: peer)
@@ -162,13 +162,28 @@ public struct CoordinatorCore {
 
   private mutating func settle(_ transition: Transition) {
     state.apply(transition)
+    for (trial, data) in transition.warmStarts { warmStart = (trial, data) }
     if trouble != nil {
       trouble = nil
       note(.info, "the study can be written again")
     }
   }
 
-  /// Finds out whether a transition whose commit failed was stored; false while that can not be known.
+  /// Settles what became of an earlier commit, and what did not follow from it at the time.
+  private mutating func recover() {
+    guard uncertain != nil, resolveUncertainty() else { return }
+    for attempt in state.liveAttempts where attempt.leaseSeconds > 0 && deadlines[attempt.token] == nil {
+      if attempt.state == .leased {
+        giveBack(attempt.token, reason: "its assignment was never sent")
+      } else {
+        deadlines[attempt.token] = now + settings.lease
+      }
+    }
+  }
+
+  /// Finds out whether a transition whose commit failed was stored.
+  ///
+  /// False while that can not be known.
   private mutating func resolveUncertainty() -> Bool {
     guard let transition = uncertain else { return true }
     do {

@@ -42,6 +42,7 @@ public actor StudyRunner {
   private let transport: any ServerTransport
   private let artifacts: ArtifactStore?
   private let keepsOnlyFront: Bool
+  private let mailbox: ControlMailbox?
   private let logger: Logger
   private let codec = MessageCodec()
   private let snapshots: AsyncStream<ProgressSnapshot>.Continuation
@@ -68,17 +69,21 @@ public actor StudyRunner {
   ///   - transport: the workers' door, already open.
   ///   - artifacts: folder for what workers send; nil refuses artifacts.
   ///   - keepsOnlyFront: whether artifacts of trials that leave the front are removed.
+  ///   - mailbox: where commands to the running study are left; by default in the folder of a ``SQLiteStudyStore``.
   /// - Throws: what the store throws.
   public init(
     settings: CoordinatorSettings, store: any StudyStore, sampler: any Sampler, policy: StudyPolicy,
     key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, transport: any ServerTransport,
-    artifacts: URL? = nil, keepsOnlyFront: Bool = true, logger: Logger = Logger(label: "engram.coordinator")
+    artifacts: URL? = nil, keepsOnlyFront: Bool = true, mailbox: ControlMailbox? = nil,
+    logger: Logger = Logger(label: "engram.coordinator")
   ) throws {
     self.store = store
     self.sampler = sampler
     self.transport = transport
     self.artifacts = artifacts.map { ArtifactStore(folder: $0) }
     self.keepsOnlyFront = keepsOnlyFront
+    // A real study can always be steered through its folder.
+    self.mailbox = mailbox ?? (store as? SQLiteStudyStore).map { ControlMailbox($0.folder) }
     self.logger = logger
     origin = clock.now
     tick = min(.seconds(1), settings.heartbeat)
@@ -96,6 +101,7 @@ public actor StudyRunner {
   ///
   /// - Throws: ``StudyError`` when the store is beyond use.
   public func run() async throws -> Summary {
+    try? mailbox?.make()
     perform(core.begin())
     let messages = Task { [weak self, transport] in
       for await event in transport.events { await self?.take(event) }
@@ -103,7 +109,7 @@ public actor StudyRunner {
     let ticks = Task { [weak self, tick] in
       while !Task.isCancelled {
         try? await Task.sleep(for: tick)
-        await self?.step(.clock)
+        await self?.passTime()
       }
     }
     await withTaskCancellationHandler {
@@ -158,6 +164,11 @@ public actor StudyRunner {
     case .turnedAway(let key, let address, let count):
       logger.warning("turned away \(count) connection(s) from \(address): key \(key) is not authorised")
     }
+  }
+
+  private func passTime() {
+    step(.clock)
+    mailbox?.answerAll { try steer($0) }
   }
 
   private func step(_ event: CoordinatorCore.Event) {

@@ -121,7 +121,7 @@ extension TransitionDraft {
       terminal = .diverged
     } else if failure.failureClass == .outOfMemory {
       let size = failure.deviceBytes ?? attempt.worker.deviceBytes
-      if let size, let largest = largestDeviceBytes, largest > size {
+      if !isUsedUp, let size, let largest = largestDeviceBytes, largest > size {
         trial.needsMoreThanBytes = max(size, trial.needsMoreThanBytes ?? 0)
         terminal = nil
       } else {

@@ -15,7 +15,7 @@ extension StudyState {
   }
 
   /// A terminal trial as an observation.
-  static func observation(of trial: Trial) -> Observation {
+  public static func observation(of trial: Trial) -> Observation {
     let outcome: Observation.Outcome =
       switch trial.state {
       case .completed: .completed

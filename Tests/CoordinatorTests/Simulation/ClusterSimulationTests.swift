@@ -23,28 +23,36 @@ import Testing
     return cluster
   }
 
+  private struct Report: Sendable {
+    var seed: UInt64
+    var problems: [String]
+    var fired: [String: Int]
+    var events: Int
+  }
+
+  private static func report(_ seed: UInt64) throws -> Report {
+    let cluster = try simulate(seed)
+    var problems = try cluster.findings()
+    if let fatal = cluster.fatal { problems.append("fatal: \(fatal)") }
+    if cluster.finish != .budget && cluster.finish != .spaceExhausted {
+      problems.append("ended with \(cluster.finish?.rawValue ?? "nothing")")
+    }
+    return Report(seed: seed, problems: problems, fired: cluster.fired, events: cluster.events)
+  }
+
   @Test func nothingIsLostInAnySeed() async throws {
     let all = Array(Self.seeds) + Self.keptSeeds
-    let reports = try await withThrowingTaskGroup(of: (UInt64, [String], [String: Int], Int).self) { group in
+    let reports = try await withThrowingTaskGroup(of: [Report].self) { group in
       for lane in 0..<2 {
-        for seed in all.enumerated().filter({ $0.offset % 2 == lane }).map(\.element) {
-          group.addTask {
-            let cluster = try Self.simulate(seed)
-            var problems = try cluster.findings()
-            if let fatal = cluster.fatal { problems.append("fatal: \(fatal)") }
-            if cluster.finish != .budget && cluster.finish != .spaceExhausted {
-              problems.append("ended with \(cluster.finish?.rawValue ?? "nothing")")
-            }
-            return (seed, problems, cluster.fired, cluster.events)
-          }
-        }
+        let seeds = all.enumerated().filter { $0.offset % 2 == lane }.map(\.element)
+        group.addTask { try await OwnThread.run { try seeds.map(Self.report) } }
       }
-      return try await group.reduce(into: []) { $0.append($1) }
+      return try await group.reduce(into: []) { $0 += $1 }
     }
     var fired: [String: Int] = [:]
-    for (seed, problems, faults, _) in reports {
-      #expect(problems.isEmpty, "seed \(seed)")
-      fired.merge(faults) { $0 + $1 }
+    for report in reports {
+      #expect(report.problems.isEmpty, "seed \(report.seed)")
+      fired.merge(report.fired) { $0 + $1 }
     }
     let expected = [
       "dropped", "duplicated", "delayed", "lost in partition", "partition", "one-way partition", "swizzle-clog",
@@ -52,7 +60,7 @@ import Testing
       "disk full", "clock jump", "failure bug", "failure outOfMemory", "failure hardware", "failure preempted",
     ]
     for fault in expected { #expect(fired[fault, default: 0] > 0, "\(fault) never happened") }
-    print("simulated \(reports.count) clusters, \(reports.map(\.3).reduce(0, +)) events, faults \(fired)")
+    print("simulated \(reports.count) clusters, \(reports.map(\.events).reduce(0, +)) events, faults \(fired)")
   }
 
   @Test func aSeedIsAReproduction() throws {

@@ -144,6 +144,7 @@ final class SimulatedCluster {
 
   private func startCoordinator() {
     guard core == nil else { return }
+    planStoreFaults()
     epoch += 1
     let settings = CoordinatorSettings(
       build: "b", budget: budget, heartbeat: heartbeat, lease: .seconds(600), resend: .seconds(60), lookahead: 1,
