@@ -37,7 +37,9 @@ public enum ConnectionState: String, Sendable {
   case connected
 }
 
-/// The coordinator's end. Delivery is at most once, order is kept per peer; nothing blocks.
+/// The coordinator's end.
+///
+/// Delivery is at most once, order is kept per peer; nothing blocks.
 ///
 /// What the protocol needs beyond that (ids, acknowledgements, repetition) is the sessions' job.
 public protocol ServerTransport: AnyObject, Sendable {
@@ -51,7 +53,9 @@ public protocol ServerTransport: AnyObject, Sendable {
   func close()
 }
 
-/// A worker's end. Delivery is at most once, order is kept; connects again by itself; nothing blocks.
+/// A worker's end.
+///
+/// Delivery is at most once, order is kept; connects again by itself; nothing blocks.
 public protocol ClientTransport: AnyObject, Sendable {
   /// What arrives. To be read by one task; ends after `close`.
   var events: Inbox<ClientEvent> { get }

@@ -1,16 +1,28 @@
 /// Hard limits on what is read from the other side; checked while reading, before memory is taken.
 public struct WireLimits: Sendable, Equatable {
-  /// Largest JSON frame, in bytes. Default 256 KiB: a failure record with its log lines is about 20 KiB.
+  /// Largest JSON frame, in bytes.
+  ///
+  /// Default 256 KiB: a failure record with its log lines is about 20 KiB.
   public var frameBytes = 256 * 1024
-  /// Largest raw frame (artifact chunk), in bytes. Default 4 MiB.
+  /// Largest raw frame (artifact chunk), in bytes.
+  ///
+  /// Default 4 MiB.
   public var attachmentBytes = 4 * 1024 * 1024
-  /// Deepest nesting of arrays and objects. Default 12: a configuration sits at depth 4.
+  /// Deepest nesting of arrays and objects.
+  ///
+  /// Default 12: a configuration sits at depth 4.
   public var depth = 12
-  /// Longest string in UTF-8 bytes. Default 8 KiB.
+  /// Longest string in UTF-8 bytes.
+  ///
+  /// Default 8 KiB.
   public var stringBytes = 8 * 1024
-  /// Most elements of one array or fields of one object. Default 1,024.
+  /// Most elements of one array or fields of one object.
+  ///
+  /// Default 1,024.
   public var elements = 1024
-  /// Longest field name in UTF-8 bytes. Default 128.
+  /// Longest field name in UTF-8 bytes.
+  ///
+  /// Default 128.
   public var nameBytes = 128
 
   public init() {}

@@ -25,7 +25,9 @@ public struct PublicKey: Hashable, Sendable, CustomStringConvertible {
   public var description: String { text }
 }
 
-/// A CURVE key pair. The secret never appears in descriptions.
+/// A CURVE key pair.
+///
+/// The secret never appears in descriptions.
 public struct KeyPair: Sendable, CustomStringConvertible {
   public let publicKey: PublicKey
   /// The secret key in Z85.

@@ -59,7 +59,9 @@ final class SocketLoop<Command: Sendable>: Sendable {
     }
   }
 
-  /// Starts the thread. `makeService` runs on it; its error is thrown here.
+  /// Starts the thread.
+  ///
+  /// `makeService` runs on it; its error is thrown here.
   func start(
     name: String, interval: Int, _ makeService: @escaping @Sendable () throws -> any SocketService<Command>,
     onEnd: @escaping @Sendable () -> Void

@@ -51,7 +51,9 @@ final class ZeroMQContext: Sendable {
   }
 }
 
-/// One ZeroMQ socket. Not thread-safe: made, used and closed by its loop's thread only.
+/// One ZeroMQ socket.
+///
+/// Not thread-safe: made, used and closed by its loop's thread only.
 final class ZeroMQSocket {
   let pointer: UnsafeMutableRawPointer
   private let context: ZeroMQContext
@@ -112,7 +114,9 @@ final class ZeroMQSocket {
     var user: String?
   }
 
-  /// Takes one message without waiting; `nil` where there is none. Frames beyond `frameLimit` are counted, not kept.
+  /// Takes one message without waiting; `nil` where there is none.
+  ///
+  /// Frames beyond `frameLimit` are counted, not kept.
   func receive(frameLimit: Int, wantsUser: Bool = false) -> Received? {
     var received = Received(frames: [], user: nil)
     repeat {

@@ -31,7 +31,7 @@ struct FieldReader {
     WireError(.wrongType, "expected \(expected), found \(value.kind)", at: location(name))
   }
 
-  /// A string of 1...`max` bytes (0... with `allowEmpty`).
+  /// A string of at least one (with `allowEmpty` zero) and at most `max` bytes.
   mutating func string(_ name: String, max: Int, allowEmpty: Bool = false) throws(WireError) -> String {
     let value = try value(name)
     return try Self.string(value, max: max, allowEmpty: allowEmpty, at: location(name))

@@ -1,6 +1,8 @@
 import Study
 
-/// The protocol's version. A frame of another version is refused with both numbers.
+/// The protocol's version.
+///
+/// A frame of another version is refused with both numbers.
 public enum ProtocolVersion {
   /// The version this build speaks.
   public static let current: Int64 = 1
@@ -63,7 +65,7 @@ public struct Hello: Sendable, Equatable {
   public var build: String
   public var fingerprints: Fingerprints
   public var host: String
-  /// `cpu`, `cuda:0` …
+  /// The device, such as `cpu` or `cuda:0`.
   public var device: String
   public var pid: Int
   public var capabilities: Capabilities

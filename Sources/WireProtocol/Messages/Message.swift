@@ -1,6 +1,8 @@
 import Study
 
-/// One message of the protocol between a worker and the coordinator. The set is fixed; anything else is refused.
+/// One message of the protocol between a worker and the coordinator.
+///
+/// The set is fixed; anything else is refused.
 public enum Message: Sendable, Equatable {
   // From the worker.
   /// Who the worker is and what it holds; first message of every connection, again after silence.
@@ -83,7 +85,9 @@ public enum MessageType: String, Sendable, CaseIterable {
 /// The two sides of a connection.
 public enum Side: String, Sendable { case worker, coordinator }
 
-/// A message with its running number. Numbers rise within one session of the sender; acknowledgements refer to them.
+/// A message with its running number.
+///
+/// Numbers rise within one session of the sender; acknowledgements refer to them.
 public struct Envelope: Sendable, Equatable {
   /// Running number, from 1.
   public var id: Int64

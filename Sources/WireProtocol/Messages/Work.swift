@@ -37,7 +37,7 @@ public struct AttemptProgress: Sendable, Equatable {
   /// Steps done, of `total` (0 = not known).
   public var step: Int
   public var total: Int
-  /// What is being done: `prepare`, `train`, `evaluate` …
+  /// What is being done, such as `train`.
   public var phase: String
 
   public init(step: Int, total: Int, phase: String) {

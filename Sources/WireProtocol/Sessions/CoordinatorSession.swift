@@ -14,13 +14,21 @@ public struct CoordinatorSession: Sendable {
     public var session: String
     public var build: String
     public var fingerprints: Fingerprints
-    /// How often workers are to send heartbeats. Default 5 s.
+    /// How often workers are to send heartbeats.
+    ///
+    /// Default 5 s.
     public var heartbeat: Duration = .seconds(5)
-    /// How long a lease lasts without a sign of life. Default 60 s.
+    /// How long a lease lasts without a sign of life.
+    ///
+    /// Default 60 s.
     public var lease: Duration = .seconds(60)
-    /// After how long an assignment that was not accepted is sent again. Default 2 s.
+    /// After how long an assignment that was not accepted is sent again.
+    ///
+    /// Default 2 s.
     public var resend: Duration = .seconds(2)
-    /// After how many malformed frames the connection is no longer listened to. Default 16.
+    /// After how many malformed frames the connection is no longer listened to.
+    ///
+    /// Default 16.
     public var violationLimit = 16
 
     public init(

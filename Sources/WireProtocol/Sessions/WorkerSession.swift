@@ -4,21 +4,35 @@ import Study
 ///
 /// Feed it events with the time of a monotonic clock and carry out the actions it returns, in order.
 public struct WorkerSession: Sendable {
-  /// Timing. Values that the welcome brings (heartbeat, lease) replace the ones here.
+  /// Timing.
+  ///
+  /// Values that the welcome brings (heartbeat, lease) replace the ones here.
   public struct Settings: Sendable {
-    /// First pause before a hello that was not answered is sent again. Default 1 s; doubles up to `helloMaximum`.
+    /// First pause before a hello that was not answered is sent again.
+    ///
+    /// Default 1 s; doubles up to `helloMaximum`.
     public var helloInterval: Duration = .seconds(1)
     public var helloMaximum: Duration = .seconds(15)
-    /// After how many unanswered hellos the connection is made anew. Default 4.
+    /// After how many unanswered hellos the connection is made anew.
+    ///
+    /// Default 4.
     public var hellosPerConnection = 4
-    /// First pause before an unacknowledged outcome is sent again. Default 2 s; doubles up to `submissionMaximum`.
+    /// First pause before an unacknowledged outcome is sent again.
+    ///
+    /// Default 2 s; doubles up to `submissionMaximum`.
     public var submissionInterval: Duration = .seconds(2)
     public var submissionMaximum: Duration = .seconds(30)
-    /// Heartbeat interval until the first welcome. Default 5 s.
+    /// Heartbeat interval until the first welcome.
+    ///
+    /// Default 5 s.
     public var heartbeat: Duration = .seconds(5)
-    /// After how many heartbeats without any word from the coordinator the worker says hello again. Default 3.
+    /// After how many heartbeats without any word from the coordinator the worker says hello again.
+    ///
+    /// Default 3.
     public var silentHeartbeats = 3
-    /// Seed of the jitter of the pauses (each is lengthened by 0...25 %). Give every process its own.
+    /// Seed of the jitter of the pauses (each is lengthened by 0...25 %).
+    ///
+    /// Give every process its own.
     public var jitterSeed: UInt64 = 0
 
     public init() {}
@@ -133,7 +147,9 @@ public struct WorkerSession: Sendable {
   var drainReason = ""
   var stopReason: String?
   var leaveBy: Duration?
-  /// Attempts that are over: an assignment of one of them is a late copy. The last 256.
+  /// Attempts that are over: an assignment of one of them is a late copy.
+  ///
+  /// The last 256.
   var finished: [AttemptToken] = []
   /// An attempt of another study that the trainer may still execute; what comes of it is dropped.
   var orphan: AttemptToken?
@@ -167,7 +183,9 @@ public struct WorkerSession: Sendable {
     }
   }
 
-  /// Handles one event and returns what to do, in order. Begin with `clock`: it says hello.
+  /// Handles one event and returns what to do, in order.
+  ///
+  /// Begin with `clock`: it says hello.
   public mutating func handle(_ event: Event, now: Duration) -> [Action] {
     guard state != .left else { return [] }
     switch event {

@@ -113,7 +113,9 @@ public struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertib
   public var description: String { nextStep.map { "\(message); \($0)" } ?? message }
 }
 
-/// An evaluation's line to its worker: progress out, cancellation in. Every call is a sign of life for the watchdog.
+/// An evaluation's line to its worker: progress out, cancellation in.
+///
+/// Every call is a sign of life for the watchdog.
 public final class EvaluationMonitor: Sendable {
   private let cancelled = Atomic(false)
   private let onProgress: @Sendable (AttemptProgress) -> Void

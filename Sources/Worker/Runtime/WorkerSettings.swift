@@ -34,21 +34,31 @@ public struct WorkerSettings: Sendable {
   public var stateFolder: URL
   /// Where the coordinator is, for messages.
   public var endpoint: String
-  /// Without progress for so long a trial counts as hung and its trainer is killed. Default 10 min: one step of the
-  /// largest model takes seconds, but the first may compile kernels.
+  /// Without progress for so long a trial counts as hung and its trainer is killed.
+  ///
+  /// Default 10 min: one step of the largest model takes seconds, but the first may compile kernels.
   public var hangTimeout: Duration = .seconds(600)
-  /// The same while base and data are being loaded. Default 30 min.
+  /// The same while base and data are being loaded.
+  ///
+  /// Default 30 min.
   public var prepareTimeout: Duration = .seconds(1800)
-  /// How long a trainer may take to end a cancelled trial before it is killed. Default 20 s, below the 30 s that
-  /// schedulers such as Slurm leave between SIGTERM and SIGKILL.
+  /// How long a trainer may take to end a cancelled trial before it is killed.
+  ///
+  /// Default 20 s, below the 30 s that schedulers such as Slurm leave between SIGTERM and SIGKILL.
   public var cancelGrace: Duration = .seconds(20)
-  /// After an out-of-memory failure the trainer is replaced when it holds more than its baseline plus this. 64 MB.
+  /// After an out-of-memory failure the trainer is replaced when it holds more than its baseline plus this.
+  ///
+  /// 64 MB.
   public var memorySlack = 64 << 20
-  /// After so many starts in a row that never got ready, the worker gives up. Default 5.
+  /// After so many starts in a row that never got ready, the worker gives up.
+  ///
+  /// Default 5.
   public var prepareAttempts = 5
   /// Timing of the session.
   public var session = WorkerSession.Settings()
-  /// Whether SIGTERM, SIGINT and SIGUSR1 are handled. Default true; off when several workers share a process.
+  /// Whether SIGTERM, SIGINT and SIGUSR1 are handled.
+  ///
+  /// Default true; off when several workers share a process.
   public var handlesSignals = true
 
   public init(hello: Hello, trainer: TrainerLaunch, stateFolder: URL, endpoint: String) {
