@@ -48,6 +48,7 @@ let package = Package(
       name: "Worker",
       dependencies: [
         "WireProtocol", "Transport", "Personalization", .product(name: "Logging", package: "swift-log"),
+        .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
     .executableTarget(

@@ -96,7 +96,7 @@ struct StudyReading: Sendable {
 
 /// A read-only view of a study that another process may be running: never waits for it, never hurts it.
 public final class StudyObserver: StudyReader {
-  private let reading: StudyReading
+  let reading: StudyReading
 
   /// Opens the database of `folder` for reading.
   ///

@@ -10,7 +10,7 @@ struct BadInputTests {
     study: {seed: 1, budget: 4}
     space: {layers: 32}
     sampler: {initial: 2}
-    evaluator: {name: analytic, problem: milp34}
+    evaluator: {name: analytic, problem: sparse34}
     """
 
   private let folder: TemporaryFolder

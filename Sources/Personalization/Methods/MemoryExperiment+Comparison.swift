@@ -4,8 +4,9 @@ import LanguageModel
 extension MemoryExperiment {
   /// The paper's Table 6 in small, on the test part: base, instruction tuning alone, memory alone, both.
   ///
-  /// Memory is trained for `training.finalEpochs`; instruction tuning alone trains the LoRAs of θ on the samples of the
-  /// training part for `instructionTuning.epochs`, and never sees a history.
+  /// Memory is trained for `training.finalEpochs`. Instruction tuning alone trains the LoRAs of θ on the samples of the
+  /// training part and never sees a history: with stage 2's settings where stage 2 trains the memory, else with the
+  /// memory's own rate and epochs (a fresh adapter's settings are too gentle for it to be a fair rival).
   public func comparison(
     _ configuration: MemoryConfiguration, seed: UInt64, progress: @escaping (TrialProgress) -> Void = { _ in },
     isCancelled: @escaping () -> Bool = { false }
@@ -21,16 +22,18 @@ extension MemoryExperiment {
     let memoryOptions = trainingOptions(seed: seed, epochs: recipe.training.finalEpochs ?? recipe.training.epochs)
     let stage2 = instructionOptions(seed: seed)
     let hasStage2 = recipe.instructionTuning.mode != .none
+    let alone = recipe.instructionTuning.mode == .sameMemory ? stage2 : memoryOptions
     if !configuration.isNull {
       monitor.plan(
         memoryOptions.steps(examples: memoryExamples.count)
-          + stage2.steps(examples: instructionExamples.count) * (hasStage2 ? 2 : 1))
+          + alone.steps(examples: instructionExamples.count)
+          + (hasStage2 ? stage2.steps(examples: instructionExamples.count) : 0))
     }
     try add("base", [], &monitor)
     var export: ((URL) throws -> Void)?
     if !configuration.isNull {
       let tuned = try model.makeAdapter(plan(configuration), seed: seed)
-      _ = try train(tuned, instructionExamples, stage2, phase: .instructionTuning, &monitor)
+      _ = try train(tuned, instructionExamples, alone, phase: .instructionTuning, &monitor)
       try add("instructionTuning", [tuned], &monitor)
       let memory = try model.makeAdapter(plan(configuration), seed: seed)
       _ = try train(memory, memoryExamples, memoryOptions, phase: .memory, &monitor)

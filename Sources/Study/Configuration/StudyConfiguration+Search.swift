@@ -95,6 +95,9 @@ extension StudyConfiguration {
     return objectives
   }
 
+  private enum OutcomeTransformName: String, CaseIterable { case standardize, copula }
+  private enum LengthscalePriorName: String, CaseIterable { case saas, logNormal }
+
   static func readSampler(
     _ root: ConfigurationSection, objectives: [Objective], minimumInitial: Int = 1
   ) throws -> SamplerSettings {
@@ -105,14 +108,26 @@ extension StudyConfiguration {
     if let initial = try section.integer("initial", in: minimumInitial...1_000_000) { settings.initial = initial }
     if let design = try section.choice("design", SamplerSettings.InitialDesign.self) { settings.initialDesign = design }
     settings.reference = try readReference(section, objectives: objectives)
-    if let transform = try section.choice("outcomeTransform", SamplerSettings.OutcomeTransform.self) {
-      settings.outcomeTransform = transform
+    switch try section.choice("outcomeTransform", OutcomeTransformName.self) {
+    case .standardize: settings.surrogate.outcome = .standardize
+    case .copula: settings.surrogate.outcome = .normalCopula
+    case nil: break
     }
-    if let prior = try section.choice("lengthscalePrior", SamplerSettings.LengthscalePrior.self) {
-      settings.lengthscalePrior = prior
+    switch try section.choice("lengthscalePrior", LengthscalePriorName.self) {
+    case .saas: settings.surrogate.lengthscalePrior = .sparseAxisAligned
+    case .logNormal: settings.surrogate.lengthscalePrior = .logNormal
+    case nil: break
+    }
+    if let name = try section.string("schedule") {
+      let names = SamplingSchedule.presets.map(\.name)
+      guard let schedule = SamplingSchedule.named(name) else {
+        let hint = NearestName.of(name, among: names).map { "Did you mean '\($0)'?" }
+        throw section.error(
+          "schedule", "'\(name)' is not one of \(names.joined(separator: ", "))", hint ?? "Choose one of them")
+      }
+      settings.surrogate.schedule = schedule
     }
     if let use = try section.boolean("useStandardErrors") { settings.useStandardErrors = use }
-    if let schedule = try section.choice("schedule", SamplerSettings.Schedule.self) { settings.schedule = schedule }
     if let evaluations = try section.integer("evaluations", in: 10...1_000_000) { settings.evaluations = evaluations }
     if let starts = try section.integer("starts", in: 1...10_000) { settings.starts = starts }
     if let feasibility = try section.boolean("feasibility") { settings.feasibility = feasibility }
@@ -151,7 +166,7 @@ extension StudyConfiguration {
     let problem = try section.string("problem")
     let command = try section.strings("command")
     if kind == .analytic, problem == nil {
-      throw section.error("problem", "the analytic evaluator needs a problem", "Write problem: milp34")
+      throw section.error("problem", "the analytic evaluator needs a problem", "Write problem: sparse34")
     }
     if kind == .command, command?.first?.isEmpty ?? true {
       throw section.error("command", "the command evaluator needs a program", "Write command: [python3, train.py]")

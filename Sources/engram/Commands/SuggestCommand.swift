@@ -21,7 +21,8 @@ struct ProblemOptions: ParsableArguments {
     for part in reference.split(separator: ",") {
       let pair = part.split(separator: "=", maxSplits: 1)
       guard pair.count == 2, let value = Double(pair[1]), value.isFinite else {
-        throw CommandError(.usage, "--reference \(reference): write name=value for every objective, separated by commas")
+        throw CommandError(
+          .usage, "--reference \(reference): write name=value for every objective, separated by commas")
       }
       point[String(pair[0])] = value
     }
@@ -46,7 +47,8 @@ struct SuggestCommand: ParsableCommand {
   @OptionGroup var options: ProblemOptions
   @Option(help: "How many configurations.") var count = 1
   @Option(help: "Seed.") var seed: UInt64 = 0
-  @Option(help: "Finished observations before the model takes over (default: sampler.initial of the space file, else 0).")
+  @Option(
+    help: "Finished observations before the model takes over (default: sampler.initial of the space file, else 0).")
   var initial: Int?
   @Option(help: "File of configurations; prints the posterior there.") var posterior: String?
   @Option(help: "Threads; never changes the result.") var threads = ProcessInfo.processInfo.activeProcessorCount

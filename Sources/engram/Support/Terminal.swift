@@ -38,8 +38,8 @@ enum Terminal {
 }
 
 /// Durations as people read them.
-enum Duration {
-  static func text(_ seconds: Double) -> String {
+enum TimeText {
+  static func of(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0 else { return "?" }
     let total = Int(seconds.rounded())
     if total < 60 { return "\(total) s" }

@@ -1,0 +1,22 @@
+import LanguageModel
+
+extension MemoryExperiment {
+  /// Greedy replies to questions of users, in the words of the recipe's templates.
+  ///
+  /// - Parameter questions: who is asked what; the user need not be in the dataset.
+  /// - Returns: one reply per question.
+  public func replies(
+    to questions: [(user: String, query: String, context: String?)], adapters: [Adapter]
+  ) throws -> [String] {
+    let prompts = questions.enumerated().map { index, question in
+      let sample = Sample(
+        id: "question \(index)", user: question.user, query: question.query, context: question.context, response: "")
+      return builder.prompt(sample, reserving: recipe.evaluation.maxNewTokens).map(Int.init)
+    }
+    let options = GenerationOptions(
+      maximumNewTokens: recipe.evaluation.maxNewTokens, stopIDs: Set(builder.tokenizer.specialIDs.eos.map(Int.init)))
+    return try model.generate(prompts, options: options, adapters: adapters).map {
+      try builder.reply($0.ids.map(Int32.init))
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import BayesianOptimization
+import Foundation
+import LanguageModel
+import Personalization
+import Study
+
+/// Trains memory on the study's base and measures it: the evaluator that Engram exists for.
+///
+/// Base and data are loaded once and stay; a trial swaps its LoRA blocks.
+public final class MemoryEvaluator: TrialEvaluator {
+  private let configuration: StudyConfiguration
+  private let file: URL
+  private let backend: () throws -> any Backend
+  private let keepsAdapters: Bool
+  private var experiment: MemoryExperiment?
+
+  /// - Parameters:
+  ///   - configuration: the study's file as read by this worker.
+  ///   - file: where it was read from; paths in it are relative to its folder.
+  ///   - backend: made once, in the trainer's process.
+  public init(configuration: StudyConfiguration, file: URL, backend: @escaping () throws -> any Backend) {
+    self.configuration = configuration
+    self.file = file
+    self.backend = backend
+    keepsAdapters = configuration.artifacts.keep != .none
+  }
+
+  public func prepare(_ monitor: EvaluationMonitor) throws {
+    do {
+      let resources = try StudyResources.prepare(
+        configuration, file: file, threads: 1,
+        step: { step in
+          if case .progress(let fraction, _) = step {
+            monitor.progress(step: Int(fraction * 1000), total: 1000, phase: "pretraining")
+          }
+        }, isCancelled: { monitor.isCancelled })
+      experiment = try resources.experiment(
+        injectTestUserHistory: configuration.data.injectTestUserHistory, backend: try backend())
+    } catch let error as DatasetError {
+      throw EvaluationError.unavailable(error.description)
+    } catch let error as ModelFileError {
+      throw EvaluationError.unavailable(error.description)
+    } catch let error as AdapterError {
+      throw EvaluationError.unavailable(error.description, nextStep: "correct memory.targets in the study's file")
+    }
+  }
+
+  public func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
+    guard let experiment else { throw EvaluationError.unavailable("the evaluator was not prepared") }
+    do {
+      let outcome = try experiment.evaluate(
+        Self.memory(request.configuration, layers: experiment.layerCount), seed: request.seed,
+        checkpoint: request.scratch.appendingPathComponent("state"),
+        progress: { Self.tell(monitor, $0) }, isCancelled: { monitor.isCancelled })
+      return try result(outcome, scratch: request.scratch)
+    } catch is TrialCancelled {
+      throw EvaluationError.cancelled()
+    } catch let error as TrainingError where error.code == .diverged {
+      throw EvaluationError.diverged(error.message)
+    } catch let error as BackendError where error.code == .outOfMemory {
+      throw EvaluationError.outOfMemory(error.message)
+    }
+  }
+
+  /// θ in the notation of the trainer: one switch per layer.
+  public static func memory(_ configuration: Configuration, layers: Int) -> MemoryConfiguration {
+    guard !configuration.isNull, let active = configuration.layers else { return .null(layers: layers) }
+    return MemoryConfiguration(
+      layers: (0..<layers).map { active.contains($0) ? 1 : 0 }, count: configuration.count ?? 0,
+      rank: configuration.rank ?? 1)
+  }
+
+  private static func tell(_ monitor: EvaluationMonitor, _ progress: TrialProgress) {
+    monitor.progress(step: Int(progress.fraction * 1000), total: 1000, phase: progress.phase.rawValue)
+    let values = progress.values.filter { $0.value.isFinite }
+    if !values.isEmpty { monitor.report(step: progress.step, values: values) }
+  }
+
+  private func result(_ outcome: TrialOutcome, scratch: URL) throws -> EvaluationResult {
+    let all = outcome.objectives
+    let names = Set(configuration.objectives.map(\.name))
+    if let missing = names.first(where: { all[$0] == nil }) {
+      throw EvaluationError.unavailable(
+        "the objective '\(missing)' is not measured",
+        nextStep: "choose among \(all.keys.sorted().joined(separator: ", "))")
+    }
+    var artifacts: [String: URL] = [:]
+    if keepsAdapters, let export = outcome.exportAdapter {
+      let folder = scratch.appendingPathComponent("adapter")
+      try? FileManager.default.removeItem(at: folder)
+      try export(folder)
+      for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+        artifacts[name] = folder.appendingPathComponent(name)
+      }
+    }
+    var metrics = all.filter { !names.contains($0.key) }
+    metrics["seconds"] = outcome.seconds
+    metrics["steps"] = Double(outcome.steps)
+    if let loss = outcome.finalTrainingLoss { metrics["finalTrainingLoss"] = loss }
+    return EvaluationResult(
+      objectives: all.filter { names.contains($0.key) },
+      standardErrors: outcome.measurement.standardErrors.filter { names.contains($0.key) }, metrics: metrics,
+      artifacts: artifacts)
+  }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Coordinator
+import Foundation
+import Logging
+import Report
+import Study
+import StudyDatabase
+import Transport
+
+struct CoordinatorCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "coordinator", abstract: "Own a study: propose, hand out trials, keep results. Workers connect to it.",
+    discussion: """
+      Without --bind it listens on a socket file of this user (the address is printed). Every TCP bind needs CURVE keys: \
+      engram keys generate server, then engram keys authorize for each worker. Stop it with Ctrl-C; the same command goes \
+      on where it ended.
+      """)
+
+  @Argument(help: "The study's file.") var study: String
+  @Option(help: "tcp://HOST:PORT or ipc://PATH (default: a socket file of this user).") var bind: String?
+  @Option(help: "Folder of keys (default: ~/.config/engram/keys); needed for TCP.") var keys: String?
+  @Option(help: "Threads of the search (default: all cores).") var threads: Int?
+  @OptionGroup var runs: RunsOptions
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+  }
+
+  func run() async throws {
+    let progress = ProgressLine()
+    let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
+      SearchDisplay.show(step, on: progress)
+    }
+    let folder = StudyFolder(
+      runs.folder.appendingPathComponent(prepared.configuration.name, isDirectory: true))
+    if let warning = folder.warning { Terminal.printError("warning: \(warning)") }
+    let endpoint = try bind.map { try Endpoint($0) } ?? Endpoint.local(studyFolder: folder.url)
+    let security = try security(for: endpoint)
+    let store = try prepared.openStore(folder)
+    let transport = try ZeroMQServer(bind: endpoint, security: security)
+    let logger = StudyLogHandler.logger(level: .info) { Terminal.printError($0) }
+    let server = try StudyServer(
+      prepared, store: store, transport: transport, ownsWorkers: false,
+      threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, logger: logger)
+    Terminal.printError("listening on \(endpoint); workers: engram worker \(study) --connect \(endpoint)")
+    let signals = Signals { Task { await server.runner.stop() } }
+    let display = SearchDisplay(server, progress: progress)
+    display.announce()
+    async let shown: Void = display.follow()
+    let summary = try await server.runner.run()
+    _ = await shown
+    transport.close()
+    let result = StudySummary(try server.store.load())
+    let plots = try StudyPlots.write(result, to: folder.url.appendingPathComponent("plots", isDirectory: true))
+    Terminal.print(result.frontTable().text)
+    for plot in plots { Terminal.print(plot.path) }
+    if signals.isRaised {
+      Terminal.printError("stopped; the same command goes on with \(summary.finished) of \(summary.budget) trials done")
+      throw ExitCode(ExitStatus.interrupted.rawValue)
+    }
+  }
+
+  private func security(for endpoint: Endpoint) throws -> ZeroMQServer.Security {
+    guard case .tcp = endpoint else { return .none }
+    let store = KeyStore(folder: keys.map { URL(fileURLWithPath: $0, isDirectory: true) })
+    return .curve(try store.pair(name: "server"), authorizedFolder: store.authorizedFolder)
+  }
+}

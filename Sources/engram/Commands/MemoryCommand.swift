@@ -1,0 +1,162 @@
+import ArgumentParser
+import BayesianOptimization
+import Foundation
+import LanguageModel
+import Personalization
+import Report
+import Study
+import StudyDatabase
+import Worker
+
+struct MemoryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "memory", abstract: "One configuration: train it, measure it, talk to it, export it.",
+    subcommands: [TrainCommand.self, EvaluateCommand.self, GenerateCommand.self, ExportCommand.self])
+
+  /// A study's file and a configuration.
+  struct Setup: ParsableArguments {
+    @Argument(help: "The study's file: base, data, training.") var study: String
+    @Option(help: "Threads (default: all cores).") var threads: Int?
+
+    func experiment(_ progress: ProgressLine, _ signals: Signals) throws -> (MemoryExperiment, PreparedStudy) {
+      let prepared = try PreparedStudy.prepare(
+        path: study, threads: threads, step: { SearchDisplay.show($0, on: progress) },
+        isCancelled: { signals.isRaised })
+      guard let resources = prepared.resources else {
+        throw CommandError(.usage, "\(study): this needs the memory evaluator (evaluator.name: memory)")
+      }
+      let experiment = try resources.experiment(
+        injectTestUserHistory: prepared.configuration.data.injectTestUserHistory,
+        backend: try Devices.backend("cpu", precision: prepared.configuration.base.precision, threads: threads))
+      return (experiment, prepared)
+    }
+  }
+
+  static func parse(_ text: String, space: SearchSpace) throws -> Configuration {
+    do {
+      let configuration = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8))
+      if !configuration.isNull { try space.validate(configuration) }
+      return configuration
+    } catch let error as SearchSpaceError {
+      throw CommandError(.usage, "--configuration: \(error.message)")
+    } catch let error as DecodingError {
+      throw CommandError(
+        .usage, "--configuration: \(JSONLines.describe(error)). Write {\"layers\":[0,1],\"count\":2,\"rank\":8}")
+    }
+  }
+
+  struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "train",
+      abstract: "Stage 1 with one configuration; measures it on validation and writes the adapter.")
+    @OptionGroup var setup: Setup
+    @Option(help: "θ, as {\"layers\":[0,1],\"count\":2,\"rank\":8}.") var configuration: String
+    @Option(help: "Seed of the LoRA's initial values and the order.") var seed: UInt64 = 1
+    @Option(help: "Directory for the PEFT adapter; must not exist.") var output: String?
+
+    struct Output: Encodable {
+      var objectives: [String: Double]
+      var standardErrors: [String: Double]
+      var trainableParameters: Int
+      var seconds: Double
+      var steps: Int
+    }
+
+    func run() throws {
+      if let output, FileManager.default.fileExists(atPath: output) {
+        throw CommandError(.conflict, "\(output) exists already. Choose another directory")
+      }
+      let progress = ProgressLine()
+      let signals = Signals {}
+      let (experiment, prepared) = try setup.experiment(progress, signals)
+      let theta = try MemoryCommand.parse(configuration, space: prepared.space)
+      do {
+        let outcome = try experiment.evaluate(
+          MemoryEvaluator.memory(theta, layers: experiment.layerCount), seed: seed,
+          progress: { state in
+            progress.update(
+              done: state.fraction, total: 1,
+              text: "\(state.phase.rawValue), step \(state.step) of \(state.steps)"
+                + (state.values["trainingLoss"].map { String(format: ", loss %.4f", $0) } ?? ""))
+          }, isCancelled: { signals.isRaised })
+        progress.finish()
+        if let output, let export = outcome.exportAdapter {
+          try export(URL(fileURLWithPath: output, isDirectory: true))
+        }
+        Terminal.print(
+          try JSON.line(
+            Output(
+              objectives: outcome.objectives, standardErrors: outcome.measurement.standardErrors,
+              trainableParameters: outcome.trainableParameters, seconds: outcome.seconds, steps: outcome.steps)))
+      } catch is TrialCancelled {
+        throw ExitCode(ExitStatus.interrupted.rawValue)
+      }
+    }
+  }
+
+  struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "evaluate",
+      abstract:
+        "One configuration on the test split, beside the base and instruction tuning alone (the paper's Table 6).")
+    @OptionGroup var setup: Setup
+    @Option(help: "θ, as {\"layers\":[0,1],\"count\":2,\"rank\":8}.") var configuration: String
+    @Option(help: "Seed of the LoRA's initial values and the order.") var seed: UInt64 = 1
+    @OptionGroup var options: FormatOptions
+
+    func run() throws {
+      let progress = ProgressLine()
+      let signals = Signals {}
+      let (experiment, prepared) = try setup.experiment(progress, signals)
+      let theta = try MemoryCommand.parse(configuration, space: prepared.space)
+      do {
+        let outcome = try experiment.comparison(
+          MemoryEvaluator.memory(theta, layers: experiment.layerCount), seed: seed,
+          progress: {
+            progress.update(
+              done: $0.fraction, total: 1, text: "\($0.phase.rawValue), \(Int($0.fraction * 100)) %")
+          }, isCancelled: { signals.isRaised })
+        progress.finish()
+        if options.format == .json { return Terminal.print(try JSON.pretty(outcome.comparison)) }
+        ComparisonTable.table(outcome.comparison).print(as: options.format)
+        if options.format == .table { Terminal.print("\n" + ComparisonTable.replies(outcome.comparison)) }
+      } catch is TrialCancelled {
+        throw ExitCode(ExitStatus.interrupted.rawValue)
+      }
+    }
+  }
+
+  struct GenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "generate", abstract: "Ask users of a study through its adapter.",
+      discussion: "Standard input: one JSON object {\"user\":…,\"query\":…} per line; prints {\"reply\":…} per line.")
+    @OptionGroup var setup: Setup
+    @Option(help: "PEFT adapter directory (default: the study's own, runs/NAME/adapter).") var adapter: String?
+    @Argument(help: "File with the questions; - is standard input.") var questions: String = "-"
+    @OptionGroup var runs: RunsOptions
+
+    struct Question: Decodable {
+      var user: String
+      var query: String
+      var context: String?
+    }
+    struct Reply: Encodable { var reply: String }
+
+    func run() throws {
+      let progress = ProgressLine()
+      let signals = Signals {}
+      let asked = try JSONLines.read(Question.self, from: questions)
+      let (experiment, prepared) = try setup.experiment(progress, signals)
+      let folder = URL(
+        fileURLWithPath: adapter
+          ?? runs.folder.appendingPathComponent("\(prepared.configuration.name)/adapter").path, isDirectory: true)
+      let files = try PEFTAdapter(directory: folder, for: experiment.model.configuration)
+      let memory = try experiment.model.makeAdapter(files)
+      for reply in try experiment.replies(
+        to: asked.map { (user: $0.user, query: $0.query, context: $0.context) }, adapters: [memory])
+      {
+        Terminal.print(try JSON.line(Reply(reply: reply)))
+      }
+    }
+  }
+}

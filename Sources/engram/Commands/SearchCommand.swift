@@ -1,0 +1,109 @@
+import ArgumentParser
+import Coordinator
+import Foundation
+import Logging
+import Report
+import Study
+import StudyDatabase
+import Transport
+import Worker
+
+struct SearchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "search", abstract: "The main job on one machine: coordinator and workers, until the budget is spent.",
+    discussion: """
+      Continues an existing study by itself: completed trials are kept, interrupted ones run again. Interrupt it with \
+      Ctrl-C, or kill it; the same command goes on. At the end: the Pareto front, the chosen memory beside the base and \
+      instruction tuning alone, plots, and the adapter as a PEFT directory.
+      """)
+
+  @Argument(help: "The study's file, for example configs/quickstart.yaml.") var study: String
+  @Option(help: "Worker processes on this machine.") var workers = 1
+  @Option(help: "cpu.") var device: String = "cpu"
+  @Flag(help: "Start over: the study that is there is moved to runs/.deleted (asks first on a terminal).")
+  var fresh = false
+  @Flag(help: "With --fresh: do not ask.") var yes = false
+  @Flag(help: "Print what would be done: sizes, memory, disk; nothing is made or run.") var dryRun = false
+  @Option(help: "How the winner is chosen from the front: quality, loss or knee.") var choose: String = "quality"
+  @OptionGroup var runs: RunsOptions
+
+  func validate() throws {
+    guard workers >= 1 else {
+      throw ValidationError("--workers \(workers): a search needs at least 1 worker. Use one per GPU, or 2 on 2 cores")
+    }
+    guard StudySummary.Choice(rawValue: choose) != nil else {
+      throw ValidationError("--choose \(choose): choose quality, loss or knee")
+    }
+  }
+
+  func run() async throws {
+    if dryRun { return try DryRun.print(study: study, runs: runs) }
+    let progress = ProgressLine()
+    let stopping = StopFlag()
+    let signals = Signals { stopping.raise() }
+    let configuration = try StudyConfiguration(contentsOf: URL(fileURLWithPath: study))
+    let folder = StudyFolder(runs.folder.appendingPathComponent(configuration.name, isDirectory: true))
+    if fresh, folder.exists {
+      try StudyRemoval.moveAside(
+        folder, runs: runs.folder, isConfirmed: yes,
+        why: "Start '\(configuration.name)' over? The old study is kept aside.")
+    }
+    if let warning = folder.warning { progress.log("warning: \(warning)") }
+    let prepared: PreparedStudy
+    do {
+      prepared = try PreparedStudy.prepare(
+        path: study, step: { SearchDisplay.show($0, on: progress) }, isCancelled: { signals.isRaised })
+    } catch is TrialCancelledError {
+      throw ExitCode(ExitStatus.interrupted.rawValue)
+    }
+    let finished = try await search(prepared, folder, progress, stopping)
+    guard !signals.isRaised else {
+      progress.log("interrupted; the same command goes on")
+      throw ExitCode(ExitStatus.interrupted.rawValue)
+    }
+    try SearchConclusion(prepared, folder: folder, studyPath: study, choice: choose, progress: progress)
+      .present(isCancelled: { signals.isRaised }, reason: finished)
+  }
+
+  /// Runs coordinator and workers until the study has ended or a signal comes; returns why it ended.
+  private func search(
+    _ prepared: PreparedStudy, _ folder: StudyFolder, _ progress: ProgressLine, _ stopping: StopFlag
+  ) async throws -> StopReason? {
+    let endpoint = try Endpoint.local(studyFolder: folder.url)
+    let store = try prepared.openStore(folder)
+    let transport = try ZeroMQServer(bind: endpoint)
+    let logger = StudyLogHandler.logger { progress.log($0) }
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let server = try StudyServer(
+      prepared, store: store, transport: transport, ownsWorkers: true, threads: 1, logger: logger)
+    let display = SearchDisplay(server, progress: progress)
+    display.announce()
+    let state = await server.runner.state
+    if let reason = state.header.stopReason, reason == .budget, state.openCount == 0 {
+      progress.log("nothing left to do: the budget of \(state.header.budget) trials is spent")
+    }
+    let launch = LocalWorkers.Launch(
+      study: prepared.file, endpoint: "\(endpoint)", folder: folder.url, threads: max(1, cores / workers),
+      device: device)
+    let processes = LocalWorkers(
+      launch, count: workers, note: { progress.log($0) }, onFailure: { Task { await server.runner.stop() } })
+    stopping.onRaise { Task { await server.runner.stop() } }
+    if state.header.stopReason == nil || state.finishedCount < state.header.budget { try processes.start() }
+    async let shown: Void = display.follow()
+    let summary: StudyRunner.Summary
+    do {
+      summary = try await server.runner.run()
+    } catch {
+      await processes.stop()
+      throw error
+    }
+    await processes.stop()
+    _ = await shown
+    transport.close()
+    try server.store.close()
+    if let failure = processes.failure {
+      throw CommandError(.unexpected, "no worker can work: \(failure)")
+    }
+    return summary.stopReason
+  }
+}

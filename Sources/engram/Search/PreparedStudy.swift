@@ -1,0 +1,129 @@
+import BayesianOptimization
+import Coordinator
+import Foundation
+import LanguageModel
+import Personalization
+import Study
+import StudyDatabase
+import Transport
+import WireProtocol
+import Worker
+
+/// A study's file, read and checked against its base and data: everything that coordinator and workers start from.
+struct PreparedStudy {
+  var configuration: StudyConfiguration
+  var file: URL
+  var space: SearchSpace
+  var objectives: [Objective]
+  /// Base and data; nil where the evaluator needs none.
+  var resources: StudyResources?
+  var fingerprints: [String: String]
+
+  /// Reads the file and prepares what it names.
+  static func prepare(
+    path: String, threads: Int? = nil, step: @escaping (StudyResources.Step) -> Void,
+    isCancelled: @escaping () -> Bool = { false }
+  ) throws -> PreparedStudy {
+    let file = URL(fileURLWithPath: path)
+    let configuration = try StudyConfiguration(contentsOf: file)
+    let settings = configuration.settingsFingerprint
+    switch configuration.evaluator.kind {
+    case .memory:
+      let resources = try StudyResources.prepare(
+        configuration, file: file, threads: threads, step: step, isCancelled: isCancelled)
+      // An empty validation part would only be noticed by the first trial.
+      let split = try resources.dataset.split(resources.split)
+      for (name, part) in [("train", split.train), ("validation", split.validation), ("test", split.test)]
+      where part.isEmpty {
+        throw CommandError(
+          .usage,
+          "\(path): the \(name) part of the data is empty. Add samples, or choose another data.split "
+            + "(withinUser needs at least three samples of a user)")
+      }
+      return PreparedStudy(
+        configuration: configuration, file: file,
+        space: try configuration.makeSpace(base: resources.shape, file: path), objectives: configuration.objectives,
+        resources: resources, fingerprints: resources.fingerprints.merging(["settings": settings]) { $1 })
+    case .analytic:
+      let problem = try analyticProblem(configuration)
+      return PreparedStudy(
+        configuration: configuration, file: file, space: problem.space, objectives: problem.objectives,
+        resources: nil, fingerprints: ["base": problem.name, "data": problem.name, "settings": settings])
+    case .command:
+      return PreparedStudy(
+        configuration: configuration, file: file, space: try configuration.makeSpace(base: nil, file: path),
+        objectives: configuration.objectives, resources: nil,
+        fingerprints: ["base": "command", "data": "command", "settings": settings])
+    }
+  }
+
+  static func analyticProblem(_ configuration: StudyConfiguration) throws -> AnalyticProblem {
+    let name = configuration.evaluator.problem ?? ""
+    if let problem = AnalyticProblem.named(name) { return problem }
+    let hint = NearestName.of(name, among: AnalyticProblem.names).map { "Did you mean '\($0)'?" }
+    throw CommandError(
+      .usage,
+      "evaluator.problem: there is no problem '\(name)'. "
+        + (hint ?? "There are: \(AnalyticProblem.names.joined(separator: ", "))"))
+  }
+
+  /// The evaluator that a trainer runs for this file.
+  static func evaluator(
+    _ configuration: StudyConfiguration, file: URL, device: String, threads: Int?
+  ) throws -> any TrialEvaluator {
+    switch configuration.evaluator.kind {
+    case .analytic:
+      return AnalyticEvaluator(
+        problem: try analyticProblem(configuration), seconds: configuration.evaluator.seconds)
+    case .command:
+      return CommandEvaluator(
+        arguments: configuration.evaluator.command ?? [], objectives: configuration.objectives.map(\.name))
+    case .memory:
+      return MemoryEvaluator(configuration: configuration, file: file) {
+        try Devices.backend(device, precision: configuration.base.precision, threads: threads)
+      }
+    }
+  }
+
+  // MARK: The study's home
+
+  /// What never changes in the study that this file describes.
+  var definition: StudyDefinition {
+    StudyDefinition(
+      name: configuration.name, identifier: UUID().uuidString.lowercased(), seed: configuration.seed,
+      objectives: objectives, configurationText: configuration.canonicalText, fingerprints: fingerprints,
+      madeBy: "engram \(BuildInformation.version)")
+  }
+
+  /// Opens the study for writing, or begins it; refuses one that was made with other settings.
+  func openStore(_ folder: StudyFolder) throws -> SQLiteStudyStore {
+    let isNew = !folder.exists
+    let store = try SQLiteStudyStore(
+      folder, beginning: isNew ? (definition: definition, budget: configuration.budget) : nil)
+    if !isNew { try checkSame(as: store.load().definition, in: folder) }
+    return store
+  }
+
+  private func checkSame(as stored: StudyDefinition, in folder: StudyFolder) throws {
+    let remedy =
+      "Give the changed file another study.name, or start over with --fresh (the old study is kept aside)"
+    if let before = try? StudyConfiguration(canonicalText: stored.configurationText) {
+      let differences = configuration.differences(from: before)
+      if !differences.isEmpty {
+        throw CommandError(
+          .conflict,
+          "\(folder.url.path) was made with other settings: "
+            + differences.map(\.description).joined(separator: "; ") + ". " + remedy)
+      }
+    }
+    let changed = fingerprints.keys.sorted().filter { stored.fingerprints[$0] != fingerprints[$0] }
+    if !changed.isEmpty {
+      let details = changed.map {
+        "\($0) (study \(stored.fingerprints[$0]?.prefix(12) ?? "none"), now \(fingerprints[$0]?.prefix(12) ?? "none"))"
+      }
+      throw CommandError(
+        .conflict,
+        "\(folder.url.path) was made with another \(details.joined(separator: " and another ")). " + remedy)
+    }
+  }
+}

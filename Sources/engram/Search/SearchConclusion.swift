@@ -1,0 +1,143 @@
+import BayesianOptimization
+import Foundation
+import LanguageModel
+import Personalization
+import Report
+import Study
+import StudyDatabase
+import Worker
+
+/// The end of a search: front, the chosen memory beside the base and instruction tuning alone, plots, adapter.
+struct SearchConclusion {
+  private let prepared: PreparedStudy
+  private let folder: StudyFolder
+  private let studyPath: String
+  private let choice: StudySummary.Choice
+  private let progress: ProgressLine
+
+  init(_ prepared: PreparedStudy, folder: StudyFolder, studyPath: String, choice: String, progress: ProgressLine) {
+    self.prepared = prepared
+    self.folder = folder
+    self.studyPath = studyPath
+    self.choice = StudySummary.Choice(rawValue: choice) ?? .quality
+    self.progress = progress
+  }
+
+  /// Kept in the study's folder, so that asking again costs nothing.
+  private struct Kept: Codable {
+    var trial: Int
+    var comparison: Comparison
+  }
+
+  private var adapter: URL { folder.url.appendingPathComponent("adapter", isDirectory: true) }
+  private var keptFile: URL { folder.url.appendingPathComponent("comparison.json") }
+
+  /// Prints everything; trains the winner once more for the comparison where that is not done yet.
+  func present(isCancelled: @escaping () -> Bool, reason: StopReason?) throws {
+    let observer = try StudyObserver(folder)
+    let summary = StudySummary(try observer.load())
+    let plots = try StudyPlots.write(summary, to: folder.url.appendingPathComponent("plots", isDirectory: true))
+    Terminal.print("\n\(ending(summary, reason))\n\nPareto front (validation)\n\(summary.frontTable().text)")
+    guard let chosen = summary.chosen(choice) else {
+      throw CommandError(
+        .unexpected,
+        "no trial was completed. Look at: engram trial list \(summary.record.definition.name), and \(folder.url.path)/logs"
+      )
+    }
+    if let resources = prepared.resources {
+      let comparison = try comparison(of: chosen, resources, isCancelled: isCancelled)
+      Terminal.print("\nTest split, trial \(chosen.number) (\(chosen.configuration)), chosen by \(choice.rawValue)")
+      Terminal.print(ComparisonTable.table(comparison).text)
+      Terminal.print("\n\(ComparisonTable.replies(comparison))")
+    } else {
+      Terminal.print("\nchosen by \(choice.rawValue): trial \(chosen.number) (\(chosen.configuration))")
+    }
+    Terminal.print("")
+    for plot in plots { Terminal.print("plot      \(plot.path)") }
+    if prepared.resources != nil { Terminal.print("adapter   \(adapter.path)  (PEFT)") }
+    Terminal.print("study     \(folder.url.path)")
+    Terminal.print("go on     raise study.budget in \(studyPath) and run the same command again")
+    if prepared.resources != nil {
+      let base = prepared.resources?.base.path ?? ""
+      Terminal.print("talk      engram model generate --model \(base) --adapter \(adapter.path)")
+    }
+  }
+
+  private func ending(_ summary: StudySummary, _ reason: StopReason?) -> String {
+    let name = summary.record.definition.name
+    let why =
+      switch reason ?? summary.record.header.stopReason {
+      case .budget: "the budget is spent"
+      case .time: "the time limit is reached"
+      case .spaceExhausted: "every configuration of the space is known"
+      case .converged: "the hypervolume has stopped growing"
+      case .failing: "too many trials failed in a row"
+      case nil: "stopped"
+      }
+    let hypervolume = summary.hypervolumes.last.map { ", hypervolume \(PlotNumber.short($0))" } ?? ""
+    return "\(name): \(summary.finished) trials finished (\(why))\(hypervolume)"
+  }
+
+  private func comparison(
+    of trial: Trial, _ resources: StudyResources, isCancelled: @escaping () -> Bool
+  ) throws -> Comparison {
+    if let data = try? Data(contentsOf: keptFile), let kept = try? JSONDecoder().decode(Kept.self, from: data),
+      kept.trial == trial.number, FileManager.default.fileExists(atPath: adapter.path)
+    {
+      return kept.comparison
+    }
+    progress.log("\ntraining trial \(trial.number) once more for the comparison on the test split")
+    let experiment = try resources.experiment(
+      injectTestUserHistory: prepared.configuration.data.injectTestUserHistory,
+      backend: try Devices.backend("cpu", precision: prepared.configuration.base.precision, threads: nil))
+    let outcome = try experiment.comparison(
+      MemoryEvaluator.memory(trial.configuration, layers: experiment.layerCount), seed: trial.seed,
+      progress: { [progress] state in
+        let percent = Int(state.fraction * 100)
+        progress.update(done: state.fraction, total: 1, text: "comparison: \(state.phase.rawValue), \(percent) %")
+      }, isCancelled: isCancelled)
+    progress.finish()
+    if let export = outcome.exportAdapter {
+      let partial = folder.url.appendingPathComponent("adapter.partial", isDirectory: true)
+      try? FileManager.default.removeItem(at: partial)
+      try export(partial)
+      try? FileManager.default.removeItem(at: adapter)
+      try FileManager.default.moveItem(at: partial, to: adapter)
+    }
+    let kept = Kept(trial: trial.number, comparison: outcome.comparison)
+    try Data(JSON.pretty(kept).utf8).write(to: keptFile, options: .atomic)
+    return outcome.comparison
+  }
+}
+
+/// The paper's Table 6 in small.
+enum ComparisonTable {
+  private static let titles = [
+    "base": "base, nothing added", "instructionTuning": "instruction tuning alone", "memory": "memory alone",
+    "full": "memory + instruction tuning",
+  ]
+
+  static func table(_ comparison: Comparison) -> TextTable {
+    var table = TextTable([
+      ("method", .left), ("loss", .right), ("ROUGE-1", .right), ("ROUGE-L", .right), ("P-F1", .right),
+      ("fact recall", .right),
+    ])
+    for row in comparison.rows {
+      let values = row.measurement.values
+      table.add(
+        [titles[row.name] ?? row.name]
+          + ["loss", "rouge1", "rougeL", "personaF1", "factRecall"].map { name in
+            values[name].map { StudySummary.value($0, name: name) } ?? "-"
+          })
+    }
+    return table
+  }
+
+  static func replies(_ comparison: Comparison) -> String {
+    var lines = ["\(comparison.user) is asked: \(comparison.query)", "  right answer: \(comparison.reference)"]
+    for row in comparison.rows {
+      lines.append("  \(titles[row.name] ?? row.name): \(row.reply.trimmingCharacters(in: .whitespacesAndNewlines))")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

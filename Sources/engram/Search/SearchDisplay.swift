@@ -1,0 +1,95 @@
+import BayesianOptimization
+import Coordinator
+import Foundation
+import Report
+import Study
+import StudyDatabase
+import Synchronization
+import Worker
+
+/// What a running search shows: a line for every trial that ends, and a bar (or plain lines) of progress.
+final class SearchDisplay: Sendable {
+  private let server: StudyServer
+  private let progress: ProgressLine
+  private let lastEvent = Mutex(0)
+
+  init(_ server: StudyServer, progress: ProgressLine) {
+    self.server = server
+    self.progress = progress
+  }
+
+  /// Shows a step of the preparation.
+  static func show(_ step: StudyResources.Step, on progress: ProgressLine) {
+    switch step {
+    case .note(let text): progress.log(text)
+    case .progress(let fraction, let text):
+      progress.update(done: fraction, total: 1, text: text, isFinal: fraction >= 1)
+    }
+  }
+
+  /// Says what was found in the study's folder.
+  func announce() {
+    let found = server.runner.found
+    if found.isNew {
+      progress.log("a new study: \(server.store.folder.url.path)")
+    } else {
+      progress.log(
+        "going on with \(server.store.folder.url.path): \(found.finished) trials finished, "
+          + "\(found.interrupted) interrupted (they run again), \(found.queued) queued")
+    }
+  }
+
+  /// Follows the study until its run is over.
+  func follow() async {
+    let state = await server.runner.state
+    lastEvent.withLock { $0 = state.header.lastEvent }
+    for await snapshot in server.runner.progress {
+      await logEnded()
+      progress.update(done: Double(snapshot.finished), total: Double(snapshot.budget), text: Self.line(snapshot))
+    }
+    await logEnded()
+    progress.finish()
+  }
+
+  private func logEnded() async {
+    let state = await server.runner.state
+    let seen = lastEvent.withLock { last -> Int in
+      defer { last = state.header.lastEvent }
+      return last
+    }
+    let ended = state.trials.filter { ($0.endedEvent ?? 0) > seen }.sorted {
+      ($0.endedEvent ?? 0) < ($1.endedEvent ?? 0)
+    }
+    for trial in ended { progress.log(Self.line(trial, objectives: state.definition.objectives, front: state.front)) }
+  }
+
+  private static func line(_ trial: Trial, objectives: [Objective], front: [Int]) -> String {
+    let name = trial.kind == .anchor ? "base     " : "trial " + String(format: "%-3d", trial.number)
+    let what = trial.configuration.isNull ? "without memory" : trial.configuration.description
+    let padded = what + String(repeating: " ", count: max(0, 30 - what.count))
+    guard let result = trial.result else {
+      let why = trial.failure.map { "\($0.failureClass): \($0.message)" } ?? trial.state.rawValue
+      return "\(name) \(padded) \(trial.state.rawValue) (\(why))"
+    }
+    let values = objectives.map { objective in
+      "\(StudySummary.columnTitle(objective.name)) "
+        + StudySummary.value(result.objectives[objective.name] ?? .nan, name: objective.name)
+    }
+    let seconds = result.metrics?["seconds"].map { String(format: "%.1f s", $0) } ?? ""
+    let mark = front.contains(trial.number) && trial.kind != .anchor ? "front" : ""
+    return "\(name) \(padded) \(values.joined(separator: "  "))  \(seconds)  \(trial.provenance.source) \(mark)"
+  }
+
+  private static func line(_ snapshot: ProgressSnapshot) -> String {
+    var parts = ["\(snapshot.finished)/\(snapshot.budget) done", "\(snapshot.running.count) running"]
+    let failed = [TrialState.failed, .diverged, .infeasible].reduce(0) { $0 + (snapshot.counts[$1] ?? 0) }
+    if failed > 0 { parts.append("\(failed) failed") }
+    if snapshot.isPaused { parts.append("paused") }
+    parts.append("front \(snapshot.front.count)")
+    if let hypervolume = snapshot.hypervolume { parts.append("hypervolume \(PlotNumber.short(hypervolume))") }
+    if let left = snapshot.remainingSeconds { parts.append("\(TimeText.of(left)) left") }
+    if snapshot.workers == 0 { parts.append("waiting for workers") }
+    if let trouble = snapshot.trouble { parts.append("cannot store: \(trouble)") }
+    return parts.joined(separator: " · ")
+  }
+}

@@ -1,0 +1,32 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Turns SIGINT, SIGTERM and SIGUSR1 into one call; a second signal ends the process at once.
+final class Signals: Sendable {
+  private final class Counter: Sendable {
+    let value = Atomic(0)
+  }
+
+  private let counter = Counter()
+  // Set once in init and only kept alive afterwards.
+  nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
+
+  /// - Parameter onFirst: called once, from a queue of its own.
+  init(_ onFirst: @escaping @Sendable () -> Void) {
+    let queue = DispatchQueue(label: "engram.signals")
+    sources = [SIGINT, SIGTERM, SIGUSR1].map { [counter] number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler {
+        if counter.value.add(1, ordering: .relaxed).newValue == 1 { return onFirst() }
+        _exit(ExitStatus.interrupted.rawValue)
+      }
+      source.resume()
+      return source
+    }
+  }
+
+  /// Whether a signal came.
+  var isRaised: Bool { counter.value.load(ordering: .relaxed) > 0 }
+}

@@ -1,0 +1,66 @@
+import BayesianOptimization
+import Coordinator
+import Foundation
+import Logging
+import Study
+import StudyDatabase
+import Transport
+import WireProtocol
+
+/// The coordinator of a prepared study over a transport.
+struct StudyServer {
+  let runner: StudyRunner
+  let store: SQLiteStudyStore
+
+  /// - Parameters:
+  ///   - store: opened before the transport: the study's lock comes before its socket, so that a second coordinator is
+  ///     refused without touching the first one's.
+  ///   - ownsWorkers: whether this process starts the workers, so that none of an earlier run can be alive.
+  init(
+    _ study: PreparedStudy, store: SQLiteStudyStore, transport: any ServerTransport, ownsWorkers: Bool, threads: Int,
+    logger: Logger
+  ) throws {
+    let configuration = study.configuration
+    self.store = store
+    let folder = store.folder
+    var sampler = configuration.sampler
+    sampler.threads = threads
+    let space = study.space
+    var settings = CoordinatorSettings(
+      build: "engram \(BuildInformation.version)", budget: configuration.budget,
+      heartbeat: .seconds(configuration.coordinator.heartbeatSeconds),
+      lease: .seconds(configuration.coordinator.leaseSeconds))
+    settings.presumesWorkersGone = ownsWorkers
+    settings.timeLimit = configuration.limits.seconds.map { .seconds($0) }
+    // The un-injected base is measured once, as the anchor of the reference point.
+    settings.anchor = study.resources == nil ? nil : space.nullConfiguration
+    let keeps = configuration.artifacts.keep
+    runner = try StudyRunner(
+      settings: settings, store: store, sampler: sampler.makeSampler(space: space, objectives: study.objectives),
+      policy: StudyPolicy(
+        objectives: study.objectives, sampler: sampler, maxCountedAttempts: configuration.coordinator.attempts),
+      key: { (try? space.key($0)) ?? $0.description }, transport: transport,
+      artifacts: keeps == .none ? nil : folder.url.appendingPathComponent("artifacts", isDirectory: true),
+      keepsOnlyFront: keeps == .front, logger: logger)
+  }
+}
+
+/// Log lines on standard error (and a study's log file), above a progress bar.
+struct StudyLogHandler: LogHandler {
+  var logLevel: Logger.Level
+  var metadata: Logger.Metadata = [:]
+  let write: @Sendable (String) -> Void
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    write("\(event.level): \(event.message)")
+  }
+
+  static func logger(level: Logger.Level = .warning, write: @escaping @Sendable (String) -> Void) -> Logger {
+    Logger(label: "engram") { _ in StudyLogHandler(logLevel: level, write: write) }
+  }
+}
