@@ -78,7 +78,10 @@ struct JSONParser {
 
   private mutating func literal(_ text: StaticString, _ value: JSONValue) throws -> JSONValue {
     let count = text.utf8CodeUnitCount
-    guard bytes.count - position >= count, memcmp(bytes.baseAddress! + position, text.utf8Start, count) == 0 else {
+    guard bytes.count - position >= count,
+      UnsafeBufferPointer(rebasing: bytes[position..<(position + count)])
+        .elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
+    else {
       throw error("unknown literal")
     }
     position += count

@@ -65,10 +65,18 @@ enum ByteLevelScanner {
     case 0x09...0x0D, 0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: return .space
     default: break
     }
-    switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letter
-    case .decimalNumber, .letterNumber, .otherNumber: return .number
+    let properties = scalar.properties
+    let kind: Class
+    switch properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: kind = .letter
+    case .decimalNumber, .letterNumber, .otherNumber: kind = .number
     default: return .other
+    }
+    // The reference (tokenizers 0.23) knows Unicode 16; to it, what came later is unassigned.
+    // (Latin to Hebrew, kana and Chinese got no letters or numbers since; looking up the age costs time.)
+    switch scalar.value {
+    case 0..<0x600, 0x3041...0x9FFF: return kind
+    default: return (properties.age?.major ?? .max) <= 16 ? kind : .other
     }
   }
 }

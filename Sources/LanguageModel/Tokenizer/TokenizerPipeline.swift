@@ -81,21 +81,27 @@ struct TokenizerPipeline: Sendable {
     return output
   }
 
+  /// `input` with every occurrence of `from` replaced, left to right.
   static func replace(_ input: [UInt8], _ from: [UInt8], _ to: [UInt8]) -> [UInt8] {
-    guard let first = from.first else { return input }
+    guard let first = from.first, input.contains(first) else { return input }
     var output: [UInt8] = []
     output.reserveCapacity(input.count + input.count / 2)
-    var index = 0
-    while index < input.count {
-      if input[index] == first, input.count - index >= from.count,
-        from.count == 1 || input[index..<(index + from.count)].elementsEqual(from)
-      {
-        output += to
+    input.withUnsafeBufferPointer { input in
+      var copied = 0
+      var index = 0
+      while index < input.count {
+        guard input[index] == first, input.count - index >= from.count,
+          from.count == 1 || input[index..<(index + from.count)].elementsEqual(from)
+        else {
+          index += 1
+          continue
+        }
+        output.append(contentsOf: UnsafeBufferPointer(rebasing: input[copied..<index]))
+        output.append(contentsOf: to)
         index += from.count
-      } else {
-        output.append(input[index])
-        index += 1
+        copied = index
       }
+      output.append(contentsOf: UnsafeBufferPointer(rebasing: input[copied...]))
     }
     return output
   }

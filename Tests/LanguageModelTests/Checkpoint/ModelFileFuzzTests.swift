@@ -83,6 +83,14 @@ struct ModelFileFuzzTests {
     await #expect(processExitsWith: .success) { try Self.fuzzAdapterConfigurations() }
   }
 
+  /// The limit that the others rely on bites.
+  @Test func memoryLimitWorks() async {
+    await #expect(processExitsWith: .exitCode(7)) {
+      try Self.limitMemory()
+      if malloc(512 << 20) == nil { exit(7) }
+    }
+  }
+
   private static func fuzzConfigurations() throws {
     try limitMemory()
     for name in ["gpt2", "roberta", "llama-mha"] {

@@ -64,7 +64,7 @@ struct PEFTAdapterTests {
     for key in ["layers_to_transform", "layers_pattern", "fan_in_fan_out", "use_rslora", "bias", "task_type"] {
       #expect(written[key]?.text() == reference[key]?.text(), "\(key)")
     }
-    if model != "roberta" { #expect(written["target_modules"]?.text() == reference["target_modules"]?.text()) }
+    #expect(written["target_modules"]?.text() == reference["target_modules"]?.text())
   }
 
   @Test func uniformVariantComputesTheSame() throws {

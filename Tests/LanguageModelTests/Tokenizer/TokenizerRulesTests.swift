@@ -64,6 +64,19 @@ struct TokenizerRulesTests {
     #expect(words == expected)
   }
 
+  /// Counted over all scalars; each was compared with tokenizers 0.23.3 once.
+  @Test func characterClassesAreThoseOfUnicode16() {
+    var counts: [ByteLevelScanner.Class: Int] = [:]
+    for value in UInt32(0)...0x10FFFF {
+      if let scalar = Unicode.Scalar(value) { counts[ByteLevelScanner.classify(scalar), default: 0] += 1 }
+    }
+    #expect(counts[.letter] == 141_028)
+    #expect(counts[.number] == 1911)
+    #expect(counts[.space] == 25)
+    // Assigned in Unicode 17.
+    #expect(ByteLevelScanner.classify("\u{10940}") == .other)
+  }
+
   /// The same text twice (the second time from the cache) and from several threads.
   @Test func cacheChangesNothing() async throws {
     let tokenizer = try Tokenizer(directory: Fixtures.url("goldens/lm/models/llama-mha"))
