@@ -33,8 +33,12 @@ static inline __attribute__((always_inline)) void kernel_rows(const int rows, co
     for (int v = 0; v < vectors; v++) {
       float *at = c + r * ldc + v * 16;
       __m512 value = sum[r][v];
-      if (accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask[v], at));
-      _mm512_mask_storeu_ps(at, mask[v], value);
+      if (mask[v] == 0xffff) {  // masked stores of whole vectors are slow on Zen 5
+        _mm512_storeu_ps(at, accumulate ? _mm512_add_ps(value, _mm512_loadu_ps(at)) : value);
+      } else {
+        if (accumulate) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask[v], at));
+        _mm512_mask_storeu_ps(at, mask[v], value);
+      }
     }
 }
 
