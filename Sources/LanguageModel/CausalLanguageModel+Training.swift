@@ -79,7 +79,9 @@ extension CausalLanguageModel {
     return try drive(run, adapters, hooks)
   }
 
-  /// Trains all weights. The model must have been made with `trainable`.
+  /// Trains all weights.
+  ///
+  /// The model must have been made with `trainable`.
   @discardableResult
   public func train(
     on examples: [TrainingExample], options: TrainingOptions, hooks: TrainingHooks = TrainingHooks()
@@ -147,6 +149,7 @@ extension CausalLanguageModel {
       }
     }
     if end != .cancelled, let best = watch.bestValues { try run.setParameters(best) }
+    try run.checkFinite()
     return TrainingReport(
       end: end, steps: run.step, plannedSteps: run.steps, losses: losses, validations: watch.points, state: state)
   }
@@ -171,6 +174,10 @@ private struct ValidationWatch {
   }
 
   mutating func record(_ loss: Double, _ run: TrainingRun) throws {
+    guard loss.isFinite else {
+      throw TrainingError(
+        .diverged, "the validation loss is \(loss) after step \(run.step); lower the learning rate", step: run.step)
+    }
     let isBest = points.allSatisfy { loss < $0.loss }
     points.append(ValidationPoint(step: run.step, loss: loss))
     if isBest, hooks.keepsBest { bestValues = try run.parameters() }

@@ -3,8 +3,8 @@ import Foundation
 /// A causal language model: train adapters on it (or all of it), measure its loss, let it write.
 ///
 /// ```swift
-/// let backend = ReferenceBackend()
-/// let model = try CausalLanguageModel(Checkpoint(directory), backend: backend)
+/// let backend = try CPUBackend(precision: .automatic, threads: 2)
+/// let model = try CausalLanguageModel(directory: directory, backend: backend)
 /// let plan = AdapterPlan(layers: [2, 3], count: 2, rank: 8)
 /// let memory = try model.makeAdapter(plan, seed: 1)
 /// try model.train(memory, on: [TrainingExample(text: ids)])
@@ -22,8 +22,10 @@ public final class CausalLanguageModel: @unchecked Sendable {
   /// Where the weights came from; nil for a random initialisation.
   public let checkpoint: Checkpoint?
 
-  /// Loads a checkpoint. With `trainable`, all weights can be trained (`train(on:)`); otherwise they are frozen, which
-  /// takes a fraction of the memory.
+  /// Loads a checkpoint.
+  ///
+  /// With `trainable`, all weights can be trained (`train(on:)`); otherwise they are frozen, which takes a fraction of
+  /// the memory.
   public init(_ checkpoint: Checkpoint, backend: any Backend, trainable: Bool = false) throws {
     self.checkpoint = checkpoint
     self.backend = backend
@@ -31,6 +33,11 @@ public final class CausalLanguageModel: @unchecked Sendable {
     decoder = try Self.makeDecoder(configuration, backend, trainable) { name in
       try CheckpointWeight.source(checkpoint.tensor(name))
     }
+  }
+
+  /// Loads the Hugging Face directory `directory`.
+  public convenience init(directory: URL, backend: any Backend, trainable: Bool = false) throws {
+    try self.init(try Checkpoint(directory), backend: backend, trainable: trainable)
   }
 
   /// A model with random weights, to be trained from the beginning; a pure function of configuration and seed.
@@ -57,7 +64,9 @@ public final class CausalLanguageModel: @unchecked Sendable {
 
   // MARK: Adapters
 
-  /// A fresh adapter (it changes nothing until trained). Throws `AdapterError` where the plan does not fit the model.
+  /// A fresh adapter (it changes nothing until trained).
+  ///
+  /// Throws `AdapterError` where the plan does not fit the model.
   public func makeAdapter(_ plan: AdapterPlan, seed: UInt64) throws -> Adapter {
     try Adapter(try plan.modules(for: configuration), seed: seed, backend: backend)
   }
@@ -120,7 +129,9 @@ public final class CausalLanguageModel: @unchecked Sendable {
 
   // MARK: Generation
 
-  /// Continues every prompt (token ids with whatever specials belong in front). Throws `GenerationError`.
+  /// Continues every prompt (token ids with whatever specials belong in front).
+  ///
+  /// Throws `GenerationError`.
   public func generate(_ prompts: [[Int]], options: GenerationOptions = GenerationOptions(), adapters: [Adapter] = [])
     throws -> [Generation]
   {

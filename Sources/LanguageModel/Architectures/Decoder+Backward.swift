@@ -2,7 +2,9 @@
 // into the gradient before it, and adds to the gradients of what trains in it.
 
 extension Decoder {
-  /// Gradient before half `half`, from the gradient behind it. `continues` false: nothing below trains, so that only
+  /// Gradient before half `half`, from the gradient behind it.
+  ///
+  /// `continues` false: nothing below trains, so that only
   /// this half's own gradients are computed and the result means nothing.
   func backward(_ half: Int, _ dx: Tensor, _ pass: DecoderPass, _ tape: HalfTape, continues: Bool) throws -> Tensor {
     half % 2 == 0

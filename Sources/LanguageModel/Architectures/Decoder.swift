@@ -110,7 +110,9 @@ final class Decoder {
     return ResidualStream(x: x, residual: nil)
   }
 
-  /// Halves `range` in order. With `tapes` (indexed by half), what backward needs is kept.
+  /// Halves `range` in order.
+  ///
+  /// With `tapes` (indexed by half), what backward needs is kept.
   func forward(
     _ stream: ResidualStream, _ range: Range<Int>, _ pass: DecoderPass, tapes: [Int: HalfTape] = [:]
   ) throws -> ResidualStream {

@@ -55,7 +55,9 @@ struct DecoderShape: Sendable, Hashable {
   var weightLayout: WeightLayout { family == .gpt2 ? .inputsByOutputs : .outputsByInputs }
 }
 
-/// The four matrix products of a layer. Query, key and value share one, and so do gate and up.
+/// The four matrix products of a layer.
+///
+/// Query, key and value share one, and so do gate and up.
 enum LinearSlot: Int, Sendable, CaseIterable {
   case queryKeyValue, attentionOutput, up, down
 }

@@ -105,8 +105,9 @@ public struct PackedSequences: Sendable {
   }
 }
 
-/// Sizes of multi-head attention. A row of `qkv` is queries | keys | values, each head after head:
-/// (heads + 2 keyValueHeads) x headSize numbers.
+/// Sizes of multi-head attention.
+///
+/// A row of `qkv` is queries | keys | values, each head after head: (heads + 2 keyValueHeads) x headSize numbers.
 public struct AttentionShape: Sendable, Hashable {
   public let heads: Int
   /// Equal to `heads` for multi-head attention; a divisor of it for grouped-query attention.

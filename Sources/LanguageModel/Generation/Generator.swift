@@ -57,10 +57,9 @@ struct Generator {
       Row(index: index, slot: slot, length: prompts[index].count, stream: stream(index))
     }
     var finished: [(Int, Generation)] = []
-    var logits = try prefill(group.map { prompts[$0] }, cache)
+    var chosen = try prefill(&rows, prompts, cache)
     while true {
       guard !Task.isCancelled else { throw GenerationError(.cancelled, "generation was cancelled") }
-      let chosen = try choose(logits, &rows)
       var remaining: [Row] = []
       for (row, token) in zip(rows, chosen) {
         var row = row
@@ -73,7 +72,8 @@ struct Generator {
       }
       rows = remaining
       if rows.isEmpty { return finished }
-      logits = try step(&rows, cache)
+      let logits = try step(&rows, cache)
+      chosen = try choose(logits, &rows[...])
     }
   }
 
@@ -88,8 +88,27 @@ struct Generator {
     return RandomStream(seed: seed, purpose: "generation", index: UInt64(index))
   }
 
-  /// Logits behind each prompt; fills the cache.
-  private func prefill(_ prompts: [[Int]], _ cache: KeyValueCache) throws -> Tensor {
+  /// The first new token of each row; fills the cache.
+  ///
+  /// Long prompts go in parts of at most 4,096 tokens.
+  private func prefill(_ rows: inout [Row], _ prompts: [[Int]], _ cache: KeyValueCache) throws -> [Int] {
+    var chosen: [Int] = []
+    while chosen.count < rows.count {
+      let start = chosen.count
+      var end = start + 1
+      var tokens = rows[start].length
+      while end < rows.count, tokens + rows[end].length <= 4096 {
+        tokens += rows[end].length
+        end += 1
+      }
+      let logits = try prefill(rows[start..<end].map { prompts[$0.index] }, rows[start..<end].map(\.slot), cache)
+      chosen += try choose(logits, &rows[start..<end])
+    }
+    return chosen
+  }
+
+  /// Logits behind each prompt; fills the given slots of the cache.
+  private func prefill(_ prompts: [[Int]], _ slots: [Int], _ cache: KeyValueCache) throws -> Tensor {
     let backend = decoder.backend
     let first = decoder.shape.firstPosition
     let tokens = try backend.upload(indices: prompts.flatMap { $0.map { Int32($0) } })
@@ -98,7 +117,7 @@ struct Generator {
     let pass = DecoderPass(
       positions: positions, sequences: sequences,
       rows: try backend.upload(indices: sequences.offsets.dropFirst().map { Int32($0 - 1) }), prunesEarly: true,
-      mode: .prefill(cache, slots: Array(prompts.indices)), branches: branches)
+      mode: .prefill(cache, slots: slots), branches: branches)
     let stream = try decoder.embed(tokens, positions: positions)
     return try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
   }
@@ -118,7 +137,7 @@ struct Generator {
     return try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
   }
 
-  private func choose(_ logits: Tensor, _ rows: inout [Row]) throws -> [Int] {
+  private func choose(_ logits: Tensor, _ rows: inout ArraySlice<Row>) throws -> [Int] {
     let backend = decoder.backend
     guard case .sample(let temperature, let topK, let topP, _) = options.choice else {
       let indices = try backend.makeTensor(rows: 1, columns: logits.rows, kind: .index)
@@ -131,10 +150,10 @@ struct Generator {
     try backend.topK(logits, values: values, indices: indices)
     let candidates = try backend.download(values)
     let ids = try backend.download(indices: indices)
-    return rows.indices.map { row in
+    return rows.indices.enumerated().map { row, index in
       let rank = TokenSampler.draw(
         Array(candidates[(row * k)..<((row + 1) * k)]), temperature: temperature, topP: topP,
-        uniform: rows[row].stream?.uniform() ?? 0.5)
+        uniform: rows[index].stream?.uniform() ?? 0.5)
       return Int(ids[row * k + rank])
     }
   }

@@ -1,7 +1,9 @@
 import RandomStreams
 
 extension Adapter {
-  /// A fresh adapter: A Kaiming-uniform with a = √5, i.e. uniform in ±1/√in; B zero, so that it changes nothing yet.
+  /// A fresh adapter: A Kaiming-uniform with a = √5, i.e.
+  ///
+  /// uniform in ±1/√in; B zero, so that it changes nothing yet.
   ///
   /// Every block draws from a stream of its own (`lora/init/<module>`, block number), so that a block's numbers do not
   /// depend on which others exist.

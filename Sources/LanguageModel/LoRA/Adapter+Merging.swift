@@ -1,8 +1,9 @@
 import Foundation
 
 extension CausalLanguageModel {
-  /// Writes a checkpoint in which the adapters are part of the weights: W + Σ s·B·A. Weights that no adapter touches
-  /// are copied bit by bit; the others are rounded to their stored type.
+  /// Writes a checkpoint in which the adapters are part of the weights: W + Σ s·B·A.
+  ///
+  /// Weights that no adapter touches are copied bit by bit; the others are rounded to their stored type.
   public func writeMerged(_ adapters: [Adapter], to directory: URL) throws {
     guard let checkpoint else {
       throw ModelFileError(.unsupported, "this model has no checkpoint to merge into; save it first")

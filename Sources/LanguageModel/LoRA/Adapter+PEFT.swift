@@ -16,8 +16,9 @@ extension Adapter {
 }
 
 extension CausalLanguageModel {
-  /// An adapter of this model from a PEFT directory's content. Throws `AdapterError` (`mismatch`) where a module is not
-  /// one of the model's linear layers or has other sizes.
+  /// An adapter of this model from a PEFT directory's content.
+  ///
+  /// Throws `AdapterError` (`mismatch`) where a module is not one of the model's linear layers or has other sizes.
   public func makeAdapter(_ peft: PEFTAdapter) throws -> Adapter {
     let layers = Dictionary(linearLayers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var modules: [AdapterModule] = []

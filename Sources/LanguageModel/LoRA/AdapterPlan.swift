@@ -61,8 +61,9 @@ public struct AdapterPlan: Sendable, Hashable, Codable {
     }
   }
 
-  /// The modules on a model of the given configuration. Throws `AdapterError` where a layer, rank, count or target
-  /// does not fit the model.
+  /// The modules on a model of the given configuration.
+  ///
+  /// Throws `AdapterError` where a layer, rank, count or target does not fit the model.
   public func modules(for model: ModelConfiguration) throws -> [AdapterModule] {
     try validate(model)
     let shape = DecoderShape(model)

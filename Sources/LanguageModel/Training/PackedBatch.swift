@@ -1,4 +1,6 @@
-/// Examples laid end to end, with the rows whose prediction counts. Plain numbers; nothing is on a device yet.
+/// Examples laid end to end, with the rows whose prediction counts.
+///
+/// Plain numbers; nothing is on a device yet.
 ///
 /// Tokens behind an example's last predicted one are left out: in a causal model they change nothing.
 struct PackedBatch {
@@ -40,8 +42,9 @@ struct PackedBatch {
 }
 
 extension Decoder {
-  /// A pass over a packed batch. `prunes`: whether the labelled rows are picked before the last feed-forward; nil =
-  /// where that saves work.
+  /// A pass over a packed batch.
+  ///
+  /// `prunes`: whether the labelled rows are picked before the last feed-forward; nil = where that saves work.
   func pass(_ batch: PackedBatch, branches: BranchTable, prunes: Bool? = nil) throws -> DecoderPass {
     let fewRows = batch.rows.count * 5 <= batch.tokens.count * 4
     return DecoderPass(

@@ -2,8 +2,10 @@
 public struct TrainingExample: Sendable, Hashable {
   /// Token ids.
   public var ids: [Int]
-  /// One per id: the id itself where its prediction counts, −100 elsewhere. The label at position t is predicted from
-  /// the tokens before t (the shift happens inside, as in the reference); the first label never counts.
+  /// One per id: the id itself where its prediction counts, −100 elsewhere.
+  ///
+  /// The label at position t is predicted from the tokens before t (the shift happens inside, as in the reference); the
+  /// first label never counts.
   public var labels: [Int]
 
   /// Label of tokens that do not count.

@@ -6,8 +6,9 @@ import RandomStreams
   import Darwin
 #endif
 
-/// How to train: optimizer, schedule, batches. Defaults are the paper's (lr 5e-4, weight decay 1e-4, warm-up 10 % then
-/// linear decay, batch 8, clipping at 1).
+/// How to train: optimizer, schedule, batches.
+///
+/// Defaults are the paper's (lr 5e-4, weight decay 1e-4, warm-up 10 % then linear decay, batch 8, clipping at 1).
 public struct TrainingOptions: Sendable, Hashable, Codable {
   /// How the learning rate moves after warm-up.
   public enum Schedule: Sendable, Hashable, Codable {

@@ -132,6 +132,18 @@ final class TrainingRun {
     if decoder.trainsWeights { try backend.refresh(decoder.weights.trainableMatrices) }
   }
 
+  /// Throws `TrainingError` (`diverged`) where the last update left numbers that are not finite.
+  func checkFinite() throws {
+    try backend.norm(of: arena.values, into: norm)
+    let value = try backend.download(norm)[0]
+    guard value.isFinite else {
+      throw TrainingError(
+        .diverged,
+        "training diverged at step \(step) of \(steps): the parameters are no longer finite; lower the "
+          + "learning rate or the rank", step: step)
+    }
+  }
+
   // MARK: State
 
   /// Everything that a continuation needs.
@@ -141,7 +153,9 @@ final class TrainingRun {
       firstMoment: try backend.download(firstMoment), secondMoment: try backend.download(secondMoment))
   }
 
-  /// Takes up a saved run. Throws `TrainingError` (`mismatch`) where it is not a part of this one.
+  /// Takes up a saved run.
+  ///
+  /// Throws `TrainingError` (`mismatch`) where it is not a part of this one.
   func restore(_ state: TrainingState) throws {
     func require(_ condition: Bool, _ what: String) throws {
       guard condition else {

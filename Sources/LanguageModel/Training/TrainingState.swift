@@ -1,7 +1,9 @@
 import Foundation
 
 /// A training run between two steps: parameters, moments and position, enough for a continuation that gives the same
-/// bits. The order of the data follows from the options' seed and the step.
+/// bits.
+///
+/// The order of the data follows from the options' seed and the step.
 public struct TrainingState: Sendable, Equatable {
   /// Steps done, and steps in all.
   public var step: Int
@@ -58,7 +60,9 @@ public struct TrainingState: Sendable, Equatable {
     try encoder.encode(header).write(to: directory.appendingPathComponent("training.json"), options: .atomic)
   }
 
-  /// Reads what `write` wrote. Throws `ModelFileError` where the two files do not belong together.
+  /// Reads what `write` wrote.
+  ///
+  /// Throws `ModelFileError` where the two files do not belong together.
   public init(contentsOf directory: URL) throws {
     let url = directory.appendingPathComponent("training.json")
     let header: Header

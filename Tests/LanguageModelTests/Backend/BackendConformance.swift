@@ -10,7 +10,9 @@ struct BackendConformance {
   /// Largest max |Δ| / max |reference|.
   let tolerance: Double
 
-  /// Runs everything. `tolerance`: about 2e-5 for 32-bit backends, 2e-2 where products are in bf16.
+  /// Runs everything.
+  ///
+  /// `tolerance`: about 2e-5 for 32-bit backends, 2e-2 where products are in bf16.
   static func run(on backend: any Backend, tolerance: Double) throws {
     let suite = BackendConformance(backend: backend, tolerance: tolerance)
     try suite.memory()

@@ -46,7 +46,7 @@ struct LoRAGoldenTests {
     return try Adapter(modules, values: values, backend: model.backend)
   }
 
-  private static func named(_ tensors: [String: [[Float]]], _ module: AdapterModule) -> AdapterValues {
+  static func named(_ tensors: [String: [[Float]]], _ module: AdapterModule) -> AdapterValues {
     stack(
       module.blockRanks.indices.map { index in
         (
@@ -86,7 +86,7 @@ struct LoRAGoldenTests {
     }
   }
 
-  private func gradients(
+  func gradients(
     _ model: CausalLanguageModel, _ adapter: Adapter, _ batch: GoldenBatch, _ checkpointing: Bool
   ) throws -> [AdapterValues] {
     try adapter.attachGradients()
