@@ -76,9 +76,24 @@ public struct Pretraining: Sendable, Codable, Equatable {
     progress: @escaping (Progress) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }
   ) throws {
     try validate()
-    let learned = try learnVocabulary(lines)
-    let tokenizer = try Tokenizer(json: Data(learned.tokenizerJSON.utf8))
-    guard let end = tokenizer.id(of: Self.endToken) else {
+    do {
+      try train(lines, seed: seed, to: directory, backend, accept, progress, isCancelled)
+    } catch {
+      try? FileManager.default.removeItem(at: directory)
+      throw error
+    }
+  }
+
+  private func train(
+    _ lines: [String], seed: UInt64, to directory: URL, _ backend: any Backend,
+    _ accept: (CausalLanguageModel, Tokenizer) throws -> PretrainingCheck, _ progress: @escaping (Progress) -> Void,
+    _ isCancelled: @escaping () -> Bool
+  ) throws {
+    // The tokenizer goes to disk first: its special tokens are told in files beside tokenizer.json.
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    try learnVocabulary(lines).write(to: directory)
+    let tokenizer = try Tokenizer(directory: directory)
+    guard let end = tokenizer.specialIDs.eos.first else {
       throw DatasetError(.malformed, "the tokenizer that was learned has no end token")
     }
     let examples = examples(lines, tokenizer, end: end)
@@ -101,10 +116,7 @@ public struct Pretraining: Sendable, Codable, Equatable {
     }
     guard check.passed else { throw PretrainingFailure(note: check.note) }
     try model.save(to: directory)
-    try learned.write(to: directory)
   }
-
-  static let endToken = "<|endoftext|>"
 
   private func validate() throws {
     guard layers > 0, heads > 0, width > 0, width % heads == 0, length >= 8, vocabulary >= 257, batch > 0, epochs > 0

@@ -11,7 +11,7 @@ public enum QuickstartBase {
 
   /// How it is trained.
   public static let recipe = Pretraining(
-    layers: 6, width: 128, heads: 4, vocabulary: 1024, length: 64, documents: .lines, epochs: 12, batch: 48,
+    layers: 6, width: 128, heads: 4, vocabulary: 1024, length: 64, documents: .lines, epochs: 8, batch: 48,
     learningRate: 3e-3, weightDecay: 0.01, beta2: 0.98)
 
   /// Names the base of a cohort by content: text, recipe, seed.

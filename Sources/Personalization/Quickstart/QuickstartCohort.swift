@@ -25,10 +25,10 @@ public struct QuickstartCohort: Sendable {
   /// - Parameters:
   ///   - seed: of everything.
   ///   - users: size of the cohort, at most 60; default 16.
-  ///   - pretrainingUsers: people in the pretraining text, at most 84; default 48.
+  ///   - pretrainingUsers: people in the pretraining text, at most 84; default 64.
   ///   - mode: default `dialogues`.
   /// - Throws: `DatasetError` when the numbers are too large for the ids there are.
-  public init(seed: UInt64, users: Int = 16, pretrainingUsers: Int = 48, mode: Mode = .dialogues) throws {
+  public init(seed: UInt64, users: Int = 16, pretrainingUsers: Int = 64, mode: Mode = .dialogues) throws {
     guard users >= 1, users <= 60, pretrainingUsers >= 12, pretrainingUsers <= 84 else {
       throw DatasetError(
         .split, "a cohort has 1 to 60 users and 12 to 84 pretraining users, not \(users) and \(pretrainingUsers)")

@@ -45,6 +45,17 @@ struct TemplatesTests {
     #expect(throws: DatasetError.self) { try templates.validate() }
   }
 
+  @Test func overridesByName() throws {
+    let templates = try Templates.plain.overriding([
+      "kinds.post": "P {text}", "profile": "", "prompt": "{query}:", "separator": " ",
+    ])
+    #expect(templates.kinds == ["post": "P {text}"] && templates.profile == nil)
+    #expect(templates.prompt == "{query}:" && templates.separator == " ")
+    let error = #expect(throws: DatasetError.self) { try Templates.plain.overriding(["promt": "x"]) }
+    #expect(error?.message.contains("\"prompt\"") == true)
+    #expect(throws: DatasetError.self) { try Templates.plain.overriding(["prompt": "{response}"]) }
+  }
+
   @Test func survivesJSON() throws {
     let back = try JSONDecoder().decode(MemoryRecipe.self, from: JSONEncoder().encode(MemoryRecipe()))
     #expect(back == MemoryRecipe())

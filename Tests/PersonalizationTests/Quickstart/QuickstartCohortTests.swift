@@ -11,7 +11,7 @@ struct QuickstartCohortTests {
     #expect(data.users.allSatisfy { $0.history.count == (mode == .dialogues ? 36 : 44) })
     let split = try data.split(SplitPolicy(mode: .given))
     #expect(split.train.count == 448 && split.validation.count == 128 && split.test.count == 128)
-    #expect(cohort.pretrainingLines.count == 48 * 12 * 9)
+    #expect(cohort.pretrainingLines.count == 64 * 12 * 9)
   }
 
   @Test func isAFunctionOfTheSeed() throws {
