@@ -107,3 +107,8 @@ void engram_matern52_cross(int m, int n, int d, const double *a, int lda, const 
                            double *out) {
   table(engram_saas_best_version())->cross(m, n, d, a, lda, b, ldb, s, out);
 }
+
+double engram_saas_multiply_add(long rounds, int version) {
+  int best = engram_saas_best_version();
+  return table(version < 0 || version > best ? best : version)->multiply_add(rounds);
+}

@@ -30,6 +30,7 @@ struct engram_saas {
 typedef struct {
   double (*evaluate)(struct engram_saas *, double, double, double, const double *, double *);
   void (*cross)(int, int, int, const double *, int, const double *, int, double, double *);
+  double (*multiply_add)(long);
 } engram_saas_table;
 
 extern const engram_saas_table engram_saas_portable;

@@ -13,7 +13,7 @@ public struct Cholesky: Sendable {
   /// What was added to the diagonal before the factorisation succeeded; 0 when nothing was needed.
   public let jitter: Double
 
-  /// Jitters tried in turn, relative to the mean of the diagonal: nothing first, then 1e-8 ... 1e-4.
+  /// Jitters tried in turn, relative to the mean of the diagonal.
   public static let ladder: [Double] = [0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4]
 
   /// Factorises the symmetric matrix `matrix` (its lower triangle is read), adding jitter only as far as it must.

@@ -59,9 +59,9 @@ struct FitAttempt {
     let features = data.points.columns
     guard let probe = evaluator(data) else { return nil }
     let chains = settings.schedule.chains
-    let usable = warmStart.flatMap { $0.fits(chainCount: chains, dimension: probe.dimension) ? $0 : nil }
-    let continued = usable.flatMap { state in
-      state.chains.allSatisfy { probe($0.position).value > -.infinity } ? state : nil
+    let continued = warmStart.flatMap { state in
+      state.fits(chainCount: chains, dimension: probe.dimension) && state.mayContinue(points: data.points.rows)
+        && state.chains.allSatisfy { probe($0.position).value > -.infinity } ? state : nil
     }
     let starts = (0..<chains).map { c in
       if let continued { return continued.chains[c].position }
@@ -79,9 +79,11 @@ struct FitAttempt {
     var diagnostics = result.diagnostics
     diagnostics.jitter = posterior.jitter
     diagnostics.droppedPoints = droppedPoints
+    var state = result.warmStart
+    state.coldPoints = continued?.coldPoints ?? data.points.rows
     let all = moving.flatMap { $0 }.map { probe.hyperparameters(at: $0) }
     return SurrogateFit(
-      posterior: posterior, transform: transform, warmStart: moving.count == chains ? result.warmStart : nil,
+      posterior: posterior, transform: transform, warmStart: moving.count == chains ? state : nil,
       diagnostics: diagnostics, fallback: fallback == .none && posterior.jitter > 1e-7 ? .jitter : fallback,
       importances: FactorImportance.of(all))
   }

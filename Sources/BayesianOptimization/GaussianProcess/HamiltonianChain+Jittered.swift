@@ -1,11 +1,13 @@
 import Foundation
 
 extension HamiltonianChain {
-  /// One transition of Hamiltonian Monte Carlo with ceil(2 u T / step) leapfrog steps, u quasi-random on (0, 1): the
-  /// length does not depend on the state, so that the transition is reversible. The acceptance probability.
+  /// One transition of Hamiltonian Monte Carlo with ceil(2 u T / step) leapfrog steps, u quasi-random on (0, 1).
+  ///
+  /// The length does not depend on the state, so that the transition is reversible. The result is the acceptance
+  /// probability.
   func jitteredTransition() -> Double {
     let wanted = (2 * nextTrajectory() * schedule.trajectoryLength / stepSize).rounded(.up)
-    let steps = Int(min(max(wanted, 1), Double(Self.maximumSteps)))
+    let steps = Int(min(max(wanted, 1), Double(maximumSteps)))
     var q = position
     var p = momentum()
     var g = gradient

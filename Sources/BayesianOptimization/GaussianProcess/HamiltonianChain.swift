@@ -7,8 +7,6 @@ import RandomStreams
 final class HamiltonianChain: @unchecked Sendable {
   /// Energy error beyond which a trajectory counts as divergent.
   static let divergenceThreshold = 1000.0
-  /// The longest trajectory of jittered HMC in leapfrog steps.
-  static let maximumSteps = 100
 
   let density: any LogDensity
   let dimension: Int
@@ -16,6 +14,8 @@ final class HamiltonianChain: @unchecked Sendable {
   var metric: SamplingMetric
   var adaptation: DualAveraging
   var stepSize: Double
+  /// The longest trajectory of jittered HMC in leapfrog steps.
+  var maximumSteps = 60
   let schedule: SamplingSchedule
 
   private(set) var position: [Double]
@@ -109,7 +109,9 @@ final class HamiltonianChain: @unchecked Sendable {
 
   func momentum() -> [Double] { (0..<dimension).map { _ in stream.normal() } }
 
-  /// A leapfrog step of whitened momentum p at (q, g): half a kick, drift, evaluation, half a kick. The new value.
+  /// A leapfrog step of whitened momentum p at (q, g): half a kick, drift, evaluation, half a kick.
+  ///
+  /// The result is the new value; minus infinity where the density cannot be computed.
   func leapfrog(_ q: inout [Double], _ p: inout [Double], _ g: inout [Double], step: Double) -> Double {
     kick(&p, g, 0.5 * step)
     drift(&q, p, step)

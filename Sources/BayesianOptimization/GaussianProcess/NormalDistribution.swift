@@ -5,7 +5,9 @@ public enum NormalDistribution {
   /// The cumulative distribution function.
   public static func cumulative(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
 
-  /// The quantile function: P. J. Acklam's rational approximation and one Halley step, to about 1e-15.
+  /// The quantile function, to about 1e-15.
+  ///
+  /// The rational approximation of P. J. Acklam and one Halley step.
   ///
   /// - Parameter probability: in (0, 1); 0 and 1 give the infinities.
   public static func quantile(_ probability: Double) -> Double {

@@ -10,6 +10,12 @@ struct PooledSampler {
   /// Threads on which the chains run; results do not depend on it.
   let threads: Int
 
+  /// The most leapfrog steps of a jittered trajectory while the metric is unknown, and afterwards.
+  ///
+  /// A poor metric wants tiny steps; long trajectories would spend most of the fit on it.
+  private static let shortTrajectory = 20
+  private static let longTrajectory = 60
+
   struct Result {
     /// Recorded draws of every chain, chains x draws x P.
     var draws: [[[Double]]]
@@ -72,13 +78,15 @@ struct PooledSampler {
       forEach(chains) { chain in
         if let updated { chain.metric = updated }
         if updated != nil || index == 0 { chain.restartAdaptation(searching: !isWarm) }
+        chain.maximumSteps = isWarm || index + 1 == plan.phases.count ? Self.longTrajectory : Self.shortTrajectory
         chain.clear()
         chain.run(iterations: phase.iterations, adapting: true)
       }
       metric = nil
       guard phase.estimatesMetric else { continue }
       var pooled = PooledCovariance(dimension: dimension)
-      for chain in chains { pooled.add(chain.recorded) }
+      // The first third of a window may still be on its way to the typical set.
+      for chain in chains { pooled.add(Array(chain.recorded.dropFirst(chain.recorded.count / 3))) }
       metric = SamplingMetric(covariance: pooled.covariance, weight: pooled.weight)
     }
   }

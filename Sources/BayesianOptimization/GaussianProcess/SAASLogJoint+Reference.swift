@@ -1,8 +1,9 @@
 import Foundation
 import LinearAlgebra
 
-/// The log joint by its defining formulas: explicit differences, one Cholesky factorisation, no blocking. Slow and
-/// plain, to test the kernel against; log-lambda coordinates and the SAAS prior only.
+/// The log joint by its defining formulas: explicit differences, one Cholesky factorisation, no blocking.
+///
+/// Slow and plain, to test the kernel against; log-lambda coordinates and the SAAS prior only.
 public enum SAASReference {
   /// The log joint density at u = [log s, m, log nu, log tau, log lam_d] and its gradient; `nil` when K is not
   /// positive definite.

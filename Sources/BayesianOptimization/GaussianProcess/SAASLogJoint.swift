@@ -52,7 +52,9 @@ protocol LogDensity: AnyObject {
   func evaluate(_ position: UnsafePointer<Double>, _ gradient: UnsafeMutablePointer<Double>) -> Double
 }
 
-/// Evaluates the log joint density of hyperparameters and data. One evaluator serves one thread.
+/// Evaluates the log joint density of hyperparameters and data.
+///
+/// One evaluator serves one thread.
 public final class SAASLogJoint: LogDensity {
   /// Added to the sampled noise variance inside K (BoTorch's MIN_INFERRED_NOISE_LEVEL).
   public static let noiseFloor = 1e-4

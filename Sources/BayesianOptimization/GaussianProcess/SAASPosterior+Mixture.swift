@@ -56,9 +56,9 @@ extension SAASPosterior {
     public let standardizedResidual: Double
   }
 
-  /// Leave-one-out predictions of all N observations, closed form per draw (Rasmussen and Williams 2006, eq. 5.12).
+  /// Leave-one-out predictions of all N observations, in closed form per draw.
   ///
-  /// The hyperparameter draws are those that saw all data.
+  /// Rasmussen and Williams 2006, equation 5.12. The hyperparameter draws are those that saw all data.
   public func leaveOneOut() -> [LeaveOneOut] {
     let n = data.points.rows
     var mean = [Double](repeating: 0, count: n)

@@ -19,7 +19,7 @@ public struct HyperparameterDraw: Sendable, Hashable, Codable {
   public var mean: Double
   /// Variance of the observation noise as predictions use it: max(nu, 1e-4).
   public var noise: Double
-  /// Inverse squared lengthscales, rho_1 ... rho_D.
+  /// Inverse squared lengthscales rho_d, D.
   public var inverseSquaredLengthscales: [Double]
 
   public init(outputScale: Double, mean: Double, noise: Double, inverseSquaredLengthscales: [Double]) {
@@ -47,8 +47,9 @@ public struct SAASPosterior: PosteriorModel {
   let components: [Component]
   private let cache: AnchorCache
 
-  /// Prepares predictions; draws whose covariance cannot be factorised even with jitter are left out. `nil` when no
-  /// draw remains.
+  /// Prepares predictions; draws whose covariance cannot be factorised even with jitter are left out.
+  ///
+  /// `nil` when no draw remains.
   public init?(data: SurrogateData, draws: [HyperparameterDraw]) {
     let center = (0..<data.points.columns).map { d in
       data.points.rows == 0
@@ -125,7 +126,9 @@ public struct SAASPosterior: PosteriorModel {
   }
 }
 
-/// The last anchors of every draw, behind a lock. Results do not depend on what it holds.
+/// The last anchors of every draw, behind a lock.
+///
+/// Results do not depend on what it holds.
 private final class AnchorCache: Sendable {
   struct Entry: Sendable {
     let points: Matrix

@@ -22,7 +22,9 @@ extension SAASPriors {
       inverseSquaredLengthscales: rho)
   }
 
-  /// Gamma(shape, 1) for shape < 1 (G. Marsaglia, W. W. Tsang, "A Simple Method for Generating Gamma Variables", 2000).
+  /// Gamma(shape, 1) for shape < 1.
+  ///
+  /// G. Marsaglia, W. W. Tsang, "A Simple Method for Generating Gamma Variables", 2000.
   private static func gamma(_ shape: Double, _ stream: inout RandomStream) -> Double {
     let d = shape + 1 - 1.0 / 3
     let c = 1 / (9 * d).squareRoot()

@@ -23,8 +23,9 @@ struct SamplingMetric: Sendable {
     transposed = factor.transposed.elements
   }
 
-  /// The metric of a covariance estimated from `weight` draws: off-diagonals are shrunk by 0.3 n / (P + 0.3 n),
-  /// variances are regularised by n / (n + 5). `nil` when the result is not positive definite.
+  /// The metric of a covariance estimated from `weight` draws.
+  ///
+  /// Off-diagonals are shrunk by 0.3 n / (P + 0.3 n), variances are regularised by n / (n + 5). `nil` when the result is not positive definite.
   init?(covariance: Matrix, weight: Double) {
     let count = covariance.rows
     let keep = 0.3 * weight / (Double(count) + 0.3 * weight)

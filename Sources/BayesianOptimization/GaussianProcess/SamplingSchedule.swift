@@ -51,14 +51,14 @@ public struct SamplingSchedule: Sendable, Hashable, Codable {
     self.trajectoryLength = trajectoryLength
   }
 
-  /// Four pooled chains of jittered HMC, 96 + 32 iterations cold and 16 + 16 continued, 16 kept draws.
+  /// Four pooled chains of jittered HMC, 96 + 32 iterations cold and 10 + 24 continued, 16 kept draws.
   public static let standard = SamplingSchedule(
     name: "default", algorithm: .jitteredHMC, chains: 4, warmup: 96, draws: 32, kept: 16,
-    continuedWarmup: 16, continuedDraws: 16)
+    continuedWarmup: 10, continuedDraws: 24, targetAcceptance: 0.75)
   /// One long chain of jittered HMC: 256 + 128 iterations, 16 kept draws.
   public static let long = SamplingSchedule(
     name: "long", algorithm: .jitteredHMC, chains: 1, warmup: 256, draws: 128, kept: 16,
-    continuedWarmup: 32, continuedDraws: 64)
+    continuedWarmup: 32, continuedDraws: 64, targetAcceptance: 0.75)
   /// The reference sampler with four pooled chains of depth at most 7.
   public static let nuts = SamplingSchedule(
     name: "nuts", algorithm: .noUTurn, chains: 4, warmup: 128, draws: 64, kept: 16, maximumTreeDepth: 7)

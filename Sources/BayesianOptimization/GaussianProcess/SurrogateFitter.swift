@@ -2,7 +2,9 @@ import Foundation
 import LinearAlgebra
 import RandomStreams
 
-/// Fits the surrogate of one objective. A pure function of its arguments.
+/// Fits the surrogate of one objective.
+///
+/// A pure function of its arguments.
 public enum SurrogateFitter {
   /// Samples the hyperparameter posterior of a Gaussian process given observations, and never fails: the ladder is
   /// more jitter, merged near-duplicates, the posterior mode, the prior.
@@ -15,7 +17,8 @@ public enum SurrogateFitter {
   ///   - seed: the study's seed.
   ///   - index: the proposal's index; every fit of a proposal needs its own `label`.
   ///   - label: names the outcome in the random streams.
-  ///   - warmStart: state of an earlier fit with the same D, prior and number of chains; ignored when it does not match.
+  ///   - warmStart: state of an earlier fit with the same D, prior and number of chains; ignored when it does not match
+  ///     or when the data have grown by a third since the chains began.
   ///   - threads: threads on which the chains run; the result does not depend on it.
   public static func fit(
     points: Matrix, values: [Double], standardErrors: [Double]? = nil, settings: SurrogateSettings = .init(),

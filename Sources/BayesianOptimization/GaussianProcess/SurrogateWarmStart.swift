@@ -4,18 +4,22 @@ import LinearAlgebra
 public struct SurrogateWarmStart: Sendable, Hashable, Codable {
   /// One chain: its last position in the sampler's coordinates and its adapted step size.
   public struct Chain: Sendable, Hashable, Codable {
-    /// [log s, m, log nu, (log tau,) log rho_1 ... log rho_D].
+    /// The coordinates (log s, m, log nu, log tau for the SAAS prior, log rho_d), P.
     public var position: [Double]
     public var stepSize: Double
   }
   public var chains: [Chain]
-  /// Pooled estimate of the posterior covariance of the coordinates: lower triangle by rows, P (P + 1) / 2. Single
-  /// precision from the start, so that a stored state continues exactly as the one in memory.
+  /// Pooled estimate of the posterior covariance of the coordinates: lower triangle by rows, P (P + 1) / 2.
+  ///
+  /// Single precision from the start, so that a stored state continues exactly as the one in memory.
   public var covariance: [Float]
   /// Draws behind `covariance`.
   public var weight: Double
+  /// Number of points of the cold fit at the beginning of the chains.
+  public var coldPoints: Int
 
-  init(chains: [Chain], covariance: Matrix, weight: Double) {
+  init(chains: [Chain], covariance: Matrix, weight: Double, coldPoints: Int = 0) {
+    self.coldPoints = coldPoints
     self.chains = chains
     self.covariance = (0..<covariance.rows).flatMap { i in (0...i).map { Float(covariance[i, $0]) } }
     self.weight = weight
@@ -37,6 +41,12 @@ public struct SurrogateWarmStart: Sendable, Hashable, Codable {
     }
     return result
   }
+
+  /// Whether the chains may go on with `points` points.
+  ///
+  /// Continued chains stay in the mode where they began, so that
+  /// they begin anew whenever the data have grown by a third.
+  func mayContinue(points: Int) -> Bool { 3 * points <= 4 * coldPoints + 6 }
 
   /// Whether the state continues `chainCount` chains of `dimension` coordinates.
   func fits(chainCount: Int, dimension: Int) -> Bool {

@@ -10,7 +10,7 @@ struct WarmupPlan: Sendable, Equatable {
   }
   let phases: [Phase]
 
-  /// Start 10 %, then windows of 15, 30, 60 ... (the last one takes what is left), end 15 %.
+  /// Start 10 %, then windows that double from 15 (the last one takes what is left), end 15 %.
   init(iterations: Int) {
     guard iterations >= 12 else {
       phases = iterations > 0 ? [Phase(iterations: iterations, estimatesMetric: false)] : []
@@ -37,7 +37,9 @@ struct WarmupPlan: Sendable, Equatable {
   }
 }
 
-/// Step size adaptation by dual averaging (M. D. Hoffman, A. Gelman, "The No-U-Turn Sampler", JMLR 2014, section 3.2).
+/// Step size adaptation by dual averaging.
+///
+/// M. D. Hoffman, A. Gelman, "The No-U-Turn Sampler", JMLR 2014, section 3.2.
 struct DualAveraging: Sendable {
   private let target: Double
   private let anchor: Double

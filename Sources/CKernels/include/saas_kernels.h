@@ -37,6 +37,10 @@ double engram_saas_evaluate(engram_saas *state, double s, double m, double noise
 void engram_matern52_cross(int m, int n, int d, const double *a, int lda, const double *b, int ldb, double s,
                            double *out);
 
+/// Runs `rounds` x 192 floating-point operations of independent multiply-adds in registers, to measure the limit of one
+/// core. The result only keeps the work from being removed.
+double engram_saas_multiply_add(long rounds, int version);
+
 #ifdef __cplusplus
 }
 #endif
