@@ -121,27 +121,16 @@ public struct ParetoPlot: Sendable {
 
   private func drawAnchor(in frame: inout PlotFrame) {
     guard let anchor else { return }
-    let inside = frame.x.range.contains(anchor.x) && frame.y.range.contains(anchor.y)
-    let (low, high) = (frame.x.range.lowerBound, frame.x.range.upperBound)
-    let note = "base without memory: \(PlotNumber.short(anchor.x)), \(PlotNumber.short(anchor.y))"
-    if inside {
-      let position = frame.point(anchor.x, anchor.y)
-      frame.document.path(
-        [
-          (position.0, position.1 - 6), (position.0 + 6, position.1), (position.0, position.1 + 6),
-          (position.0 - 6, position.1),
-        ],
-        closed: true, style: "fill:\(Palette.anchor)")
-      frame.document.text("base", at: (position.0 + 9, position.1 + 4), size: 11.5)
-    } else {
-      let onRight = anchor.x > (low + high) / 2
-      frame.document.text(
-        onRight ? note + " →" : "← " + note,
-        at: (
-          onRight ? frame.document.width - frame.right - 6 : frame.left + 6, frame.document.height - frame.bottom - 8
-        ),
-        size: 11, anchor: onRight ? .end : .start, color: "#6b7280")
-    }
+    // A base far from every trial would squeeze them into a corner: the subtitle names it instead.
+    guard frame.x.range.contains(anchor.x), frame.y.range.contains(anchor.y) else { return }
+    let position = frame.point(anchor.x, anchor.y)
+    frame.document.path(
+      [
+        (position.0, position.1 - 6), (position.0 + 6, position.1), (position.0, position.1 + 6),
+        (position.0 - 6, position.1),
+      ],
+      closed: true, style: "fill:\(Palette.anchor)")
+    frame.document.text("base", at: (position.0 + 9, position.1 + 4), size: 11.5)
   }
 }
 

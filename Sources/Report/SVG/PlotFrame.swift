@@ -45,10 +45,11 @@ struct PlotFrame {
   mutating func legend(_ entries: [(label: String, color: String)]) {
     var position = document.width - right
     for entry in entries.reversed() {
-      let width = Double(entry.label.count) * 6.3 + 18
+      // No font metrics here: a generous width per letter keeps entries apart in every font.
+      let width = Double(entry.label.count) * 6.9 + 26
       position -= width
-      document.circle((position + 5, 43), radius: 4.5, style: "fill:\(entry.color)")
-      document.text(entry.label, at: (position + 14, 47), size: 11.5)
+      document.circle((position + 5, 24), radius: 4.5, style: "fill:\(entry.color)")
+      document.text(entry.label, at: (position + 14, 28), size: 11.5)
     }
   }
 }

@@ -17,12 +17,14 @@ extension StudySummary {
       }
     }
     var base: (x: Double, y: Double)?
+    var note = ""
     if let values = anchor?.result?.objectives, let first = values[x.name], let second = values[y.name] {
       base = (first, second)
+      note = "; base without memory: \(PlotNumber.short(first)), \(PlotNumber.short(second))"
     }
     return ParetoPlot(
       title: "Pareto front of \(record.definition.name)",
-      subtitle: "\(count(.completed)) completed trials, \(front.count) on the front; whiskers: standard errors",
+      subtitle: "\(count(.completed)) completed trials, \(front.count) on the front; whiskers: standard errors\(note)",
       xTitle: Self.axisTitle(x), yTitle: Self.axisTitle(y), minimizesX: x.direction == .minimize,
       minimizesY: y.direction == .minimize, points: points, anchor: base, chosen: chosen()?.number)
   }

@@ -46,7 +46,9 @@ extension StudyConfiguration {
     case let object as [String: Any]:
       for (key, child) in object { flatten(child, path: path.isEmpty ? key : "\(path).\(key)", into: &flat) }
     case let list as [Any]:
-      flat[path] = "[" + list.map { "\($0)" }.joined(separator: ", ") + "]"
+      // Entry by entry: the text of a dictionary has no fixed order.
+      if list.isEmpty { flat[path] = "an empty list" }
+      for (index, child) in list.enumerated() { flatten(child, path: "\(path)[\(index)]", into: &flat) }
     default: flat[path] = "\(value)"
     }
   }

@@ -1,5 +1,7 @@
 import ArgumentParser
+import BayesianOptimization
 import CBLAS
+import Coordinator
 import Foundation
 import LanguageModel
 import Report
@@ -104,7 +106,9 @@ struct DoctorCommand: ParsableCommand {
         subject: "database", isFine: problems.isEmpty,
         found: problems.isEmpty ? "sound" : problems.joined(separator: "; "),
         remedy: problems.isEmpty ? nil : "restore a copy (engram study export makes them)"))
-    let violations = try HistoryChecker().check(observer)
+    let violations = try HistoryChecker(
+      policy: StudyPolicy(objectives: observer.load().definition.objectives, sampler: SamplerSettings())
+    ).check(observer)
     findings.append(
       Finding(
         subject: "history", isFine: violations.isEmpty,

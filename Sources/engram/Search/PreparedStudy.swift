@@ -46,6 +46,9 @@ struct PreparedStudy {
         resources: resources, fingerprints: resources.fingerprints.merging(["settings": settings]) { $1 })
     case .analytic:
       let problem = try analyticProblem(configuration)
+      var configuration = configuration
+      // A test function has no base to measure; it brings its own reference point.
+      if configuration.sampler.reference == .null { configuration.sampler.reference = .fixed(problem.reference) }
       return PreparedStudy(
         configuration: configuration, file: file, space: problem.space, objectives: problem.objectives,
         resources: nil, fingerprints: ["base": problem.name, "data": problem.name, "settings": settings])

@@ -54,6 +54,25 @@ struct StudyConfigurationTests {
     #expect(try JSONDecoder().decode(StudyConfiguration.self, from: data) == configuration)
   }
 
+  @Test("equal configurations never differ, changed ones name the key") func differences() throws {
+    let first = try StudyConfiguration(yaml: Self.minimal, file: "x.yaml")
+    for _ in 0..<50 {
+      let again = try StudyConfiguration(canonicalText: first.canonicalText)
+      #expect(again.differences(from: first) == [])
+    }
+    var other = first
+    other.budget = 99
+    other.coordinator.leaseSeconds = 7
+    #expect(other.differences(from: first) == [])
+    other.space.ranks = [2, 4, 16]
+    #expect(other.differences(from: first).map(\.key) == ["space.ranks[2]"])
+    other.space.ranks = [2, 4]
+    #expect(other.differences(from: first).map(\.key) == ["space.ranks[2]"])
+    #expect(other.settingsFingerprint == first.settingsFingerprint)
+    other.training.epochs += 1
+    #expect(other.settingsFingerprint != first.settingsFingerprint)
+  }
+
   @Test("a misspelt key is refused with line and nearest key") func misspelt() throws {
     let found = try #require(error("study:\n  seed: 1\n  budgte: 20\n"))
     #expect(found.line == 3)
