@@ -19,10 +19,13 @@ public enum SearchQuality {
   ///   - initialValues: their observed values, where they are given; nil draws them.
   ///   - budget: evaluations in all.
   ///   - batch: proposals per round; the earlier ones of a round are pending for the later ones.
+  ///   - asynchronous: whether `batch` workers run without rounds: each finishes its configuration when `batch` − 1 others
+  ///     are pending, and gets the next at once.
   ///   - noiseSeed: seed of the observation noise; the sampler never sees it.
   public static func run(
     problem: AnalyticProblem, settings: SamplerSettings, initial: [Configuration],
-    initialValues: [[String: Double]]? = nil, budget: Int, batch: Int = 1, seed: UInt64, noiseSeed: UInt64
+    initialValues: [[String: Double]]? = nil, budget: Int, batch: Int = 1, asynchronous: Bool = false,
+    seed: UInt64, noiseSeed: UInt64
   ) throws -> Run {
     var settings = settings
     settings.initial = settings.kind == .nsga2 ? max(2, initial.count) : min(settings.initial, initial.count)
@@ -47,21 +50,20 @@ public enum SearchQuality {
       try finish(configuration, "given", values: initialValues?[index])
     }
     var state = ProposalRequest(seed: seed, index: 0, observations: []).warmStart
+    var waiting: [(configuration: Configuration, source: String)] = []
     while observations.count < budget {
-      var pending: [Configuration] = []
-      var sources: [String] = []
-      for _ in 0..<min(batch, budget - observations.count) {
+      while waiting.count < batch && observations.count + waiting.count < budget {
         let request = ProposalRequest(
-          seed: seed, index: observations.count + pending.count, observations: observations, pending: pending,
-          warmStart: state)
+          seed: seed, index: observations.count + waiting.count, observations: observations,
+          pending: waiting.map(\.configuration), warmStart: state)
         guard case .proposal(let proposal) = sampler.propose(request) else { break }
         state = proposal.warmStart ?? state
-        pending.append(proposal.configuration)
-        sources.append(proposal.source)
+        waiting.append((proposal.configuration, proposal.source))
         run.fallbacks += proposal.fallbacks
       }
-      if pending.isEmpty { break }
-      for (configuration, source) in zip(pending, sources) { try finish(configuration, source) }
+      if waiting.isEmpty { break }
+      for item in waiting.prefix(asynchronous ? 1 : waiting.count) { try finish(item.configuration, item.source) }
+      waiting.removeFirst(asynchronous ? 1 : waiting.count)
     }
     return run
   }

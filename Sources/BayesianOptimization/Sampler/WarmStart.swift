@@ -5,14 +5,16 @@ import LinearAlgebra
 ///
 /// Layout (little endian): "EWS1", then for each outcome a presence byte and, if present, the number of chains, for each
 /// the length of its position, the position and the step size, then the length of the covariance, the covariance (single
-/// precision) and the weight. Anything else decodes to a cold start.
+/// precision), the weight and the number of points of the cold fit. Anything else decodes to a cold start.
 enum WarmStart {
   private static let magic: [UInt8] = Array("EWS1".utf8)
 
   static func encode(_ states: [SurrogateWarmStart?]) -> Data? {
     guard states.contains(where: { $0 != nil }) else { return nil }
     var data = Data(magic)
-    func append(_ count: Int) { withUnsafeBytes(of: UInt32(count).littleEndian) { data.append(contentsOf: $0) } }
+    func append(_ count: Int) {
+      withUnsafeBytes(of: UInt32(clamping: count).littleEndian) { data.append(contentsOf: $0) }
+    }
     func append(_ values: [Double]) {
       for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { data.append(contentsOf: $0) } }
     }
@@ -29,6 +31,7 @@ enum WarmStart {
       append(state.covariance.count)
       for value in state.covariance { append(Int(value.bitPattern)) }
       append([state.weight])
+      append(state.coldPoints)
     }
     return data
   }
@@ -96,16 +99,16 @@ enum WarmStart {
       var covariance: [Float] = []
       covariance.reserveCapacity(length)
       for _ in 0..<length { covariance.append(Float(bitPattern: UInt32(count() ?? 0))) }
-      guard let weight = doubles(1)?.first else { return nil }
-      return SurrogateWarmStart(chains: chains, packed: covariance, weight: weight)
+      guard let weight = doubles(1)?.first, let coldPoints = count() else { return nil }
+      return SurrogateWarmStart(chains: chains, packed: covariance, weight: weight, coldPoints: coldPoints)
     }
   }
 }
 
 extension SurrogateWarmStart {
   /// A state from its stored parts; `packed` is the lower triangle of the covariance.
-  fileprivate init(chains: [Chain], packed: [Float], weight: Double) {
-    self.init(chains: chains, covariance: Matrix(rows: 0, columns: 0), weight: weight)
+  fileprivate init(chains: [Chain], packed: [Float], weight: Double, coldPoints: Int) {
+    self.init(chains: chains, covariance: Matrix(rows: 0, columns: 0), weight: weight, coldPoints: coldPoints)
     covariance = packed
   }
 }

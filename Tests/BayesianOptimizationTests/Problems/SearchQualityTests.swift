@@ -63,6 +63,7 @@ struct SearchQualityTests {
         let run = try SearchQuality.run(
           problem: problem, settings: settings, initial: peer.configs.prefix(30).map(AnalyticProblemTests.factors),
           initialValues: peer.Y.prefix(30).map { ["loss": -$0[0], "rougeL": $0[1]] }, budget: 60, batch: batch,
+          asynchronous: ProcessInfo.processInfo.environment["ENGRAM_ASYNC"] != nil,
           seed: UInt64(noise), noiseSeed: UInt64(100 + noise))
         let row = [40, 50, 60].map { run.curve[$0 - 1] }
         rows.append(row)
@@ -76,6 +77,62 @@ struct SearchQualityTests {
       let mean = values.reduce(0, +) / Double(values.count)
       let spread = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, values.count - 1))
       print("evaluations \([40, 50, 60][column]): mean \(mean) sd \(spread.squareRoot()) n \(values.count)")
+    }
+  }
+
+  /// ENGRAM_TIMING=N: prints the parts of one proposal at N observations, D = 34; not an assertion.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["ENGRAM_TIMING"] != nil))
+  func partsOfAProposal() throws {
+    let problem = try #require(AnalyticProblem.sparse34)
+    let count = Int(ProcessInfo.processInfo.environment["ENGRAM_TIMING"] ?? "100") ?? 100
+    let threads = Int(ProcessInfo.processInfo.environment["ENGRAM_THREADS"] ?? "1") ?? 1
+    var stream = RandomStream(seed: 9, purpose: "timing")
+    let observations = try (0..<count).map { index -> Observation in
+      let configuration = problem.space.random(using: &stream)
+      return Observation(
+        configuration: configuration, objectives: try problem.observe(configuration, seed: 1, index: index))
+    }
+    var settings = SamplerSettings(initial: 2, reference: .fixed(problem.reference))
+    settings.threads = threads
+    let clock = ContinuousClock()
+    for round in 0..<3 {
+      let request = ProposalRequest(seed: UInt64(round), index: count, observations: observations)
+      let data = TrainingData(
+        space: problem.space, objectives: problem.objectives, observations: observations, useStandardErrors: false)
+      var surrogates: Surrogates?
+      let fit = clock.measure {
+        surrogates = Surrogates(
+          space: problem.space, objectives: problem.objectives, data: data, settings: settings, request: request)
+      }
+      let fitted = try #require(surrogates)
+      var acquisition: AcquisitionProblem?
+      let build = clock.measure {
+        acquisition = AcquisitionProblem(
+          space: problem.space, objectives: problem.objectives, data: data, surrogates: fitted, settings: settings,
+          request: request)
+      }
+      let problemOfProposal = try #require(acquisition)
+      let draws = RandomDraws(problem.space)
+      let candidates = (0..<1_000).map { _ in draws.next(using: &stream) }
+      var values: [Double] = []
+      let evaluate = clock.measure { values = problemOfProposal.scores(candidates, threads: threads) }
+      let sampler = settings.makeSampler(space: problem.space, objectives: problem.objectives)
+      var outcome = ProposalOutcome.spaceExhausted
+      let cold = clock.measure { outcome = sampler.propose(request) }
+      guard case .proposal(let proposal) = outcome else { return }
+      let next = ProposalRequest(
+        seed: UInt64(round), index: count + 1, observations: observations, pending: [proposal.configuration],
+        warmStart: proposal.warmStart)
+      var second = ProposalOutcome.spaceExhausted
+      let warm = clock.measure { second = sampler.propose(next) }
+      print(
+        "N \(count) threads \(threads): fit \(fit) build \(build) anchors \(problemOfProposal.anchorCount)",
+        "1000 candidates \(evaluate) cold \(cold) warm \(warm) warm-start bytes \(proposal.warmStart?.count ?? 0)",
+        values.count)
+      if case .proposal(let answer) = second {
+        print("cold", proposal.diagnostics.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })
+        print("warm", answer.diagnostics.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" })
+      }
     }
   }
 }

@@ -114,6 +114,7 @@ struct SamplerConformanceTests {
     for threads in [1, 2, 3] {
       var settings = Self.settings(.saasNEHVI, initial: 2)
       settings.threads = threads
+      settings.surrogate.schedule = .standard
       let sampler = settings.makeSampler(space: space, objectives: Self.objectives)
       let first = sampler.propose(
         ProposalRequest(seed: 1, index: 12, observations: observations, pending: pending))
@@ -126,6 +127,7 @@ struct SamplerConformanceTests {
         ProposalRequest(
           seed: 1, index: 13, observations: observations, pending: pending + [proposal.configuration],
           warmStart: proposal.warmStart))
+      if case .proposal(let warm) = second { #expect(warm.diagnostics["loss.warmStarted"] == 1) }
       answers += [first, second]
     }
     #expect(answers[0] == answers[2] && answers[0] == answers[4])
