@@ -135,4 +135,36 @@ struct SearchQualityTests {
       }
     }
   }
+
+  @Test func comparisonPairsItsRuns() throws {
+    let problem = try #require(AnalyticProblem.dtlz2)
+    let settings = [SamplerSettings(kind: .nsga2), SamplerSettings(kind: .random), SamplerSettings(kind: .sobol)]
+    let curves = try SearchQuality.compare(
+      problem: problem, settings: settings, sets: 4, initial: 8, budget: 20, seed: 3)
+    #expect(curves.map(\.sampler) == ["nsga2", "random", "sobol"])
+    for curve in curves {
+      // All runs start from the same sets.
+      #expect(curve.mean[7] == curves[0].mean[7] && curve.advantage[7] == 0 && curve.margin[7] == 0)
+      #expect(zip(curve.mean, curve.mean.dropFirst()).allSatisfy { $0 <= $1 })
+      #expect(abs(curve.advantage[19] - (curves[0].mean[19] - curve.mean[19])) < 1e-12)
+    }
+    #expect(curves[0].margin.allSatisfy { $0 == 0 })
+  }
+
+  /// ENGRAM_COMPARE=problem: 20 initial sets, model against NSGA-II, Sobol and random; prints the table.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["ENGRAM_COMPARE"] != nil))
+  func comparisonWithTheBaselines() throws {
+    let name = ProcessInfo.processInfo.environment["ENGRAM_COMPARE"] ?? "sparse34"
+    let problem = try #require(AnalyticProblem.named(name))
+    let settings = [SamplerSettings.Kind.saasNEHVI, .nsga2, .sobol, .random].map { SamplerSettings(kind: $0) }
+    let curves = try SearchQuality.compare(
+      problem: problem, settings: settings, sets: 20, initial: 20, budget: 60, batch: 1, seed: 11)
+    for curve in curves {
+      for step in [20, 30, 40, 50, 60] {
+        print(
+          name, curve.sampler, step, "mean \(curve.mean[step - 1])",
+          "advantage \(curve.advantage[step - 1]) ± \(curve.margin[step - 1])")
+      }
+    }
+  }
 }
