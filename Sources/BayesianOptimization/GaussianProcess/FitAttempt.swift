@@ -63,10 +63,16 @@ struct FitAttempt {
       state.fits(chainCount: chains, dimension: probe.dimension) && state.mayContinue(points: data.points.rows)
         && state.chains.allSatisfy { probe($0.position).value > -.infinity } ? state : nil
     }
+    var climbing = 0
     let starts = (0..<chains).map { c in
       if let continued { return continued.chains[c].position }
       var stream = stream("start/\(c)")
-      return coldStart(&stream, density: probe, features: features)
+      let start = coldStart(&stream, density: probe, features: features)
+      // A few steps uphill from dispersed starts: with many points the way to the typical set would take most of the
+      // warm-up and spoil the first estimates of the metric.
+      guard let found = PosteriorMode.climb(probe, from: start, iterations: 25) else { return start }
+      climbing += found.gradients
+      return found.position
     }
     let sampler = PooledSampler(schedule: settings.schedule, threads: threads)
     let result = sampler.run(
@@ -77,6 +83,7 @@ struct FitAttempt {
     let kept = Self.thin(moving, to: settings.schedule.kept).map { probe.hyperparameters(at: $0) }
     guard let posterior = SAASPosterior(data: data, draws: kept) else { return nil }
     var diagnostics = result.diagnostics
+    diagnostics.warmupGradients += climbing
     diagnostics.jitter = posterior.jitter
     diagnostics.droppedPoints = droppedPoints
     var state = result.warmStart

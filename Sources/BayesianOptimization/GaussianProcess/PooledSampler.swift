@@ -85,8 +85,7 @@ struct PooledSampler {
       metric = nil
       guard phase.estimatesMetric else { continue }
       var pooled = PooledCovariance(dimension: dimension)
-      // The first third of a window may still be on its way to the typical set.
-      for chain in chains { pooled.add(Array(chain.recorded.dropFirst(chain.recorded.count / 3))) }
+      for chain in chains { pooled.add(chain.recorded) }
       metric = SamplingMetric(covariance: pooled.covariance, weight: pooled.weight)
     }
   }

@@ -4,11 +4,16 @@ import Foundation
 ///
 /// J. Nocedal, S. J. Wright, "Numerical Optimization", algorithm 7.5, with backtracking line search.
 enum PosteriorMode {
+  /// A point, the log density there, and what it took to find it.
+  struct Found {
+    var position: [Double]
+    var value: Double
+    var gradients: Int
+  }
+
   /// The best point found, `nil` when the density is zero at every start.
-  static func find(
-    _ density: any LogDensity, starts: [[Double]], iterations: Int = 150
-  ) -> (position: [Double], value: Double)? {
-    var best: (position: [Double], value: Double)?
+  static func find(_ density: any LogDensity, starts: [[Double]], iterations: Int = 150) -> Found? {
+    var best: Found?
     for start in starts {
       guard let found = climb(density, from: start, iterations: iterations) else { continue }
       if found.value > best?.value ?? -.infinity { best = found }
@@ -27,10 +32,10 @@ enum PosteriorMode {
     return (value, gradient)
   }
 
-  private static func climb(
-    _ density: any LogDensity, from start: [Double], iterations: Int
-  ) -> (position: [Double], value: Double)? {
+  /// Ascends from one start; `nil` when the density is zero there.
+  static func climb(_ density: any LogDensity, from start: [Double], iterations: Int) -> Found? {
     var q = start
+    var gradients = 1
     var (value, gradient) = evaluate(density, q)
     guard value > -.infinity else { return nil }
     var pairs: [(s: [Double], y: [Double], inverse: Double)] = []
@@ -52,6 +57,7 @@ enum PosteriorMode {
       for _ in 0..<30 {
         for i in q.indices { moved[i] = q[i] + step * direction[i] }
         next = evaluate(density, moved)
+        gradients += 1
         if next.value >= value + 1e-4 * step * slope { break }
         step *= 0.5
       }
@@ -67,7 +73,7 @@ enum PosteriorMode {
       gradient = next.gradient
       if gain < 1e-9 * max(1, abs(value)) { break }
     }
-    return (q, value)
+    return Found(position: q, value: value, gradients: gradients)
   }
 
   /// The ascent direction H grad by the two-loop recursion.
