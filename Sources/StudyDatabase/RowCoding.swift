@@ -58,7 +58,9 @@ struct RowDecoder {
     attempt.startedTime = row[7]
     attempt.endedTime = row[8]
     attempt.isCounted = row[9]
-    if let text: String = row[10] { attempt.result = try value(TrialResult.self, text, "attempt \(token)") }
+    if let text: String = row[10] {
+      attempt.result = try QuickJSON.result(text) ?? value(TrialResult.self, text, "attempt \(token)")
+    }
     if let text: String = row[11] { attempt.failure = try value(FailureRecord.self, text, "attempt \(token)") }
     attempt.hasConflict = row[12]
     return attempt
@@ -68,10 +70,15 @@ struct RowDecoder {
   func trial(_ row: Row) throws -> Trial {
     let number: Int = row[0]
     let seed: Int64 = row[5]
+    let configurationText: String = row[4]
+    let provenanceText: String = row[6]
     var trial = Trial(
       number: number, kind: try state(TrialKind.self, row[2], "trial \(number)"),
-      configuration: try value(BayesianOptimization.Configuration.self, row[4], "trial \(number)"), key: row[1],
-      seed: UInt64(bitPattern: seed), provenance: try value(Provenance.self, row[6], "trial \(number)"))
+      configuration: try QuickJSON.configuration(configurationText)
+        ?? value(BayesianOptimization.Configuration.self, configurationText, "trial \(number)"),
+      key: row[1], seed: UInt64(bitPattern: seed),
+      provenance: try QuickJSON.provenance(provenanceText)
+        ?? value(Provenance.self, provenanceText, "trial \(number)"))
     trial.state = try state(TrialState.self, row[3], "trial \(number)")
     if let text: String = row[7] { trial.result = try value(TrialResult.self, text, "trial \(number)") }
     if let text: String = row[8] { trial.failure = try value(FailureRecord.self, text, "trial \(number)") }

@@ -16,6 +16,8 @@ public struct CoordinatorCore {
   public let settings: CoordinatorSettings
   /// The connected workers by name.
   public internal(set) var workers: [String: WorkerView] = [:]
+  /// What the study held when it was opened.
+  public let found: Found
   /// Why nothing can be stored at the moment; nil when all is well.
   public private(set) var trouble: StudyError?
 
@@ -61,6 +63,9 @@ public struct CoordinatorCore {
     self.wallTime = wallTime
     state = StudyState(record: try store.load(), policy: policy)
     firstToken = state.header.nextToken
+    found = Found(
+      isNew: state.header.lastEvent == 0, finished: state.finishedCount, interrupted: state.running.count,
+      queued: state.queued.count)
     if state.header.lastEvent == 0 {
       try require(state.create(anchor: settings.anchor.map { ($0, key($0)) }, time: wallTime))
     }

@@ -43,6 +43,16 @@ extension CoordinatorCore {
     public var text: String
   }
 
+  /// What a coordinator found when it opened the study.
+  public struct Found: Sendable, Hashable {
+    public var isNew: Bool
+    /// Finished search trials that are kept.
+    public var finished: Int
+    /// Trials that were under way and run again (or go on with their workers).
+    public var interrupted: Int
+    public var queued: Int
+  }
+
   /// A connected worker.
   public struct WorkerView: Sendable, Hashable {
     public var identity: WorkerIdentity

@@ -8,7 +8,7 @@ import WireProtocol
 
 /// Runs one study: the shell around ``CoordinatorCore`` that owns clock, transport, store and the sampler's task.
 ///
-/// Proposals are computed in a task of their own, so that heartbeats and results are never kept waiting.
+/// Proposals are computed on a thread of their own, so that heartbeats and results are never kept waiting.
 public actor StudyRunner {
   /// How a run ended.
   public struct Summary: Sendable, Hashable {
@@ -22,14 +22,7 @@ public actor StudyRunner {
   }
 
   /// What a run found when it opened the study.
-  public struct Found: Sendable, Hashable {
-    public var isNew: Bool
-    /// Finished search trials that are kept.
-    public var finished: Int
-    /// Trials that were under way and run again (or go on with their workers).
-    public var interrupted: Int
-    public var queued: Int
-  }
+  public typealias Found = CoordinatorCore.Found
 
   /// What was found when the study was opened.
   public nonisolated let found: Found
@@ -53,8 +46,9 @@ public actor StudyRunner {
   private var stopReason: StopReason?
   private var failure: StudyError?
   private var isOver = false
+  /// Nothing is taken any more: the run has returned.
+  private var isClosed = false
   private var waiter: CheckedContinuation<Void, Never>?
-  private var samplerTask: Task<Void, Never>?
   private var lastFront: [Int] = []
   private var lastSnapshot: ContinuousClock.Instant?
 
@@ -87,13 +81,10 @@ public actor StudyRunner {
     self.logger = logger
     origin = clock.now
     tick = min(.seconds(1), settings.heartbeat)
-    let before = StudyState(record: try store.load(), policy: policy)
-    found = Found(
-      isNew: before.header.lastEvent == 0, finished: before.finishedCount, interrupted: before.running.count,
-      queued: before.queued.count)
     core = try CoordinatorCore(
       settings: settings, store: FailpointStore(base: store), policy: policy, sessionName: UUID().uuidString, key: key,
       now: .zero, wallTime: Date().timeIntervalSince1970)
+    found = core.found
     (progress, snapshots) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
@@ -122,8 +113,8 @@ public actor StudyRunner {
     await drain()
     ticks.cancel()
     messages.cancel()
-    samplerTask?.cancel()
     publish(always: true)
+    isClosed = true
     snapshots.finish()
     if let failure { throw failure }
     return Summary(
@@ -172,7 +163,7 @@ public actor StudyRunner {
   }
 
   private func step(_ event: CoordinatorCore.Event) {
-    guard failure == nil else { return }
+    guard failure == nil, !isClosed else { return }
     perform(core.handle(event, now: clock.now - origin, wallTime: Date().timeIntervalSince1970))
   }
 
@@ -208,10 +199,14 @@ public actor StudyRunner {
   }
 
   private func propose(_ task: ProposalTask) {
-    samplerTask = Task.detached(priority: .utility) { [sampler, weak self] in
+    // A thread of its own: a fit takes seconds, and the few threads of Swift's tasks carry the heartbeats.
+    let thread = Thread { [sampler, weak self] in
       let outcome = sampler.propose(task.request)
-      if !Task.isCancelled { await self?.step(.proposed(task, outcome)) }
+      Task { [weak self] in await self?.step(.proposed(task, outcome)) }
     }
+    thread.name = "sampler"
+    thread.stackSize = 16 << 20
+    thread.start()
   }
 
   private func keep(_ chunk: ArtifactChunk, id: Int64, _ peer: Peer) {
