@@ -5,8 +5,8 @@ import Study
 
 /// A sampler whose answer depends on everything in the request, so that two different histories are told apart.
 struct ToySampler: Sampler {
-  static let layers = 8
-  static let counts = 6
+  static let layers = 16
+  static let counts = 10
 
   static func key(_ configuration: BayesianOptimization.Configuration) -> String {
     configuration.isNull ? "null" : "\(configuration.layers ?? [])x\(configuration.count ?? 0)"

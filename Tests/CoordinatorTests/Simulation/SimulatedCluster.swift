@@ -39,7 +39,7 @@ final class SimulatedCluster {
   private var epoch = 0
   private var workers: [SimulatedWorker]
   private let store: FaultyStore
-  private var now: Duration = .zero
+  private(set) var now: Duration = .zero
   private var isHealed = false
   private var blockedToServer: [Int: Duration] = [:]
   private var blockedToWorker: [Int: Duration] = [:]
@@ -50,7 +50,7 @@ final class SimulatedCluster {
   private let tick = Duration.seconds(60)
   private let heartbeat = Duration.seconds(120)
 
-  init(seed: UInt64, budget: Int = 40, workerCount: Int = 4) {
+  init(seed: UInt64, budget: Int = 120, workerCount: Int = 4) {
     self.budget = budget
     random = RandomStream(seed: seed, purpose: "test/cluster")
     base = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: seed), budget: budget)
