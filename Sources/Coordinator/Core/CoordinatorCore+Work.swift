@@ -6,6 +6,7 @@ import WireProtocol
 /// What the coordinator does of its own accord: clock, assignments, proposals, the end.
 extension CoordinatorCore {
   mutating func tick() {
+    recover()
     flushReports()
     if let held = heldProposal { take(held.outcome, of: held.task) }
     for token in deadlines.keys.sorted() {

@@ -90,7 +90,7 @@ public struct CoordinatorCore {
     self.now = max(now, self.now)
     self.wallTime = wallTime
     output = []
-    recover()
+    _ = resolveUncertainty()
     switch event {
     case .received(let peer, let envelope): feed(.received(envelope), to: peer)
     case .malformed(let peer, let error): feed(.malformed(error), to: peer)
@@ -174,9 +174,10 @@ public struct CoordinatorCore {
     }
   }
 
-  /// Settles what became of an earlier commit, and what did not follow from it at the time.
-  private mutating func recover() {
-    guard uncertain != nil, resolveUncertainty() else { return }
+  /// Makes up for what did not follow from a step at the time, because it was not known to be stored: every live
+  /// attempt has a deadline, and one that was never sent is given back.
+  mutating func recover() {
+    guard uncertain == nil else { return }
     for attempt in state.liveAttempts where attempt.leaseSeconds > 0 && deadlines[attempt.token] == nil {
       if attempt.state == .leased {
         giveBack(attempt.token, reason: "its assignment was never sent")

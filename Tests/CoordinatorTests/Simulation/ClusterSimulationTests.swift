@@ -2,14 +2,14 @@ import Foundation
 import Study
 import Testing
 
-/// R9: 64 hours in which any frame is dropped, doubled, delayed, any process killed, the disk full, clocks wrong; then everything is mended.
+/// R9: 64 hours of lost, doubled and late frames, killed processes, full disks, wrong clocks; then everything is mended.
 ///
-/// Nothing is lost.
+/// Nothing may be lost, and the study has to end by itself.
 ///
 /// `ENGRAM_SIMULATION_SEEDS=first..<last` runs other seeds; one seed alone is its own reproduction.
 @Suite struct ClusterSimulationTests {
   /// Seeds that once found a fault, kept for ever.
-  static let keptSeeds: [UInt64] = []
+  static let keptSeeds: [UInt64] = [194]
 
   static let seeds: Range<UInt64> = {
     guard let text = ProcessInfo.processInfo.environment["ENGRAM_SIMULATION_SEEDS"] else { return 0..<200 }
