@@ -72,7 +72,7 @@ let package = Package(
     .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
     .testTarget(name: "WorkerTests", dependencies: ["Worker", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "TestSupport"]),
-    .testTarget(name: "engramTests", dependencies: ["engram", "TestSupport"]),
+    .testTarget(name: "engramTests", dependencies: ["engram", "RandomStreams", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

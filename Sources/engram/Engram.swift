@@ -23,7 +23,9 @@ struct Engram: AsyncParsableCommand {
           SearchCommand.self, CoordinatorCommand.self, WorkerCommand.self, StudyCommand.self,
           TrialCommand.self,
         ]),
-      CommandGroup(name: "Optimise from files:", subcommands: [SuggestCommand.self, ParetoCommand.self]),
+      CommandGroup(
+        name: "Drive from outside:",
+        subcommands: [AskCommand.self, TellCommand.self, SuggestCommand.self, ParetoCommand.self]),
       CommandGroup(
         name: "Models and data:",
         subcommands: [MemoryCommand.self, ModelCommand.self, DataCommand.self, MetricsCommand.self]),

@@ -26,8 +26,9 @@ struct BadInputTests {
   }
 
   private func run(_ arguments: [String], _ environment: [String: String] = [:]) throws -> EngramProcess.Outcome {
-    let result = try EngramProcess.run(
-      arguments, environment: environment.merging(["ENGRAM_RUNS": path("runs")]) { $0 }, folder: folder.url)
+    var environment = environment
+    environment["ENGRAM_RUNS"] = path("runs")
+    let result = try EngramProcess.run(arguments, environment: environment, folder: folder.url)
     // Whatever happens: no stack trace, no Swift type dump, one message.
     #expect(!result.errors.contains("Fatal error"), "\(result.errors)")
     return result

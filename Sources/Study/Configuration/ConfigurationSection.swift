@@ -25,6 +25,11 @@ final class ConfigurationSection {
     do {
       node = try Yams.compose(yaml: text)
     } catch let error as YamlError {
+      if case .duplicatedKeysInMapping(let keys, let context) = error {
+        throw ConfigurationError(
+          file: file, line: context.mark.line, key: keys.joined(separator: ", "), message: "the key stands twice",
+          remedy: "Keep one of the two")
+      }
       throw ConfigurationError(
         file: file, message: "not valid YAML: \(error)", remedy: "Correct the line that is named and try again")
     }

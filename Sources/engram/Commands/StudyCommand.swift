@@ -8,7 +8,10 @@ import StudyDatabase
 struct StudyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "study", abstract: "Look at studies and steer them.",
-    subcommands: [ListCommand.self, ShowCommand.self, ExportCommand.self, DeleteCommand.self])
+    subcommands: [
+      ListCommand.self, ShowCommand.self, PauseCommand.self, ResumeCommand.self, ExportCommand.self,
+      DeleteCommand.self,
+    ])
 
   struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "All studies of a folder.")

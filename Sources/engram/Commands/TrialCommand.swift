@@ -8,7 +8,10 @@ import StudyDatabase
 struct TrialCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "trial", abstract: "The trials of a study.",
-    subcommands: [ListCommand.self, ShowCommand.self, BestCommand.self])
+    subcommands: [
+      ListCommand.self, ShowCommand.self, BestCommand.self, RetryCommand.self, AbandonCommand.self,
+      AttachCommand.self, ReplayCommand.self,
+    ])
 
   /// A trial as scripts read it.
   struct Row: Encodable {

@@ -40,9 +40,12 @@ struct PreparedStudy {
           "\(path): the \(name) part of the data is empty. Add samples, or choose another data.split "
             + "(withinUser needs at least three samples of a user)")
       }
+      let space = try configuration.makeSpace(base: resources.shape, file: path)
+      // Resolved, so that the study's folder describes its space without the base.
+      var configuration = configuration
+      configuration.space.layers = resources.shape.layers
       return PreparedStudy(
-        configuration: configuration, file: file,
-        space: try configuration.makeSpace(base: resources.shape, file: path), objectives: configuration.objectives,
+        configuration: configuration, file: file, space: space, objectives: configuration.objectives,
         resources: resources, fingerprints: resources.fingerprints.merging(["settings": settings]) { $1 })
     case .analytic:
       let problem = try analyticProblem(configuration)

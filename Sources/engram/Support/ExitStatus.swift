@@ -1,6 +1,10 @@
 import ArgumentParser
+import BayesianOptimization
 import Foundation
+import LanguageModel
+import Personalization
 import Study
+import Transport
 
 /// What the process tells its caller.
 enum ExitStatus: Int32 {
@@ -37,7 +41,12 @@ extension ExitStatus {
     case let error as ConfigurationError:
       return (error.message == "no such file" ? .notFound : .usage, error.description)
     case let error as StudyError: return (status(of: error.code), error.description)
-    case is CancellationError: return (.interrupted, "interrupted")
+    case is CancellationError, is TrialCancelled: return (.interrupted, "interrupted")
+    case let error as ModelFileError: return (status(of: error.code), error.description)
+    case let error as DatasetError: return (status(of: error.code), error.description)
+    case let error as TransportError: return (status(of: error.code), error.description)
+    case is SearchSpaceError, is AdapterError, is GenerationError: return (.usage, "\(error)")
+    case let error as TrainingError where error.code != .diverged: return (.usage, error.description)
     case let error as CocoaError: return (status(of: error), describe(error))
     default: return (.unexpected, "\(error)")
     }
@@ -53,6 +62,32 @@ extension ExitStatus {
     case .busy: .temporary
     case .invalidResult: .usage
     default: .storage
+    }
+  }
+
+  private static func status(of code: ModelFileError.Code) -> ExitStatus {
+    switch code {
+    case .missing, .unreadable: .notFound
+    case .unwritable: .storage
+    default: .usage
+    }
+  }
+
+  private static func status(of code: DatasetError.Code) -> ExitStatus {
+    switch code {
+    case .unreadable: .notFound
+    case .unwritable: .storage
+    default: .usage
+    }
+  }
+
+  private static func status(of code: TransportError.Code) -> ExitStatus {
+    switch code {
+    case .addressInUse, .keyExists: .conflict
+    case .keysRequired, .libraryTooOld, .permissionDenied, .unsafeFolder: .refused
+    case .keyNotFound: .notFound
+    case .badEndpoint, .badKey, .addressNotAvailable: .usage
+    default: .unexpected
     }
   }
 

@@ -46,7 +46,7 @@ struct EngramProcess {
       scratch.appendingPathComponent("engram-out-\(UUID().uuidString)"),
       scratch.appendingPathComponent("engram-err-\(UUID().uuidString)"),
     ].enumerated() {
-      FileManager.default.createFile(atPath: path.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: path.path, contents: nil)
       let handle = try FileHandle(forUpdating: path)
       // The open handle keeps the content; the name is not needed.
       try FileManager.default.removeItem(at: path)

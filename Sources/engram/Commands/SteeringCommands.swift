@@ -1,0 +1,145 @@
+import ArgumentParser
+import BayesianOptimization
+import Coordinator
+import Foundation
+import Study
+import StudyDatabase
+
+extension StudyCommand {
+  struct PauseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "pause", abstract: "Begin no new trials; running ones go on.")
+    @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws { Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.pause).message) }
+  }
+
+  struct ResumeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "resume", abstract: "End a pause.")
+    @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws { Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.resume).message) }
+  }
+}
+
+extension TrialCommand {
+  struct RetryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "retry", abstract: "Run a trial again that ended without a result.")
+    @Argument(help: "Number of the trial.") var number: Int
+    @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws {
+      Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.retry(trial: number)).message)
+    }
+  }
+
+  struct AbandonCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "abandon", abstract: "Take a trial out; it uses up no budget and is not proposed again.")
+    @Argument(help: "Number of the trial.") var number: Int
+    @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws {
+      Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.abandon(trial: number)).message)
+    }
+  }
+
+  struct AttachCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "attach", abstract: "Add a configuration of yours: to be evaluated, or with its known result.")
+    @Argument(help: "The configuration, as {\"layers\":[0,1],\"count\":2,\"rank\":8}.") var configuration: String
+    @Option(help: "Its result, as in loss=1.2,rougeL=0.3; left out: it is queued.") var objectives: String?
+    @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws {
+      let stored = try StoredStudy(study, runs: runs)
+      let theta = try stored.parse(configuration)
+      let command: SteeringCommand =
+        try objectives.map {
+          .attach(configuration: theta, result: TrialResult(objectives: try stored.objectives($0)))
+        } ?? .enqueue(configuration: theta)
+      Terminal.print(try stored.control.carryOut(command).message)
+    }
+  }
+
+  struct ReplayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "replay", abstract: "Compute a trial's proposal again from the history it was computed from.",
+      discussion: "Exit status 0 when the same configuration comes out, 1 otherwise.")
+    @Argument(help: "Number of the trial.") var number: Int
+    @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @OptionGroup var runs: RunsOptions
+
+    func run() throws {
+      let stored = try StoredStudy(study, runs: runs)
+      let replay = try ProposalReplay(trial: number, in: stored.observer)
+      guard case .proposal(let proposal) = stored.sampler.propose(replay.request) else {
+        throw CommandError(.unexpected, "the sampler says that the space is exhausted; trial \(number) says otherwise")
+      }
+      let then = stored.record.trials[number].configuration
+      guard try stored.space.key(proposal.configuration) == stored.space.key(then) else {
+        throw CommandError(
+          .unexpected, "trial \(number) was \(then); now \(proposal.configuration) comes out. Another program version?")
+      }
+      Terminal.print("trial \(number): the same proposal comes out (\(then))")
+    }
+  }
+}
+
+struct AskCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ask", abstract: "Drive a study from outside: lease the next trial.",
+    discussion: "Prints {\"token\":…,\"trial\":…,\"configuration\":…,\"seed\":…}; report with: engram tell --token …")
+  @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+  @Option(help: "Who asks.") var worker: String = "outside"
+  @OptionGroup var runs: RunsOptions
+
+  struct Output: Encodable {
+    var token: AttemptToken
+    var trial: Int
+    var configuration: Configuration
+    var seed: UInt64
+  }
+
+  func run() throws {
+    let reply = try StoredStudy(study, runs: runs).control.carryOut(.ask(worker: worker))
+    guard let trial = reply.trial, let attempt = trial.liveAttempt else {
+      throw CommandError(.temporary, reply.message)
+    }
+    Terminal.print(
+      try JSON.line(
+        Output(token: attempt.token, trial: trial.number, configuration: trial.configuration, seed: trial.seed)))
+  }
+}
+
+struct TellCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tell", abstract: "Drive a study from outside: report the result of a trial.",
+    discussion: "Telling the same again changes nothing; a late result of a superseded attempt is kept.")
+  @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+  @Option(help: "The token that ask printed.") var token: Int
+  @Option(help: "The result, as in loss=1.2,rougeL=0.3.") var objectives: String?
+  @Option(help: "It failed: why.") var failure: String?
+  @OptionGroup var runs: RunsOptions
+
+  func run() throws {
+    let stored = try StoredStudy(study, runs: runs)
+    let command: SteeringCommand
+    switch (objectives, failure) {
+    case (let objectives?, nil):
+      command = .tell(
+        token: AttemptToken(token), result: TrialResult(objectives: try stored.objectives(objectives)))
+    case (nil, let failure?):
+      command = .tellFailure(
+        token: AttemptToken(token), failure: FailureRecord(failureClass: .bug, message: failure))
+    default: throw CommandError(.usage, "give either --objectives or --failure")
+    }
+    Terminal.print(try stored.control.carryOut(command).message)
+  }
+}

@@ -1,0 +1,61 @@
+import BayesianOptimization
+import Coordinator
+import Foundation
+import Study
+import StudyDatabase
+
+/// A study as its folder describes it: space and sampler from the stored configuration.
+struct StoredStudy {
+  let folder: StudyFolder
+  let record: StudyRecord
+  let configuration: StudyConfiguration
+  let space: SearchSpace
+  let observer: StudyObserver
+
+  init(_ name: String?, runs: RunsOptions) throws {
+    observer = try runs.observer(name)
+    record = try observer.load()
+    folder = runs.study(name ?? record.definition.name)
+    configuration = try StudyConfiguration(canonicalText: record.definition.configurationText)
+    if configuration.evaluator.kind == .analytic {
+      space = try PreparedStudy.analyticProblem(configuration).space
+    } else {
+      space = try configuration.makeSpace(base: nil, file: folder.url.path)
+    }
+  }
+
+  var objectives: [Objective] { record.definition.objectives }
+
+  var sampler: any Sampler { configuration.sampler.makeSampler(space: space, objectives: objectives) }
+
+  /// Steers the study, whether or not a coordinator runs it.
+  var control: StudyControl {
+    let space = space
+    return StudyControl(
+      folder, sampler: sampler,
+      policy: StudyPolicy(
+        objectives: objectives, sampler: configuration.sampler,
+        maxCountedAttempts: configuration.coordinator.attempts),
+      key: { (try? space.key($0)) ?? $0.description })
+  }
+
+  /// A configuration of this study from JSON.
+  func parse(_ text: String) throws -> Configuration { try MemoryCommand.parse(text, space: space) }
+
+  /// Objectives from `loss=1.2,rougeL=0.3`.
+  func objectives(_ text: String) throws -> [String: Double] {
+    var values: [String: Double] = [:]
+    for part in text.split(separator: ",") {
+      let pair = part.split(separator: "=", maxSplits: 1)
+      guard pair.count == 2, let value = Double(pair[1]) else {
+        throw CommandError(.usage, "--objectives \(text): write name=value, separated by commas")
+      }
+      values[String(pair[0])] = value
+    }
+    let names = objectives.map(\.name)
+    guard Set(values.keys) == Set(names) else {
+      throw CommandError(.usage, "--objectives \(text): the objectives are \(names.joined(separator: ", "))")
+    }
+    return values
+  }
+}
