@@ -148,11 +148,56 @@ struct BadInputTests {
     #expect(second.errors.contains("seed"))
   }
 
-  @Test("a port in use, and TCP without keys") func port() throws {
+  @Test("TCP without keys is refused") func noKeys() throws {
     let file = try write(Self.analytic, "port.yaml")
-    let result = try run(["coordinator", file, "--bind", "tcp://127.0.0.1:7719"])
-    #expect(result.status == 6 || result.status == 2, "\(result.status) \(result.errors)")
-    #expect(result.errors.contains("key"))
+    let result = try run(["coordinator", file, "--bind", "tcp://127.0.0.1:7719", "--keys", path("nokeys")])
+    #expect(result.status == 6, "\(result.errors)")
+    #expect(result.errors.contains("engram keys generate server"))
+  }
+
+  @Test("a port in use") func portInUse() throws {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let port = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw -> UInt16 in
+        guard bind(listener, raw, length) == 0, listen(listener, 1) == 0 else { return 0 }
+        getsockname(listener, raw, &length)
+        return UInt16(bigEndian: UnsafeRawPointer(raw).load(fromByteOffset: 2, as: UInt16.self))
+      }
+    }
+    try #require(port > 0)
+    #expect(try run(["keys", "generate", "server", "--keys", path("keys")]).status == 0)
+    let file = try write(Self.analytic, "port.yaml")
+    let result = try run(["coordinator", file, "--bind", "tcp://127.0.0.1:\(port)", "--keys", path("keys")])
+    #expect(result.status == 4, "\(result.status) \(result.errors)")
+    #expect(result.errors.contains("\(port)"))
+  }
+
+  @Test("a full disk") func fullDisk() throws {
+    // A real small file system; only root can mount one.
+    guard getuid() == 0 else { return }
+    let disk = path("disk")
+    try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+    guard try shell("mount -t tmpfs -o size=256k tmpfs \(disk)") == 0 else { return }
+    defer { _ = try? shell("umount \(disk)") }
+    _ = try shell("head -c 250000 /dev/zero > \(disk)/ballast")
+    let result = try run(["search", try write(Self.analytic, "full.yaml"), "--workers", "1", "--runs", disk])
+    #expect(result.status == 5, "\(result.status) \(result.errors)")
+    #expect(result.errors.contains("space") || result.errors.contains("full"))
+  }
+
+  private func shell(_ command: String) throws -> Int32 {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", command]
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    return process.terminationStatus
   }
 
   @Test("an unknown study names those there are") func unknownStudy() throws {

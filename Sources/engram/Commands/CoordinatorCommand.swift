@@ -63,6 +63,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
   private func security(for endpoint: Endpoint) throws -> ZeroMQServer.Security {
     guard case .tcp = endpoint else { return .none }
     let store = KeyStore(folder: keys.map { URL(fileURLWithPath: $0, isDirectory: true) })
-    return .curve(try store.pair(name: "server"), authorizedFolder: store.authorizedFolder)
+    do {
+      return .curve(try store.pair(name: "server"), authorizedFolder: store.authorizedFolder)
+    } catch let error as TransportError where error.code == .keyNotFound {
+      throw CommandError(
+        .refused,
+        "\(endpoint): every TCP bind needs CURVE keys, and there are none in \(store.folder.path). Make them with: "
+          + "engram keys generate server, then admit workers with: engram keys authorize NAME")
+    }
   }
 }
