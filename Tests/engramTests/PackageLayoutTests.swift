@@ -2,7 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The modules' arrows: what each target may import directly. An edge that is not here fails the test.
+/// The modules' arrows: what each target may import directly.
+///
+/// An edge that is not here fails the test.
 @Suite("Package layout")
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [

@@ -142,14 +142,7 @@ extension MemoryExperiment {
 
   func exporter(_ adapters: [Adapter], _ configuration: MemoryConfiguration, _ seed: UInt64) -> (URL) throws -> Void {
     { [model] directory in
-      let modules = try adapters.flatMap { adapter in
-        try zip(adapter.modules, adapter.values()).map { module, values in
-          PEFTAdapter.Module(
-            name: module.layer.name, alpha: Double(module.scale) * Double(module.rank), rank: module.rank,
-            inputs: module.layer.inputs, outputs: module.layer.outputs, a: values.a, b: values.b,
-            blocks: module.blockRanks)
-        }
-      }
+      let modules = try adapters.flatMap { try $0.peft(baseModel: nil).modules }
       let layers = configuration.activeLayers.map(String.init).joined(separator: ",")
       let provenance = [
         "layers": layers, "count": String(configuration.count), "rank": String(configuration.rank),

@@ -53,8 +53,10 @@ extension StudyConfiguration {
     }
   }
 
-  /// SHA-256 of everything that changes a trial's value besides base, data and θ: evaluator, memory, training,
-  /// instruction tuning, evaluation, split and templates. Workers and coordinator must agree on it.
+  /// SHA-256 of everything that changes a trial's value besides base, data and θ.
+  ///
+  /// That is evaluator, memory, training, instruction tuning, evaluation, split and templates. Workers and coordinator
+  /// must agree on it.
   public var settingsFingerprint: String {
     struct Settings: Encodable {
       var evaluator: EvaluatorSection.Kind
