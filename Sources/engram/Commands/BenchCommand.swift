@@ -5,7 +5,8 @@ import Report
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure this machine: the search core.", subcommands: [SearchBench.self])
+    commandName: "bench", abstract: "Measure this machine: the search core and the language-model engine.",
+    subcommands: [SearchBench.self, ProposalBench.self])
 
   struct SearchBench: ParsableCommand {
     static let configuration = CommandConfiguration(
