@@ -155,8 +155,9 @@ extension Configuration: Codable, CustomStringConvertible {
 }
 
 /// Texts for ascending index lists: `0-3,7`.
-enum IndexRanges {
-  static func text(_ indices: [Int]) -> String {
+public enum IndexRanges {
+  /// The list with runs written as ranges.
+  public static func text(_ indices: [Int]) -> String {
     var parts: [String] = []
     var position = 0
     while position < indices.count {

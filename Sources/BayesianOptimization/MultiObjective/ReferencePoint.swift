@@ -46,4 +46,20 @@ public enum ReferencePoint {
     }
     return point
   }
+
+  /// A reference point one tenth worse than a base's values.
+  ///
+  /// A value of zero says nothing about its objective's scale (a base that scores 0, or trains no parameter): such
+  /// coordinates are inferred from the front.
+  ///
+  /// - Parameters:
+  ///   - base: values of the base, maximised, m.
+  ///   - front: non-dominated rows, n x m.
+  /// - Returns: m coordinates; nil where one has to be inferred and the front is empty.
+  public static func worse(than base: [Double], front: [[Double]]) -> [Double]? {
+    let corner = base.map { $0 == 0 ? Double.nan : $0 - 0.1 * abs($0) }
+    guard corner.contains(where: \.isNaN) else { return corner }
+    guard let inferred = infer(front: front) else { return nil }
+    return zip(corner, inferred).map { $0.isNaN ? $1 : $0 }
+  }
 }

@@ -69,7 +69,8 @@ struct TrainingData {
       }
       if point.count == objectives.count, point.allSatisfy(\.isFinite) { return point }
     }
-    if case .null = choice, let null { return null.map { $0 - 0.1 * abs($0) } }
-    return ReferencePoint.infer(front: front.map { values[$0] }) ?? objectives.map { _ in 0 }
+    let best = front.map { values[$0] }
+    if case .null = choice, let null, let point = ReferencePoint.worse(than: null, front: best) { return point }
+    return ReferencePoint.infer(front: best) ?? objectives.map { _ in 0 }
   }
 }

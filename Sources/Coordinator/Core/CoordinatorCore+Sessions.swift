@@ -178,7 +178,7 @@ extension CoordinatorCore {
     case (_, .superseded):
       note(.info, "trial \(trial.number): a late outcome of attempt \(token) is kept for the record")
     case (_, .repeated): break
-    case (.result, .accepted): note(.info, "trial \(trial.number) \(trial.state.rawValue)")
+    case (.result, .accepted): note(.debug, "trial \(trial.number) \(trial.state.rawValue)")
     case (.failure(let report), .accepted):
       let next = trial.state == .queued ? "runs again" : trial.state.rawValue
       note(.warning, "trial \(trial.number) (\(next)), \(report.record.failureClass): \(report.record.message)")

@@ -5,7 +5,7 @@ extension StudyPolicy {
   /// The policy that goes with a sampler's settings: reference point, hypervolume, convergence.
   ///
   /// The reference point is fixed once: given values at the first completed trial; the NULL configuration's values
-  /// made 10 % worse as soon as it has been measured; otherwise inferred from the front when the initial design (at
+  /// made 10 % worse as soon as it has been measured (values of zero give no scale and are inferred); otherwise inferred from the front when the initial design (at
   /// least two trials) is complete.
   public init(objectives: [Objective], sampler: SamplerSettings, maxCountedAttempts: Int = 3) {
     let initial = max(2, sampler.initial)
@@ -26,7 +26,9 @@ extension StudyPolicy {
     if rule == .null, let null = observations.first(where: { $0.configuration.isNull }),
       let values = null.maximizedValues(objectives)
     {
-      corner = values.map { $0 - 0.1 * abs($0) }
+      // Coordinates that are inferred wait for the initial design, as below.
+      let front = points.count > initial ? Dominance.front(points).map { points[$0] } : []
+      corner = ReferencePoint.worse(than: values, front: front)
     } else if points.count >= initial {
       corner = ReferencePoint.infer(front: Dominance.front(points).map { points[$0] })
     }

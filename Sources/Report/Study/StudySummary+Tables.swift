@@ -39,11 +39,40 @@ extension StudySummary {
     return cells
   }
 
+  /// Trials for programs: plain numbers, scores as fractions, standard errors in columns of their own.
+  ///
+  /// Layers are separated by spaces; configurations of a generic space stand in one column as `name=value` pairs.
+  public func records(_ trials: [Trial]) -> TextTable {
+    let isGeneric = trials.contains { if case .factors = $0.configuration.content { true } else { false } }
+    let names = ["trial", "state"] + (isGeneric ? ["configuration"] : ["layers", "count", "rank"])
+    let values = objectives.flatMap { [$0.name, "\($0.name)StandardError"] }
+    let titles = names + values + ["trainableParameters", "seconds", "source", "attempts", "failure"]
+    var table = TextTable(titles.map { ($0, .left) })
+    for trial in trials {
+      var cells = ["\(trial.number)", trial.state.rawValue]
+      switch trial.configuration.content {
+      case .memory(let layers, let count, let rank):
+        cells += [layers.map(String.init).joined(separator: " "), "\(count)", "\(rank)"]
+      case .factors: cells.append(trial.configuration.description)
+      }
+      for objective in objectives {
+        cells.append(trial.result?.objectives[objective.name].map { "\($0)" } ?? "")
+        cells.append(trial.result?.standardErrors?[objective.name].map { "\($0)" } ?? "")
+      }
+      let metrics = trial.result?.metrics
+      cells += [metrics?["trainableParameters"].map { "\(Int($0))" } ?? "", metrics?["seconds"].map { "\($0)" } ?? ""]
+      cells += [trial.provenance.source, "\(trial.attempts.count)"]
+      cells.append(trial.failure.map { "\($0.failureClass): \($0.message)" } ?? "")
+      table.add(cells)
+    }
+    return table
+  }
+
   static func configurationCells(_ configuration: Configuration) -> [String] {
     switch configuration.content {
     case .memory(let layers, let count, let rank):
       if configuration.isNull { return ["none (the base)", "0", ""] }
-      return [layers.map(String.init).joined(separator: ","), "\(count)", "\(rank)"]
+      return [IndexRanges.text(layers), "\(count)", "\(rank)"]
     case .factors: return [configuration.description, "", ""]
     }
   }

@@ -72,7 +72,8 @@ public struct KeyStore: Sendable {
     let path = file(name, "public").path
     guard FileManager.default.fileExists(atPath: path) else {
       throw TransportError(
-        .keyNotFound, "no public key \(name) in \(folder.path); copy the coordinator's \(name).public there")
+        .keyNotFound, "no public key \(name) in \(folder.path); copy \(name).public there from the machine that made it"
+      )
     }
     return try PublicKey(read(path))
   }

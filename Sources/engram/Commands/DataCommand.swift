@@ -25,8 +25,8 @@ struct DataCommand: ParsableCommand {
     @Option(help: "Folder that receives users.jsonl and samples.jsonl.") var output: String
 
     func run() throws {
+      let folder = try DataCommand.vacant(output)
       let result = try MedicalDialogueImporter.read(folder: URL(fileURLWithPath: input, isDirectory: true))
-      let folder = URL(fileURLWithPath: output, isDirectory: true)
       try result.dataset.write(to: folder)
       let source = DataSource(format: dataset.rawValue, association: result.association)
       try Data(JSON.pretty(source).utf8).write(to: DataSource.file(beside: folder), options: .atomic)
@@ -40,6 +40,16 @@ struct DataCommand: ParsableCommand {
         written to \(output)/users.jsonl and \(output)/samples.jsonl
         """)
     }
+  }
+
+  /// The folder for new records; one that holds records already is refused.
+  static func vacant(_ path: String) throws -> URL {
+    let folder = URL(fileURLWithPath: path, isDirectory: true)
+    for name in ["users.jsonl", "samples.jsonl"]
+    where FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path) {
+      throw CommandError(.conflict, "\(path)/\(name) exists already. Choose another folder, or remove it first")
+    }
+    return folder
   }
 
   /// Where imported records came from; `source.json` beside them.
@@ -102,11 +112,12 @@ struct DataCommand: ParsableCommand {
       guard let chosen = modes[mode] else {
         throw CommandError(.usage, "--mode \(mode): choose within-user or user-disjoint")
       }
+      let folder = try DataCommand.vacant(output)
       let dataset = try records.read()
       let split = try dataset.split(SplitPolicy(mode: chosen, seed: seed))
       var samples = dataset.samples
       for part in SplitPart.allCases { for index in split[part] { samples[index].split = part } }
-      try Dataset(users: dataset.users, samples: samples).write(to: URL(fileURLWithPath: output, isDirectory: true))
+      try Dataset(users: dataset.users, samples: samples).write(to: folder)
       Terminal.print(
         "\(split.train.count) train, \(split.validation.count) validation, \(split.test.count) test: \(output)")
     }

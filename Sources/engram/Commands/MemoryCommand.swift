@@ -147,6 +147,11 @@ struct MemoryCommand: ParsableCommand {
       let signals = Signals {}
       let asked = try JSONLines.read(Question.self, from: questions)
       let (experiment, prepared) = try setup.experiment(progress, signals)
+      let known = Set(experiment.dataset.users.map(\.id))
+      if let stranger = asked.first(where: { !known.contains($0.user) }) {
+        let hint = NearestName.of(stranger.user, among: known.sorted()).map { ". Did you mean '\($0)'?" } ?? ""
+        throw CommandError(.notFound, "no user '\(stranger.user)' among the study's \(known.count) users\(hint)")
+      }
       let folder = URL(
         fileURLWithPath: adapter
           ?? runs.folder.appendingPathComponent("\(prepared.configuration.name)/adapter").path, isDirectory: true)

@@ -20,21 +20,21 @@ struct ParetoCommand: ParsableCommand {
 
   func run() throws {
     let problem = try options.problem()
-    let lines = try options.lines()
+    let lines = try options.numberedLines()
     let reference = try options.referencePoint(problem.objectives)
-    let values = lines.map { line in
+    let values = lines.map { _, line in
       line.pending || (line.outcome ?? .completed) != .completed ? nil : line.objectives
     }
-    for (index, entry) in values.enumerated() {
+    for (number, entry) in zip(lines.map(\.line), values) {
       guard let entry, let missing = problem.objectives.first(where: { entry[$0.name] == nil }) else { continue }
       throw CommandError(
-        .usage, "\(options.observations):\(index + 1): the objective '\(missing.name)' is missing. Add it to the line")
+        .usage, "\(options.observations):\(number): the objective '\(missing.name)' is missing. Add it to the line")
     }
     let summary = ParetoSummary(values: values, objectives: problem.objectives, reference: reference)
     Terminal.print(
       try JSON.line(
         Output(
-          front: summary.front, hypervolume: summary.hypervolume,
+          front: summary.front.map { lines[$0].line - 1 }, hypervolume: summary.hypervolume,
           reference: summary.isInferred ? summary.reference : nil)))
   }
 }

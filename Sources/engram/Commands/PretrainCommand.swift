@@ -58,13 +58,18 @@ extension ModelCommand {
         throw CommandError(.conflict, "\(output) holds a base already. Choose another directory")
       }
       let content = try String(contentsOf: URL(fileURLWithPath: text), encoding: .utf8)
+      let isOurs = !FileManager.default.fileExists(atPath: directory.path)
       try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+      var isDone = false
+      // A refusal or an interruption leaves no half-made directory.
+      defer { if isOurs, !isDone { try? FileManager.default.removeItem(at: directory) } }
       try Pretraining(
         layers: layers, width: width, heads: heads, vocabulary: vocabulary, length: length,
         documents: lines ? .lines : .stream, epochs: epochs, batch: batch, learningRate: learningRate
       ).run(
         content.split(separator: "\n").map(String.init), seed: seed, to: directory,
         backend: try CPUBackend(precision: .float32, threads: threads), progress: show, isCancelled: isCancelled)
+      isDone = true
       return directory
     }
   }

@@ -66,7 +66,7 @@ struct StudyCommand: ParsableCommand {
     func run() throws {
       let summary = StudySummary(try runs.observer(study).load())
       if options.format == .json { return Terminal.print(try JSON.pretty(StudyDescription(summary))) }
-      if options.format == .csv { return Terminal.print(summary.frontTable().csv) }
+      if options.format == .csv { return Terminal.print(summary.records(summary.front).csv) }
       let header = summary.record.header
       let state = header.stopReason.map { "ended (\($0.rawValue))" } ?? (header.isPaused ? "paused" : "open")
       let failed = summary.count(.failed, .diverged, .infeasible)

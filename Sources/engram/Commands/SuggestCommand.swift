@@ -12,7 +12,12 @@ struct ProblemOptions: ParsableArguments {
 
   func problem() throws -> SpaceFile { try SpaceFile(contentsOf: URL(fileURLWithPath: space)) }
 
-  func lines() throws -> [ObservationLine] { try JSONLines.read(ObservationLine.self, from: observations) }
+  func lines() throws -> [ObservationLine] { try numberedLines().map(\.value) }
+
+  /// The observations with their line numbers, from 1.
+  func numberedLines() throws -> [(line: Int, value: ObservationLine)] {
+    try JSONLines.numbered(ObservationLine.self, from: observations)
+  }
 
   /// The reference point, complete and finite.
   func referencePoint(_ objectives: [Objective]) throws -> [String: Double]? {
@@ -61,7 +66,7 @@ struct SuggestCommand: ParsableCommand {
 
   func run() throws {
     let problem = try options.problem()
-    let lines = try options.lines()
+    let lines = try options.numberedLines()
     let observations = try checked(lines, space: problem.space)
     var settings = problem.sampler
     settings.threads = threads
@@ -90,18 +95,18 @@ struct SuggestCommand: ParsableCommand {
   }
 
   private func checked(
-    _ lines: [ObservationLine], space: SearchSpace
+    _ lines: [(line: Int, value: ObservationLine)], space: SearchSpace
   ) throws -> (finished: [Observation], pending: [Configuration]) {
     var finished: [Observation] = []
     var pending: [Configuration] = []
-    for (index, line) in lines.enumerated() {
+    for (number, line) in lines {
       guard let configuration = line.configuration else {
-        throw CommandError(.usage, "\(options.observations):\(index + 1): no configuration. suggest needs one per line")
+        throw CommandError(.usage, "\(options.observations):\(number): no configuration. suggest needs one per line")
       }
       do {
         _ = try space.key(configuration)
       } catch let error as SearchSpaceError {
-        throw CommandError(.usage, "\(options.observations):\(index + 1): \(error.message)")
+        throw CommandError(.usage, "\(options.observations):\(number): \(error.message)")
       }
       if let observation = line.observation { finished.append(observation) } else { pending.append(configuration) }
     }

@@ -69,7 +69,8 @@ struct TrialCommand: ParsableCommand {
         trials = trials.filter { $0.state == wanted }
       }
       if options.format == .json { return Terminal.print(try JSON.pretty(trials.map(Row.init))) }
-      summary.trialTable(trials).print(as: options.format)
+      if options.format == .csv { return Terminal.print(summary.records(trials).csv) }
+      Terminal.print(summary.trialTable(trials).text)
     }
   }
 
@@ -99,8 +100,9 @@ struct TrialCommand: ParsableCommand {
         trial: Row(trial), provenance: trial.provenance, failure: trial.failure,
         reports: try observer.reports(trial: number))
       switch options.format {
-      case .table, .json: Terminal.print(try JSON.pretty(output))
-      case .csv: Terminal.print(summary.trialTable([trial]).csv)
+      case .table: Terminal.print(TrialText.describe(trial, reports: output.reports, objectives: summary.objectives))
+      case .json: Terminal.print(try JSON.pretty(output))
+      case .csv: Terminal.print(summary.records([trial]).csv)
       }
     }
   }
@@ -122,8 +124,9 @@ struct TrialCommand: ParsableCommand {
         throw CommandError(.notFound, "\(summary.record.definition.name) has no completed trial yet")
       }
       if options.format == .json { return Terminal.print(try JSON.pretty(summary.front.map(Row.init))) }
-      summary.frontTable().print(as: options.format)
-      if options.format == .table { Terminal.print("\nchosen by \(choice.rawValue): trial \(chosen.number)") }
+      if options.format == .csv { return Terminal.print(summary.records(summary.front).csv) }
+      Terminal.print(summary.frontTable().text)
+      Terminal.print("\nchosen by \(choice.rawValue): trial \(chosen.number)")
     }
   }
 }

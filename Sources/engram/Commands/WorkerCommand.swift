@@ -52,12 +52,23 @@ struct WorkerCommand: AsyncParsableCommand {
     let endpoint = try Endpoint(connect)
     let transport = try ZeroMQClient(
       connect: endpoint, identity: hello.incarnation, security: try security(for: endpoint))
+    let connection = ConnectionHint(endpoint, key: key)
     let runtime = try WorkerRuntime(settings: settings, transport: transport) { note in
+      connection.observe("\(note)")
       Terminal.printError("\(Date().formatted(.iso8601)) \(note)")
     }
     let end = await runtime.run()
-    Terminal.printError("worker \(worker): \(end)")
+    Terminal.printError("worker \(worker): \(Self.text(end))")
     throw ExitCode(end.exitStatus)
+  }
+
+  private static func text(_ end: WorkerEnd) -> String {
+    switch end {
+    case .stopped(let signal): "stopped by \(signal)"
+    case .drained(let why): why
+    case .refused(let refusal): "refused: \(refusal.message)"
+    case .unavailable(let why): why
+    }
   }
 
   private func stateFolder(study: String, worker: String) throws -> URL {

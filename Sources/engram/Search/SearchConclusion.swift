@@ -44,11 +44,13 @@ struct SearchConclusion {
         "no trial was completed. Look at: engram trial list \(summary.record.definition.name), and \(folder.url.path)/logs"
       )
     }
+    var talk: String?
     if let resources = prepared.resources {
       let comparison = try comparison(of: chosen, resources, isCancelled: isCancelled)
       Terminal.print("\nTest split, trial \(chosen.number) (\(chosen.configuration)), chosen by \(choice.rawValue)")
       Terminal.print(ComparisonTable.table(comparison).text)
       Terminal.print("\n\(ComparisonTable.replies(comparison))")
+      talk = try question(comparison)
     } else {
       Terminal.print("\nchosen by \(choice.rawValue): trial \(chosen.number) (\(chosen.configuration))")
     }
@@ -57,10 +59,16 @@ struct SearchConclusion {
     if prepared.resources != nil { Terminal.print("adapter   \(adapter.path)  (PEFT)") }
     Terminal.print("study     \(folder.url.path)")
     Terminal.print("go on     raise study.budget in \(studyPath) and run the same command again")
-    if prepared.resources != nil {
-      let base = prepared.resources?.base.path ?? ""
-      Terminal.print("talk      engram model generate --model \(base) --adapter \(adapter.path)")
-    }
+    if let talk { Terminal.print("talk      \(talk)") }
+  }
+
+  /// The command that asks the query of the comparison again.
+  private func question(_ comparison: Comparison) throws -> String {
+    let line = try JSON.line(["user": comparison.user, "query": comparison.query])
+    let isDefault = folder.url.standardizedFileURL.deletingLastPathComponent().path == RunsOptions.standard.path
+    let runs = isDefault ? "" : " --runs \(folder.url.deletingLastPathComponent().path)"
+    let quoted = line.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+    return "echo '\(quoted)' | engram memory generate \(studyPath)\(runs)"
   }
 
   private func ending(_ summary: StudySummary, _ reason: StopReason?) -> String {

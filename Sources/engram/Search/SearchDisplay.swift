@@ -33,9 +33,10 @@ final class SearchDisplay: Sendable {
     if found.isNew {
       progress.log("a new study: \(server.store.folder.url.path)")
     } else {
-      progress.log(
-        "going on with \(server.store.folder.url.path): \(found.finished) trials finished, "
-          + "\(found.interrupted) interrupted (they run again), \(found.queued) queued")
+      var parts = ["\(found.finished) trials finished"]
+      if found.interrupted > 0 { parts.append("\(found.interrupted) interrupted (will run again)") }
+      if found.queued > 0 { parts.append("\(found.queued) waiting") }
+      progress.log("going on with \(server.store.folder.url.path): \(parts.joined(separator: ", "))")
     }
   }
 
@@ -66,18 +67,19 @@ final class SearchDisplay: Sendable {
   private static func line(_ trial: Trial, objectives: [Objective], front: [Int]) -> String {
     let name = trial.kind == .anchor ? "base     " : "trial " + String(format: "%-3d", trial.number)
     let what = trial.configuration.isNull ? "without memory" : trial.configuration.description
-    let padded = what + String(repeating: " ", count: max(0, 30 - what.count))
     guard let result = trial.result else {
       let why = trial.failure.map { "\($0.failureClass): \($0.message)" } ?? trial.state.rawValue
-      return "\(name) \(padded) \(trial.state.rawValue) (\(why))"
+      return "\(name) \(trial.state.rawValue) (\(why))  \(what)"
     }
     let values = objectives.map { objective in
       "\(StudySummary.columnTitle(objective.name)) "
         + StudySummary.value(result.objectives[objective.name] ?? .nan, name: objective.name)
     }
     let seconds = result.metrics?["seconds"].map { String(format: "%.1f s", $0) } ?? ""
-    let mark = front.contains(trial.number) && trial.kind != .anchor ? "front" : ""
-    return "\(name) \(padded) \(values.joined(separator: "  "))  \(seconds)  \(trial.provenance.source) \(mark)"
+    // Columns first, the configuration last: it may be long.
+    let mark = front.contains(trial.number) && trial.kind != .anchor ? "front" : "     "
+    let source = trial.provenance.source.padding(toLength: 8, withPad: " ", startingAt: 0)
+    return "\(name) \(values.joined(separator: "  "))  \(seconds)  \(source) \(mark)  \(what)"
   }
 
   private static func line(_ snapshot: ProgressSnapshot) -> String {

@@ -38,6 +38,11 @@ extension TextTable {
 /// Reads JSON Lines with errors that name file and line.
 enum JSONLines {
   static func read<T: Decodable>(_ type: T.Type, from path: String) throws -> [T] {
+    try numbered(type, from: path).map(\.value)
+  }
+
+  /// The values with the numbers of their lines, from 1; blank lines are left out.
+  static func numbered<T: Decodable>(_ type: T.Type, from path: String) throws -> [(line: Int, value: T)] {
     let data: Data
     do {
       data =
@@ -45,16 +50,17 @@ enum JSONLines {
     } catch {
       throw CommandError(.notFound, "\(path): cannot be read. Check the path and its permissions")
     }
+    let place = path == "-" ? "standard input" : path
     let decoder = JSONDecoder()
-    var values: [T] = []
+    var values: [(line: Int, value: T)] = []
     for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
       do {
-        values.append(try decoder.decode(type, from: Data(line)))
+        values.append((index + 1, try decoder.decode(type, from: Data(line))))
       } catch let error as DecodingError {
-        throw CommandError(.usage, "\(path):\(index + 1): \(describe(error)). Correct the line and try again")
+        throw CommandError(.usage, "\(place):\(index + 1): \(describe(error)). Correct the line and try again")
       } catch {
-        throw CommandError(.usage, "\(path):\(index + 1): \(error)")
+        throw CommandError(.usage, "\(place):\(index + 1): \(error)")
       }
     }
     return values
@@ -68,7 +74,8 @@ enum JSONLines {
     }
     switch error {
     case .dataCorrupted(let context):
-      return "\(context.debugDescription.isEmpty ? "not valid JSON" : context.debugDescription)\(path(context))"
+      let isText = context.codingPath.isEmpty
+      return isText ? "not valid JSON" : "\(context.debugDescription)\(path(context))"
     case .keyNotFound(let key, let context): return "the key '\(key.stringValue)' is missing\(path(context))"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       return "\(context.debugDescription)\(path(context))"

@@ -7,16 +7,19 @@ import StudyDatabase
 struct RunsOptions: ParsableArguments {
   @Option(help: "Folder of all studies (default: $ENGRAM_RUNS, else ./runs).") var runs: String?
 
-  var folder: URL {
-    let path = runs ?? ProcessInfo.processInfo.environment["ENGRAM_RUNS"] ?? "runs"
-    return URL(fileURLWithPath: path, isDirectory: true)
+  /// The folder without `--runs`.
+  static var standard: URL {
+    URL(fileURLWithPath: ProcessInfo.processInfo.environment["ENGRAM_RUNS"] ?? "runs", isDirectory: true)
+      .standardizedFileURL
   }
+
+  var folder: URL { runs.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? Self.standard }
 
   /// The folder of the study `name`: a name below the runs folder, or a path to a study's folder.
   func study(_ name: String) -> StudyFolder {
     let direct = URL(fileURLWithPath: name, isDirectory: true)
-    if name.contains("/"), StudyFolder(direct).exists { return StudyFolder(direct) }
-    return StudyFolder(folder.appendingPathComponent(name, isDirectory: true))
+    let named = StudyFolder(folder.appendingPathComponent(name, isDirectory: true))
+    return StudyFolder(direct).exists && (name.contains("/") || !named.exists) ? StudyFolder(direct) : named
   }
 
   /// An observer of the study `name`; the only one there is, when no name is given.

@@ -1,0 +1,48 @@
+import BayesianOptimization
+import Foundation
+import Report
+import Study
+
+/// One trial as people read it.
+enum TrialText {
+  static func describe(_ trial: Trial, reports: [IntermediateReport], objectives: [Objective]) -> String {
+    let what = trial.configuration.isNull ? "the base without memory" : trial.configuration.description
+    var lines = [
+      "trial \(trial.number): \(trial.state.rawValue)", "configuration  \(what)", "seed           \(trial.seed)",
+    ]
+    for objective in objectives {
+      guard let value = trial.result?.objectives[objective.name] else { continue }
+      let error = trial.result?.standardErrors?[objective.name]
+      let title = StudySummary.columnTitle(objective.name).padding(toLength: 14, withPad: " ", startingAt: 0)
+      lines.append("\(title) \(StudySummary.value(value, error: error, name: objective.name))")
+    }
+    let named = Set(objectives.map(\.name))
+    for (name, value) in (trial.result?.metrics ?? [:]).sorted(by: { $0.key < $1.key }) where !named.contains(name) {
+      lines.append("\(StudySummary.columnTitle(name))  \(StudySummary.value(value, name: name))")
+    }
+    lines.append("from           \(origin(trial.provenance))")
+    for attempt in trial.attempts {
+      let failure = attempt.failure.map { ", \($0.failureClass): \($0.message)" } ?? ""
+      lines.append("attempt \(attempt.token)      \(attempt.state.rawValue) on \(attempt.worker.name)\(failure)")
+    }
+    if let failure = trial.failure {
+      lines.append("failure        \(failure.failureClass): \(failure.message)")
+      if let step = failure.nextStep { lines.append("what to do     \(step)") }
+      lines += failure.logLines.map { "  | \($0)" }
+    }
+    if let last = reports.last {
+      let values = last.values.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.4g", $0.value))" }
+      lines.append("reports        \(reports.count), the last at step \(last.step): \(values.joined(separator: ", "))")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func origin(_ provenance: Provenance) -> String {
+    var parts = [provenance.source]
+    if !provenance.fallbacks.isEmpty { parts.append("after \(provenance.fallbacks.joined(separator: ", "))") }
+    if !provenance.pending.isEmpty {
+      parts.append("while \(provenance.pending.map(String.init).joined(separator: ", ")) were running")
+    }
+    return parts.joined(separator: " ")
+  }
+}
