@@ -17,8 +17,10 @@ enum TrialText {
       lines.append("\(title) \(StudySummary.value(value, error: error, name: objective.name))")
     }
     let named = Set(objectives.map(\.name))
-    for (name, value) in (trial.result?.metrics ?? [:]).sorted(by: { $0.key < $1.key }) where !named.contains(name) {
-      lines.append("\(StudySummary.columnTitle(name))  \(StudySummary.value(value, name: name))")
+    let metrics = (trial.result?.metrics ?? [:]).filter { !named.contains($0.key) }.sorted { $0.key < $1.key }
+    if !metrics.isEmpty {
+      let texts = metrics.map { "\($0.key) \(String(format: "%.6g", $0.value))" }
+      lines.append("metrics        \(texts.joined(separator: ", "))")
     }
     lines.append("from           \(origin(trial.provenance))")
     for attempt in trial.attempts {
