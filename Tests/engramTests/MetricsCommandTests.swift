@@ -23,8 +23,14 @@ struct MetricsCommandTests {
     #expect(result.status == 0, "\(result.errors)")
     let value = try #require(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
     #expect((value["examples"] as? [Any])?.count == pairs.count)
-    let rougeL = try #require(value["rougeL"] as? [String: Double])
-    #expect((0...1).contains(try #require(rougeL["f1"])))
+    let corpus = try #require((golden["corpus"] as? [String: Any])?["nostem"] as? [String: [String: Double]])
+    for metric in ["rouge1", "rougeL"] {
+      let scores = try #require(value[metric] as? [String: Double])
+      for (name, reference) in [("precision", "precision"), ("recall", "recall"), ("f1", "f")] {
+        let expected = try #require(corpus[metric]?[reference])
+        #expect(abs(try #require(scores[name]) - expected) < 1e-9, "\(metric) \(name)")
+      }
+    }
   }
 
   @Test("unequal files are refused") func unequal() throws {
