@@ -5,7 +5,8 @@ extension StudyPolicy {
   /// The policy that goes with a sampler's settings: reference point, hypervolume, convergence.
   ///
   /// The reference point is fixed once: given values at the first completed trial; the NULL configuration's values
-  /// made 10 % worse as soon as it has been measured (values of zero give no scale and are inferred); otherwise inferred from the front when the initial design (at
+  /// made 10 % worse as soon as it has been measured (values of zero give no scale and are inferred); otherwise inferred
+  /// from the front when the initial design (at
   /// least two trials) is complete.
   public init(objectives: [Objective], sampler: SamplerSettings, maxCountedAttempts: Int = 3) {
     let initial = max(2, sampler.initial)
