@@ -9,7 +9,7 @@ pids=()
 for host in "$@"; do
   # -tt: the remote worker gets SIGHUP/SIGTERM when this script ends.
   ssh -tt -o BatchMode=yes "$host" "cd $(printf %q "$PWD") && exec ${ENGRAM:-engram} worker $(printf %q "$study") \
-    --connect $(printf %q "$address") --keys ${ENGRAM_KEYS:-.engram/keys} --name $host" </dev/null \
+    --connect $(printf %q "$address") ${ENGRAM_KEYS:+--keys $(printf %q "$ENGRAM_KEYS")} --name $host" </dev/null \
     > >(sed -u "s/^/$host: /") 2>&1 &
   pids+=($!)
 done
