@@ -62,7 +62,13 @@ def beside(ours, peer):
     fits = sorted(run["fitSeconds"] for run in ours["repetitions"])
     sizes = sorted(run["minimumEffectiveSampleSize"] for run in ours["repetitions"])
     print(f"Engram: medians of {len(fits)} seeds; fit {fits[0]:.3f} to {fits[-1]:.3f} s, "
-          f"worst ESS {sizes[0]:.0f} to {sizes[-1]:.0f}.\n")
+          f"worst ESS {sizes[0]:.0f} to {sizes[-1]:.0f}.")
+    fits = sorted(sum(run["seconds"]) for run in peer["fits"])
+    sizes = sorted(min(run["minimumEffectiveSampleSize"]) for run in peer["fits"])
+    chain = peer.get("chainSecondsWithoutCompiling")
+    print(f"BoTorch: medians of {len(fits)} seeds; fit {fits[0]:.1f} to {fits[-1]:.1f} s, "
+          f"worst ESS {sizes[0]:.1f} to {sizes[-1]:.1f}"
+          + (f"; one chain without compiling {chain:.1f} s" if chain else "") + ".\n")
 
 
 main(sys.argv[1])

@@ -4,7 +4,7 @@ Stock calls (`fit_fully_bayesian_model_nuts`, `qNoisyExpectedHypervolumeImprovem
 compiles its model every time it is called, so compiling is part of a proposal; the time of the Markov chain without
 compiling is reported beside it (a second run of the same compiled sampler). Prints one JSON object.
 
-usage: botorch_search.py PROBLEM.json [--warmup 256 --samples 128 --thinning 16] [--threads 2]
+usage: botorch_search.py PROBLEM.json [--warmup 256 --samples 128 --thinning 16] [--repetitions 3] [--threads 2]
 PROBLEM.json: see make_search_data.py.
 """
 
@@ -100,6 +100,7 @@ def main():
     arguments.add_argument("--samples", type=int, default=128)
     arguments.add_argument("--thinning", type=int, default=16)
     arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--repetitions", type=int, default=3, help="fits of both outcomes, each with its own seeds")
     arguments.add_argument("--evaluations", type=int, default=2000)
     arguments.add_argument("--chain-only", action="store_true", help="also time one chain without compiling")
     options = arguments.parse_args()
@@ -117,19 +118,23 @@ def main():
     # Imports and start-up of JAX are paid once, outside of the measurement.
     throwaway = argparse.Namespace(warmup=2, samples=4, thinning=2)
     fit(torch.rand(8, X.shape[1], dtype=torch.double), torch.rand(8, 1, dtype=torch.double), throwaway, seed=0)
-    models, seconds, sizes = [], [], []
-    processor = time.process_time()
-    for outcome in range(Y.shape[1]):
-        model, time_, ess = fit(X, Y[:, outcome:outcome + 1], options, seed=outcome)
-        models.append(model)
-        seconds.append(time_)
-        sizes.append(min(ess))
-        report.setdefault("medianEffectiveSampleSize", []).append(sorted(ess)[len(ess) // 2])
-    report["fitSecondsPerOutcome"] = seconds
-    report["fitSeconds"] = sum(seconds)
-    report["fitProcessorSeconds"] = time.process_time() - processor
-    report["minimumEffectiveSampleSizePerOutcome"] = sizes
-    report["minimumEffectiveSampleSize"] = min(sizes)
+    repetitions, models = [], []
+    for repetition in range(options.repetitions):
+        models, run = [], {"seconds": [], "minimumEffectiveSampleSize": [], "medianEffectiveSampleSize": []}
+        processor = time.process_time()
+        for outcome in range(Y.shape[1]):
+            model, seconds, sizes = fit(X, Y[:, outcome:outcome + 1], options, seed=100 * repetition + outcome)
+            models.append(model)
+            run["seconds"].append(seconds)
+            run["minimumEffectiveSampleSize"].append(min(sizes))
+            run["medianEffectiveSampleSize"].append(statistics.median(sizes))
+        run["processorSeconds"] = time.process_time() - processor
+        repetitions.append(run)
+    report["fits"] = repetitions
+    report["fitSeconds"] = statistics.median(sum(run["seconds"]) for run in repetitions)
+    report["fitProcessorSeconds"] = statistics.median(run["processorSeconds"] for run in repetitions)
+    report["minimumEffectiveSampleSize"] = statistics.median(
+        min(run["minimumEffectiveSampleSize"]) for run in repetitions)
     report["megabytesAfterFit"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if options.chain_only:
         report["chainSecondsWithoutCompiling"] = chain_seconds(X, Y[:, :1], options, seed=0)
