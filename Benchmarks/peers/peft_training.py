@@ -71,7 +71,7 @@ def main():
             model.generate(prompts, max_new_tokens=64, min_new_tokens=64, do_sample=False, pad_token_id=0)
         report["tokensPerSecond"] = 8 * 64 / (time.perf_counter() - start)
     else:
-        chosen = list(range(layers - 2, layers)) if options.case == "top2" else None
+        chosen = list(range(layers - 2, layers)) if options.case == "top2" else list(range(layers))
         config = LoraConfig(
             r=16, lora_alpha=16, target_modules=targets, fan_in_fan_out=transposed, layers_to_transform=chosen,
             layers_pattern="h" if transposed else "layers")
