@@ -350,7 +350,7 @@ void lm_to_float(long count, const void *source, int type, float *destination) {
 // MARK: Embedding (gathers from any weight type)
 
 typedef struct {
-  long d, rs, cs;
+  long d, rs, cs;  // rs < 0: a packed matrix
   const int32_t *rows;
   const void *table;
   int type;
@@ -363,6 +363,15 @@ static void run_embedding(void *argument, int thread, int threads) {
   const embedding *e = argument;
   for (long t = lm_part(e->count, thread, threads); t < lm_part(e->count, thread + 1, threads); t++) {
     float *y = e->y + t * e->d;
+    if (e->rs < 0) {
+      const uint16_t *panel = (const uint16_t *)e->table + e->rows[t] / LM_PANEL * lm_round_up(e->d, 32) * LM_PANEL;
+      long column = e->rows[t] % LM_PANEL;
+      for (long j = 0; j < e->d; j++) {
+        float value = lm_from_bf16(panel[(j / 2 * LM_PANEL + column) * 2 + j % 2]);
+        y[j] = e->accumulate ? y[j] + value : value;
+      }
+      continue;
+    }
     long base = e->rows[t] * e->rs;
     if (e->type == LM_TYPE_F32 && e->cs == 1 && !e->accumulate) {
       memcpy(y, (const char *)e->table + base * 4, (size_t)e->d * 4);
@@ -379,4 +388,10 @@ void lm_embed(lm_context *context, long count, long d, const int32_t *rows, cons
               long row_stride, long column_stride, bool accumulate, float *y) {
   embedding e = {d, row_stride, column_stride, rows, table, type, accumulate, y, count};
   lm_parallel(context, 0.5 * (double)count * (double)d, run_embedding, &e);
+}
+
+void lm_embed_packed(lm_context *context, long count, long d, const int32_t *rows, const uint16_t *packed,
+                     bool accumulate, float *y) {
+  embedding e = {d, -1, 0, rows, packed, LM_TYPE_BF16, accumulate, y, count};
+  lm_parallel(context, 2 * (double)count * (double)d, run_embedding, &e);
 }

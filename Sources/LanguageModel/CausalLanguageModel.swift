@@ -80,10 +80,11 @@ public final class CausalLanguageModel: @unchecked Sendable {
 
   /// Loss over the labelled tokens of all examples, without training.
   ///
-  /// - Parameter tokensPerPass: tokens that go through the model at once.
-  public func evaluate(_ examples: [TrainingExample], adapters: [Adapter] = [], tokensPerPass: Int = 4096) throws
+  /// - Parameter tokensPerPass: tokens that go through the model at once; nil = by memory.
+  public func evaluate(_ examples: [TrainingExample], adapters: [Adapter] = [], tokensPerPass: Int? = nil) throws
     -> Evaluation
   {
+    let tokensPerPass = tokensPerPass ?? decoder.shape.tokensPerForwardPass
     for (index, example) in examples.enumerated() {
       try example.validate(index: index, for: configuration, needsLabels: false)
     }

@@ -103,6 +103,9 @@ void lm_scatter_rows(lm_context *, long count, long columns, const float *x, con
 /// y[t] (+)= the row of a weight table: element (row, j) at row * row_stride + j * column_stride of `table`.
 void lm_embed(lm_context *, long count, long d, const int32_t *rows, const void *table, int type, long row_stride,
               long column_stride, bool accumulate, float *y);
+/// As lm_embed, from a packed bf16 matrix.
+void lm_embed_packed(lm_context *, long count, long d, const int32_t *rows, const uint16_t *packed, bool accumulate,
+                     float *y);
 /// gradient[indices[t]] += dy[t], t ascending.
 void lm_embed_backward(lm_context *, long count, long d, const float *dy, const int32_t *indices, float *gradient);
 

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// A tensor of a mapped checkpoint as a weight source.
 struct CheckpointWeight: WeightSource {
   private let view: TensorView
@@ -16,5 +22,16 @@ struct CheckpointWeight: WeightSource {
 
   func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(view) { try body(view.bytes) }
+  }
+
+  // A file that was copied to memory has no pages to read again.
+  var isMapped: Bool { view.file.identity != "memory" }
+
+  func discardPages(_ range: Range<Int>) {
+    guard isMapped, let base = view.bytes.baseAddress, !range.isEmpty else { return }
+    let page = UInt(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (UInt(bitPattern: base) + UInt(range.lowerBound)) / page * page
+    let end = UInt(bitPattern: base) + UInt(min(range.upperBound, view.bytes.count))
+    madvise(UnsafeMutableRawPointer(bitPattern: first), Int(end - first), MADV_DONTNEED)
   }
 }

@@ -19,9 +19,10 @@ extension Decoder {
     guard let first = tape.first else { preconditionFailure("backward without forward") }
     let dx = try closingNorm(gradient, layerWeights.feedForwardNorm, tape)
     let firstTrains = trains(pass.branches(layer, .up))
+    let branches = pass.branches(layer, .down)
     let dSecond = try productBackward(
-      dx, layerWeights.down, pass.branches(layer, .down), tape.secondInput, tape.secondProjections,
-      needsInput: continues || firstTrains)
+      dx, layerWeights.down, branches, try branches.isEmpty ? tape.secondInput : feedForwardInput(tape),
+      tape.secondProjections, needsInput: continues || firstTrains)
     guard let dSecond else { return dx }
     let dFirst = shape.isGated ? try activation(first.rows, first.columns) : dSecond
     if shape.isGated {
@@ -31,6 +32,28 @@ extension Decoder {
     }
     return try openingBackward(
       dx, dFirst, layerWeights.up, pass.branches(layer, .up), layerWeights.feedForwardNorm, tape, continues)
+  }
+
+  /// Input of the second feed-forward product, from what its non-linearity read.
+  private func feedForwardInput(_ tape: HalfTape) throws -> Tensor? {
+    if let kept = tape.secondInput { return kept }
+    guard let first = tape.first else { return nil }
+    let second = try activation(first.rows, shape.feedForward)
+    if shape.isGated {
+      try backend.gatedSiLU(first, into: second)
+    } else {
+      try backend.activate(first, shape.activation, into: second)
+    }
+    return second
+  }
+
+  /// Input of the first product, from the half's input.
+  private func openingInput(_ norm: NormWeights, _ tape: HalfTape) throws -> Tensor? {
+    if let kept = tape.firstInput { return kept }
+    guard let input = tape.input else { return nil }
+    let normed = try activation(input.rows, shape.width)
+    try normalize(input, nil, norm, into: normed, nil)
+    return normed
   }
 
   private func attentionBackward(
@@ -89,9 +112,10 @@ extension Decoder {
       return dx
     }
     // The parameters of the opening norm train with the weights, even where nothing below does.
+    let firstInput = try branches.isEmpty ? tape.firstInput : openingInput(norm, tape)
     guard
       let dNormed = try productBackward(
-        dFirst, linear, branches, tape.firstInput, tape.firstProjections, needsInput: continues)
+        dFirst, linear, branches, firstInput, tape.firstProjections, needsInput: continues)
     else { return dx }
     guard let input = tape.input, let statistics = tape.statistics else {
       preconditionFailure("backward without forward")

@@ -39,14 +39,14 @@ final class HalfTape {
   /// The half's input: pre-norm after summing, post-norm as it came.
   var input: Tensor?
   var statistics: Tensor?
-  /// Input of the first product, where its weights or a branch on it need it.
+  /// Input of the first product; pre-norm families compute it again where only a branch needs it.
   var firstInput: Tensor?
   /// Output of the first product: queries, keys, values after rotation, or the feed-forward before its non-linearity.
   var first: Tensor?
   /// Output of attention for all rows, and the logarithms of its denominators.
   var attended: Tensor?
   var logSumExp: Tensor?
-  /// Input of the second product, where its weights or a branch on it need it.
+  /// Input of the second product; in the feed-forward half it is computed again where only a branch needs it.
   var secondInput: Tensor?
   /// Post-norm: input of the closing norm.
   var sum: Tensor?
@@ -149,7 +149,7 @@ final class Decoder {
       tape.attended = attended
       tape.logSumExp = logSumExp
       tape.firstProjections = projections
-      if trainsWeights || !branches.isEmpty { tape.firstInput = normed }
+      if trainsWeights || !shape.isPreNorm { tape.firstInput = normed }
     }
     var picked = (base: base, attended: attended)
     if pass.prunesEarly, layer == shape.layers - 1, let rows = pass.rows {
@@ -195,7 +195,7 @@ final class Decoder {
     if let tape {
       tape.first = first
       tape.firstProjections = projections
-      if trainsWeights || !branches.isEmpty { tape.firstInput = normed }
+      if trainsWeights || !shape.isPreNorm { tape.firstInput = normed }
     }
     return try close(
       base, second, layerWeights.down, pass.branches(layer, .down), layerWeights.feedForwardNorm, tape)
@@ -225,7 +225,7 @@ final class Decoder {
     let y = try activation(input.rows, shape.width)
     let projections = try product(input, linear, branches, into: y)
     tape?.secondProjections = projections
-    if trainsWeights || !branches.isEmpty { tape?.secondInput = input }
+    if trainsWeights || tape?.attended != nil { tape?.secondInput = input }
     guard !shape.isPreNorm else { return ResidualStream(x: base, residual: y) }
     let normed = try activation(input.rows, shape.width)
     let statistics = try tape.map { _ in try makeStatistics(input.rows) }

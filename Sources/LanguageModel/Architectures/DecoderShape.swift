@@ -51,6 +51,13 @@ struct DecoderShape: Sendable, Hashable {
     return family == .llama ? .rmsNorm(epsilon: epsilon) : .layerNorm(epsilon: epsilon)
   }
 
+  /// Tokens that go through the model at once where nothing is kept for backward: the widest operands take about 64 MiB,
+  /// and products are as fast with hundreds of rows as with thousands.
+  var tokensPerForwardPass: Int {
+    let widest = max(size(of: .up).outputs + feedForward, attention.columns + attention.queryColumns)
+    return min(4096, max(256, (64 << 20) / (4 * (4 * width + widest))))
+  }
+
   /// How linear weights lie in checkpoints of this family.
   var weightLayout: WeightLayout { family == .gpt2 ? .inputsByOutputs : .outputsByInputs }
 }

@@ -80,10 +80,17 @@ extension CPUBackend {
   // Tables are gathered from where they lie, so that an embedding that is no head never needs a packed copy.
   private func gather(_ indices: Tensor, _ table: WeightMatrix, into y: Tensor, accumulate: Bool) throws {
     let matrix = unsafeDowncast(table, to: CPUMatrix.self)
+    if matrix.parts.isEmpty, let packed = matrix.packed {
+      lm_embed_packed(
+        context, y.rows, y.columns, integers(indices), packed.pointer.assumingMemoryBound(to: UInt16.self), accumulate,
+        floats(y))
+      return
+    }
     if matrix.parts.count == 1, let part = matrix.parts.first {
       lm_embed(
         context, y.rows, y.columns, integers(indices), part.pointer, part.type, part.rowStride, part.columnStride,
         accumulate, floats(y))
+      discardGathered(matrix, y.rows)
       return
     }
     for row in 0..<y.rows {
@@ -94,6 +101,17 @@ extension CPUBackend {
         context, 1, y.columns, &local, part.pointer, part.type, part.rowStride, part.columnStride, accumulate,
         floats(y) + row * y.columns)
     }
+  }
+
+  /// Every gathered row maps some pages around it; of a large mapped table they are given back now and then, where a
+  /// packed copy shows that the model must not be held twice.
+  private func discardGathered(_ matrix: CPUMatrix, _ rows: Int) {
+    guard matrix.packed != nil, let source = matrix.mapped.first else { return }
+    let bytes = matrix.outputs * matrix.inputs * source.elementType.size
+    matrix.gathered += rows
+    guard matrix.gathered >= 256, bytes >= 16 << 20 else { return }
+    matrix.gathered = 0
+    source.discardPages(0..<bytes)
   }
 
   public func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws {

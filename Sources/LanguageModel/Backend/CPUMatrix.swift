@@ -14,16 +14,30 @@ final class CPUMatrix: WeightMatrix, @unchecked Sendable {
     let columnStride: Int
   }
 
-  let parts: [Part]
+  /// Empty where only the packed copy is left.
+  private(set) var parts: [Part]
   /// Keeps what the parts point into: sources, or a converted copy.
-  private let owners: [Any]
+  private var owners: [Any]
+  /// The mapped file behind each part; empty when the elements lie in memory.
+  let mapped: [any WeightSource]
   /// bf16 panels (see lm_gemm.c), made when first wanted: embedding tables that are never multiplied need none.
   var packed: CPUBuffer?
+  /// Rows gathered since pages of a mapped table were last given back.
+  var gathered = 0
 
-  init(outputs: Int, inputs: Int, parameter: Tensor?, parts: [Part], owners: [Any]) {
+  init(
+    outputs: Int, inputs: Int, parameter: Tensor?, parts: [Part], owners: [Any], mapped: [any WeightSource] = []
+  ) {
     self.parts = parts
     self.owners = owners
+    self.mapped = mapped
     super.init(outputs: outputs, inputs: inputs, parameter: parameter)
+  }
+
+  /// Leaves only the packed copy.
+  func dropElements() {
+    parts = []
+    owners = []
   }
 }
 
@@ -75,8 +89,19 @@ extension CPUBackend {
       }
       first += rows
     }
-    return CPUMatrix(outputs: outputs, inputs: inputs, parameter: nil, parts: parts, owners: sources)
+    let mapped = sources.allSatisfy(\.isMapped)
+    let matrix = CPUMatrix(
+      outputs: outputs, inputs: inputs, parameter: nil, parts: parts, owners: sources, mapped: mapped ? sources : [])
+    // Large weights that lie in memory anyway (random initialisation, converted types) are kept once, packed.
+    if !mapped, precision == .bfloat16, outputs * inputs >= CPUBackend.largeMatrix {
+      _ = try packed(matrix)
+      matrix.dropElements()
+    }
+    return matrix
   }
+
+  /// Elements from which on a second copy of a matrix is not kept.
+  private static let largeMatrix = 1 << 18
 
   public func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
     CPUMatrix(
@@ -98,14 +123,28 @@ extension CPUBackend {
     guard precision == .bfloat16, matrix.parameter == nil else { return nil }
     if let packed = matrix.packed { return packed }
     let size = lm_packed_size(matrix.outputs, matrix.inputs)
-    let buffer = try CPUBuffer(bytes: size, memory: pool)
+    let buffer = try CPUBuffer(bytes: size, memory: pool, lasting: true)
     lm_fill(context, size / 4, 0, buffer.pointer.assumingMemoryBound(to: Float.self))
-    for part in matrix.parts {
-      lm_pack(
-        context, buffer.pointer.assumingMemoryBound(to: UInt16.self), matrix.inputs, part.first, part.rows,
-        part.pointer, part.type, part.rowStride, part.columnStride)
+    for (index, part) in matrix.parts.enumerated() {
+      pack(part, of: matrix, into: buffer, source: matrix.mapped.isEmpty ? nil : matrix.mapped[index])
     }
     matrix.packed = buffer
     return buffer
+  }
+
+  /// Packs one part, some rows at a time where they lie together in a mapped file, whose pages are then given back: what
+  /// stays in memory is the packed copy alone.
+  private func pack(_ part: CPUMatrix.Part, of matrix: CPUMatrix, into buffer: CPUBuffer, source: (any WeightSource)?) {
+    let elementSize = part.type == Int32(LM_TYPE_F32) ? 4 : 2
+    let isByRows = part.columnStride == 1
+    let rowBytes = matrix.inputs * elementSize
+    let step = source == nil || !isByRows ? part.rows : max(32, (8 << 20) / max(1, rowBytes) / 32 * 32)
+    for row in stride(from: 0, to: part.rows, by: step) {
+      let count = min(step, part.rows - row)
+      lm_pack(
+        context, buffer.pointer.assumingMemoryBound(to: UInt16.self), matrix.inputs, part.first + row, count,
+        part.pointer + row * part.rowStride * elementSize, part.type, part.rowStride, part.columnStride)
+      source?.discardPages(isByRows ? (row * rowBytes)..<((row + count) * rowBytes) : 0..<(part.rows * rowBytes))
+    }
   }
 }

@@ -6,66 +6,87 @@ import Synchronization
   import Darwin
 #endif
 
-/// Aligned blocks that are kept for reuse: a training step takes and drops the same sizes every time, and fresh pages
-/// from the system would cost more than many operations.
+/// Aligned blocks out of one reserved stretch of address space, whose pages stay for reuse: a training step takes and
+/// drops the same sizes every time, and fresh pages from the system would cost more than many operations.
 ///
-/// Sizes are rounded up to eight classes per power of two, so that "about the same size" finds a kept block.
+/// Blocks that live for one operation or one pass take the lowest address that fits, blocks that live as long as the
+/// model (packed weights) the highest; neighbours that are free become one. What is touched at the low end therefore
+/// never grows much beyond the largest use at one time, whatever the sizes of the batches.
 final class CPUMemory: Sendable {
   /// Alignment of every block: a cache line and an AVX-512 vector.
   static let alignment = 64
 
+  /// Free bytes [start, end), relative to the base.
+  private struct Hole {
+    var start: Int
+    var end: Int
+  }
+
   private struct State: ~Copyable {
     var used = 0
     var peak = 0
-    var kept = 0
-    var free: [Int: [UInt]] = [:]
+    /// In ascending order, none touching another.
+    var holes: [Hole]
+    /// Beyond these relative addresses nothing was ever handed out: [low, high) is untouched.
+    var low = 0
+    var high: Int
   }
 
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let limit: Int?
   /// What can be promised at all: the limit, else the machine's memory.
   private let ceiling: Int
+  private let base: UInt
+  private let reserved: Int
 
   init(limit: Int?) {
     self.limit = limit
     let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-    ceiling = min(limit ?? Int.max, physical > 0 ? physical : Int.max)
+    let promised = min(limit ?? Int.max, physical > 0 ? physical : Int.max, Int.max / 8)
+    // Addresses cost nothing; twice as many as memory leave room between blocks.
+    var size = max(2 * promised, 64 << 20) & ~(CPUMemory.hugePage - 1)
+    var start = CPUMemory.reserve(size)
+    while start == 0, size > 64 << 20 {
+      size = (size / 2) & ~(CPUMemory.hugePage - 1)
+      start = CPUMemory.reserve(size)
+    }
+    if start == 0 { size = 0 }
+    ceiling = promised
+    base = start
+    reserved = size
+    state = Mutex(State(holes: size == 0 ? [] : [Hole(start: 0, end: size)], high: size))
   }
 
-  deinit { releaseKept() }
+  deinit {
+    if reserved > 0 { munmap(UnsafeMutableRawPointer(bitPattern: base), reserved) }
+  }
 
   var status: BackendMemory { state.withLock { BackendMemory(used: $0.used, peak: $0.peak, limit: limit) } }
 
-  /// The size class of `bytes`.
-  static func roundUp(_ bytes: Int) -> Int {
-    guard bytes > 512 else { return max(64, (bytes + 63) & ~63) }
-    let step = 1 << (Int.bitWidth - 1 - (bytes - 1).leadingZeroBitCount - 3)
-    return (bytes + step - 1) & ~(step - 1)
-  }
+  /// What a block of `bytes` takes.
+  static func roundUp(_ bytes: Int) -> Int { max(alignment, (bytes + alignment - 1) & ~(alignment - 1)) }
 
-  /// A block of at least `bytes`, with undefined contents.
-  func allocate(bytes: Int) throws(BackendError) -> UnsafeMutableRawPointer {
+  /// A block of at least `bytes`, with undefined contents; `lasting`: it is kept about as long as the model.
+  func allocate(bytes: Int, lasting: Bool = false) throws(BackendError) -> UnsafeMutableRawPointer {
     guard bytes <= Int.max / 4 else { throw .outOfMemory(bytes, memory: status) }
     let size = CPUMemory.roundUp(bytes)
-    let address: UInt? = state.withLock { state in
+    let offset: Int? = state.withLock { state in
       guard state.used + size <= ceiling else { return nil }
-      var found = state.free[size]?.popLast()
-      if found != nil {
-        state.kept -= size
-      } else {
-        if state.used + state.kept + size > ceiling { CPUMemory.release(&state) }
-        found = CPUMemory.request(size)
-        if found == nil {
-          CPUMemory.release(&state)
-          found = CPUMemory.request(size)
-        }
+      guard let offset = lasting ? CPUMemory.takeLast(size, &state) : CPUMemory.takeFirst(size, &state) else {
+        return nil
       }
-      guard let found else { return nil }
+      if lasting {
+        state.high = min(state.high, offset)
+      } else {
+        state.low = max(state.low, offset + size)
+      }
+      // Pages that free blocks still hold count as well: give them back before the machine has to refuse.
+      if state.low + reserved - state.high > ceiling { trim(&state) }
       state.used += size
       state.peak = max(state.peak, state.used)
-      return found
+      return offset
     }
-    guard let address, let pointer = UnsafeMutableRawPointer(bitPattern: address) else {
+    guard let offset, let pointer = UnsafeMutableRawPointer(bitPattern: base + UInt(offset)) else {
       throw .outOfMemory(bytes, memory: status)
     }
     return pointer
@@ -74,28 +95,81 @@ final class CPUMemory: Sendable {
   /// Takes a block back for reuse; `bytes` as asked for.
   func recycle(_ pointer: UnsafeMutableRawPointer, bytes: Int) {
     let size = CPUMemory.roundUp(bytes)
-    let address = UInt(bitPattern: pointer)
+    let start = Int(UInt(bitPattern: pointer) - base)
     state.withLock { state in
       state.used -= size
-      state.kept += size
-      state.free[size, default: []].append(address)
+      var index = state.holes.partitioningIndex { $0.start > start }
+      if index > 0, state.holes[index - 1].end == start {
+        index -= 1
+        state.holes[index].end = start + size
+      } else {
+        state.holes.insert(Hole(start: start, end: start + size), at: index)
+      }
+      if index + 1 < state.holes.count, state.holes[index + 1].start == start + size {
+        state.holes[index].end = state.holes[index + 1].end
+        state.holes.remove(at: index + 1)
+      }
     }
   }
 
-  /// Gives all kept blocks to the system.
-  func releaseKept() { state.withLock { CPUMemory.release(&$0) } }
+  /// Gives the pages of all free blocks to the system.
+  func releaseKept() { state.withLock { trim(&$0) } }
 
-  private static func request(_ size: Int) -> UInt? {
-    var pointer: UnsafeMutableRawPointer?
-    return posix_memalign(&pointer, alignment, size) == 0 ? pointer.map { UInt(bitPattern: $0) } : nil
+  private static func takeFirst(_ size: Int, _ state: inout State) -> Int? {
+    guard let index = state.holes.firstIndex(where: { $0.end - $0.start >= size }) else { return nil }
+    let start = state.holes[index].start
+    state.holes[index].start += size
+    if state.holes[index].start == state.holes[index].end { state.holes.remove(at: index) }
+    return start
   }
 
-  private static func release(_ state: inout State) {
-    for blocks in state.free.values {
-      for address in blocks { free(UnsafeMutableRawPointer(bitPattern: address)) }
+  private static func takeLast(_ size: Int, _ state: inout State) -> Int? {
+    guard let index = state.holes.lastIndex(where: { $0.end - $0.start >= size }) else { return nil }
+    state.holes[index].end -= size
+    let start = state.holes[index].end
+    if state.holes[index].start == start { state.holes.remove(at: index) }
+    return start
+  }
+
+  private func trim(_ state: inout State) {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    for hole in state.holes {
+      for (start, end) in [(hole.start, min(hole.end, state.low)), (max(hole.start, state.high), hole.end)] {
+        let first = (start + page - 1) / page * page
+        let last = end / page * page
+        if last > first {
+          madvise(UnsafeMutableRawPointer(bitPattern: base + UInt(first)), last - first, MADV_DONTNEED)
+        }
+      }
     }
-    state.free = [:]
-    state.kept = 0
+    if let last = state.holes.first(where: { $0.start < state.low && $0.end >= state.low }) { state.low = last.start }
+  }
+
+  private static let hugePage = 2 << 20
+
+  /// Address space without memory behind it, aligned to huge pages; 0 when refused.
+  private static func reserve(_ size: Int) -> UInt {
+    var flags = MAP_PRIVATE | MAP_ANON
+    #if canImport(Glibc)
+      flags |= MAP_NORESERVE
+    #endif
+    guard let start = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), start != MAP_FAILED else { return 0 }
+    #if canImport(Glibc)
+      madvise(start, size, MADV_HUGEPAGE)
+    #endif
+    return UInt(bitPattern: start)
+  }
+}
+
+extension Array {
+  /// First index whose element satisfies `predicate`, which holds for no element before it and all behind it.
+  fileprivate func partitioningIndex(_ predicate: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if predicate(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }
 
@@ -106,8 +180,8 @@ final class CPUBuffer: @unchecked Sendable {
   private let bytes: Int
   private let memory: CPUMemory
 
-  init(bytes: Int, memory: CPUMemory) throws(BackendError) {
-    pointer = try memory.allocate(bytes: bytes)
+  init(bytes: Int, memory: CPUMemory, lasting: Bool = false) throws(BackendError) {
+    pointer = try memory.allocate(bytes: bytes, lasting: lasting)
     self.bytes = bytes
     self.memory = memory
   }

@@ -75,6 +75,16 @@ public protocol WeightSource: Sendable {
   /// Calls `body` with the elements' bytes (not necessarily aligned). They stay valid as long as the source lives, so
   /// a backend that keeps the source may read them later.
   func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result
+  /// Whether the bytes lie in a mapped file: keeping the source then costs no memory of its own. Default: false.
+  var isMapped: Bool { get }
+  /// Lets the system have the pages of these bytes back (offsets into the source's bytes); they are read from the file
+  /// again when wanted. Default: nothing happens.
+  func discardPages(_ range: Range<Int>)
+}
+
+extension WeightSource {
+  public var isMapped: Bool { false }
+  public func discardPages(_ range: Range<Int>) {}
 }
 
 /// Sequences that lie end to end in the rows of a tensor, without padding.

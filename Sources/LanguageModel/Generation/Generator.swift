@@ -90,14 +90,14 @@ struct Generator {
 
   /// The first new token of each row; fills the cache.
   ///
-  /// Long prompts go in parts of at most 4,096 tokens.
+  /// Many or long prompts go in parts.
   private func prefill(_ rows: inout [Row], _ prompts: [[Int]], _ cache: KeyValueCache) throws -> [Int] {
     var chosen: [Int] = []
     while chosen.count < rows.count {
       let start = chosen.count
       var end = start + 1
       var tokens = rows[start].length
-      while end < rows.count, tokens + rows[end].length <= 4096 {
+      while end < rows.count, tokens + rows[end].length <= decoder.shape.tokensPerForwardPass {
         tokens += rows[end].length
         end += 1
       }

@@ -57,16 +57,29 @@ final class PrefixCache {
     return try decoder.materialize(stream)
   }
 
+  /// Forgets everything and keeps nothing from now on: memory is short.
+  ///
+  /// - Returns: whether there was anything to forget.
+  func close() -> Bool {
+    remaining = 0
+    defer { states = [:] }
+    return !states.isEmpty
+  }
+
   private func keep(_ numbers: [Int], _ computed: Tensor, _ examples: [TrainingExample]) throws {
     var row = 0
     for number in numbers {
       let count = rows(of: examples[number])
       let bytes = count * decoder.shape.width * 4
       if bytes <= remaining {
-        let tensor = try decoder.activation(count, decoder.shape.width)
-        try decoder.backend.copyRows(computed, fromRow: row, count: count, to: tensor, toRow: 0)
-        states[number] = tensor
-        remaining -= bytes
+        do {
+          let tensor = try decoder.activation(count, decoder.shape.width)
+          try decoder.backend.copyRows(computed, fromRow: row, count: count, to: tensor, toRow: 0)
+          states[number] = tensor
+          remaining -= bytes
+        } catch let error as BackendError where error.code == .outOfMemory {
+          remaining = 0
+        }
       }
       row += count
     }

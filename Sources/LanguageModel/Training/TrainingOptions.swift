@@ -34,8 +34,20 @@ public struct TrainingOptions: Sendable, Hashable, Codable {
   public var maximumSteps: Int?
   /// Sequences per optimizer step.
   public var batchSize: Int = 8
-  /// Tokens that go through the model at once; larger batches accumulate gradients over several passes.
+  /// Whether activations are computed again in backward instead of being kept: about a third more work for a fraction
+  /// of the memory, and the same bits.
+  public enum Checkpointing: String, Sendable, Codable {
+    /// Where the backend's limit leaves no room for one sequence otherwise.
+    case automatic
+    case always, never
+  }
+
+  /// Most tokens that go through the model at once; larger batches accumulate gradients over several passes.
   public var tokensPerPass: Int = 4096
+  /// Bytes of activations that a pass aims at (an estimate): batches are cut accordingly, down to single sequences.
+  ///
+  /// Products are as fast with a few hundred rows as with thousands.
+  public var passBytes: Int = 224 << 20
   /// Peak learning rate.
   public var learningRate: Double = 5e-4
   public var weightDecay: Double = 1e-4
@@ -50,8 +62,7 @@ public struct TrainingOptions: Sendable, Hashable, Codable {
   public var order: Order = .shuffled
   /// Seed of the order.
   public var seed: UInt64 = 0
-  /// Recomputes activations in backward instead of keeping them: about a third more work, a fraction of the memory.
-  public var activationCheckpointing = false
+  public var activationCheckpointing = Checkpointing.automatic
   /// Bytes for hidden states below the lowest trained layer, which then need not be computed again in later epochs.
   public var prefixCacheBytes: Int = 1 << 30
 
@@ -87,6 +98,7 @@ public struct TrainingOptions: Sendable, Hashable, Codable {
     try require(epochs >= 0, "epochs must not be negative, got \(epochs)")
     try require(batchSize >= 1, "batch size must be at least 1, got \(batchSize)")
     try require(tokensPerPass >= 1, "tokens per pass must be at least 1, got \(tokensPerPass)")
+    try require(passBytes >= 1, "bytes per pass must be at least 1, got \(passBytes)")
     try require((maximumSteps ?? 0) >= 0, "maximum steps must not be negative")
     try require(learningRate.isFinite && learningRate >= 0, "learning rate must be finite and ≥ 0, got \(learningRate)")
     try require(weightDecay.isFinite && weightDecay >= 0, "weight decay must be finite and ≥ 0, got \(weightDecay)")

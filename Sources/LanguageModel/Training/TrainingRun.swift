@@ -18,6 +18,9 @@ final class TrainingRun {
   private let firstMoment: Tensor
   private let secondMoment: Tensor
   private let norm: Tensor
+  /// How batches go through the model now; it changes when memory is refused.
+  private(set) var plan: PassPlan
+  private let longest: Int
   private var epochBatches: (epoch: Int, batches: [[Int]])?
 
   /// What one step did.
@@ -45,6 +48,14 @@ final class TrainingRun {
     norm = try backend.makeTensor(rows: 1, columns: 1, kind: .parameter)
     try backend.fill(firstMoment, with: 0)
     try backend.fill(secondMoment, with: 0)
+    let longest = lengths.max() ?? 1
+    self.longest = longest
+    let memory = backend.memory
+    plan = PassPlan(
+      ActivationEstimate(
+        decoder.shape, lowest: decoder.trainsWeights ? 0 : branches.lowestTrainable ?? decoder.halves,
+        keepsInputs: decoder.trainsWeights), options: options, longest: longest,
+      available: memory.limit.map { $0 - memory.used })
     let epochs = examples.isEmpty ? 0 : Double(steps * options.batchSize) / Double(examples.count)
     if !decoder.trainsWeights, let lowest = branches.lowestTrainable, lowest > 0, epochs > 1,
       options.prefixCacheBytes > 0
@@ -64,16 +75,7 @@ final class TrainingRun {
     let numbers = batch(at: step)
     let labels = numbers.reduce(0) { $0 + examples[$1].labelCount }
     guard let gradients = arena.gradients else { preconditionFailure("nothing is set to train") }
-    try backend.fill(gradients, with: 0)
-    var total = 0.0
-    for part in parts(of: numbers) {
-      let batch = PackedBatch(part.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
-      let entry = try cache.map { (half: $0.half, states: try $0.states(of: part, examples, branches)) }
-      let losses = try decoder.losses(
-        batch, branches, entry: entry, scale: 1 / Float(labels), checkpointing: options.activationCheckpointing)
-      for loss in losses { total += Double(loss) }
-    }
-    let loss = total / Double(labels)
+    let loss = try sumOfLosses(numbers, labels, gradients) / Double(labels)
     try backend.norm(of: gradients, into: norm)
     let gradientNorm = Double(try backend.download(norm)[0])
     guard loss.isFinite, gradientNorm.isFinite else {
@@ -97,19 +99,32 @@ final class TrainingRun {
     return epochBatches?.batches[step % stepsPerEpoch] ?? []
   }
 
-  /// Splits a batch into passes of at most `tokensPerPass` tokens.
-  private func parts(of numbers: [Int]) -> [[Int]] {
-    var parts: [[Int]] = []
-    var tokens = 0
-    for number in numbers {
-      if parts.isEmpty || tokens + lengths[number] > options.tokensPerPass {
-        parts.append([])
-        tokens = 0
+  /// Gradients of the mean loss over a batch, and the sum of its losses.
+  ///
+  /// Where memory is refused, the batch begins again with less of it, as long as there is a way.
+  private func sumOfLosses(_ numbers: [Int], _ labels: Int, _ gradients: Tensor) throws -> Double {
+    while true {
+      do {
+        try backend.fill(gradients, with: 0)
+        var total = 0.0
+        for part in plan.parts(lengths: numbers.map { lengths[$0] }) {
+          for loss in try losses(part.map { numbers[$0] }, labels) { total += Double(loss) }
+        }
+        return total
+      } catch let error as BackendError where error.code == .outOfMemory {
+        backend.releaseCachedMemory()
+        if cache?.close() == true { continue }
+        guard let smaller = plan.smaller(longest: longest, options: options) else { throw error }
+        plan = smaller
       }
-      parts[parts.count - 1].append(number)
-      tokens += lengths[number]
     }
-    return parts
+  }
+
+  private func losses(_ numbers: [Int], _ labels: Int) throws -> [Float] {
+    let batch = PackedBatch(numbers.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
+    let entry = try cache.map { (half: $0.half, states: try $0.states(of: numbers, examples, branches)) }
+    return try decoder.losses(
+      batch, branches, entry: entry, scale: 1 / Float(labels), checkpointing: plan.checkpointing)
   }
 
   private func update(_ gradients: Tensor, _ rate: Double) throws {

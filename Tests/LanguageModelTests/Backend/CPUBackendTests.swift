@@ -105,11 +105,51 @@ import Testing
     backend.releaseCachedMemory()
   }
 
-  @Test func sizeClassesCoverTheirBytes() {
-    for bytes in [0, 1, 64, 65, 513, 4096, 4097, 1_000_003, 50_257 * 768 * 4] {
-      let size = CPUMemory.roundUp(bytes)
-      #expect(size >= bytes && size % 64 == 0)
-      #expect(size <= max(64, bytes + bytes / 7 + 64))
+  /// Blocks never overlap, come back as one, and the low end of the memory is used again whatever the sizes.
+  @Test func blocksAreReusedWithoutOverlap() throws {
+    let memory = CPUMemory(limit: 8 << 20)
+    var generator = RandomStream(seed: 3, purpose: "memory")
+    var live: [(start: UnsafeMutableRawPointer, bytes: Int, mark: UInt8)] = []
+    let first = try memory.allocate(bytes: 64)
+    var highest = first
+    for round in 0..<3000 {
+      if live.count > 12 || (round % 3 == 2 && !live.isEmpty) {
+        let block = live.remove(at: generator.integer(below: live.count))
+        #expect(block.start.load(as: UInt8.self) == block.mark)
+        #expect(block.start.load(fromByteOffset: block.bytes - 1, as: UInt8.self) == block.mark)
+        memory.recycle(block.start, bytes: block.bytes)
+      } else {
+        let bytes = 1 + generator.integer(below: 200_000)
+        let start = try memory.allocate(bytes: bytes, lasting: round % 50 == 0)
+        #expect(UInt(bitPattern: start) % 64 == 0)
+        let mark = UInt8(truncatingIfNeeded: round)
+        start.initializeMemory(as: UInt8.self, repeating: mark, count: bytes)
+        live.append((start, bytes, mark))
+        if round % 50 != 0 { highest = max(highest, start) }
+      }
+      if round % 700 == 699 { memory.releaseKept() }
+    }
+    // 13 blocks of up to 200 kB: little is lost between them.
+    #expect(highest - first < 5 << 20)
+    for block in live { memory.recycle(block.start, bytes: block.bytes) }
+    memory.recycle(first, bytes: 64)
+    #expect(memory.status.used == 0)
+    #expect(try memory.allocate(bytes: 7 << 20) == first)
+  }
+
+  /// A large table that lies in memory is kept once, packed; rows are gathered from there.
+  @Test func largeTablesAreKeptOncePacked() throws {
+    let backend = try CPUBackend(precision: .bfloat16, threads: 2)
+    let source = ArraySource.random(1100, 1000, seed: 9)
+    let table = try backend.makeMatrix([source], layout: .outputsByInputs, parameter: nil)
+    #expect(backend.memory.used >= 2_200_000)
+    let rows: [Int32] = [0, 1, 31, 32, 33, 1099]
+    let y = try backend.makeTensor(rows: rows.count, columns: 1000, kind: .activation)
+    try backend.embed(try backend.upload(indices: rows), table, positions: nil, nil, into: y)
+    let values = WeightReader.floats(source)
+    for (index, value) in try backend.download(y).enumerated() {
+      let expected = values[Int(rows[index / 1000]) * 1000 + index % 1000]
+      #expect(abs(value - expected) <= abs(expected) / 256)
     }
   }
 

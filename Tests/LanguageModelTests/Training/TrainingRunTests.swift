@@ -127,7 +127,7 @@ struct TrainingRunTests {
       return try model.train(adapter, on: data, options: options).losses
     }
     let plain = try losses { _ in }
-    #expect(try losses { $0.activationCheckpointing = true } == plain)
+    #expect(try losses { $0.activationCheckpointing = .always } == plain)
     for (a, b) in zip(try losses { $0.tokensPerPass = 12 }, plain) { #expect(abs(a - b) < 1e-4) }
   }
 
@@ -164,23 +164,77 @@ struct TrainingRunTests {
     }
   }
 
-  @Test func outOfMemoryIsAnErrorAndLeavesTheModelUsable() throws {
+  @Test func shortMemoryMeansShorterPassesAndThenAnError() throws {
     let small = try ModelFixtures.model("gpt2", on: ReferenceBackend())
-    let backend = ReferenceBackend(memoryLimit: small.backend.memory.used + 300_000)
+    var options = options()
+    options.batchSize = 64
+    func run(_ room: Int) throws -> (backend: ReferenceBackend, losses: [Double]) {
+      let backend = ReferenceBackend(memoryLimit: small.backend.memory.used + room)
+      let model = try ModelFixtures.model("gpt2", on: backend)
+      let adapter = try model.makeAdapter(AdapterPlan(layers: [0, 1, 2], count: 1, rank: 2), seed: 3)
+      let before = backend.memory.used
+      defer { #expect(backend.memory.used == before) }
+      return (backend, try model.train(adapter, on: examples(64), options: options).losses)
+    }
+    let roomy = try run(100 << 20)
+    #expect(roomy.backend.memory.peak > small.backend.memory.used + 400_000)
+    for (a, b) in zip(try run(300_000).losses, roomy.losses) { #expect(abs(a - b) < 1e-4) }
+    options.passBytes = .max
+    for (a, b) in zip(try run(300_000).losses, roomy.losses) { #expect(abs(a - b) < 1e-4) }
+    let error = #expect(throws: BackendError.self) { _ = try run(50_000) }
+    #expect(error?.code == .outOfMemory)
+  }
+
+  /// The estimate misjudges (here: another user takes memory between planning and training).
+  @Test func refusedMemoryIsTriedAgainWithLess() throws {
+    let small = try ModelFixtures.model("gpt2", on: ReferenceBackend())
+    let backend = ReferenceBackend(memoryLimit: small.backend.memory.used + 2_000_000)
     let model = try ModelFixtures.model("gpt2", on: backend)
     let adapter = try model.makeAdapter(AdapterPlan(layers: [0, 1, 2], count: 1, rank: 2), seed: 3)
     var options = options()
     options.batchSize = 64
-    let before = backend.memory.used
-    do {
-      try model.train(adapter, on: examples(64), options: options)
-      Issue.record("a batch beyond the limit went through")
-    } catch let error as BackendError {
-      #expect(error.code == .outOfMemory)
+    try adapter.attachGradients()
+    let run = try TrainingRun(
+      decoder: model.decoder, arena: adapter.arena, adapters: [adapter], examples: examples(64), options: options)
+    let planned = run.plan
+    #expect(!planned.checkpointing)
+    let free = (backend.memory.limit ?? 0) - backend.memory.used
+    let taken = try backend.makeTensor(rows: 1, columns: (free - 60_000) / 4, kind: .parameter)
+    let loss = try run.advance().loss
+    #expect(run.plan.tokens < planned.tokens)
+    #expect(taken.count > 0)
+    adapter.dropGradients()
+    let plain = try ModelFixtures.model("gpt2", on: ReferenceBackend())
+    let again = try plain.makeAdapter(AdapterPlan(layers: [0, 1, 2], count: 1, rank: 2), seed: 3)
+    let reference = try plain.train(again, on: examples(64), options: options).losses[0]
+    #expect(abs(loss - reference) < 1e-4)
+  }
+
+  @Test func passesAreOfEqualSizeAndHoldEveryExampleOnce() throws {
+    let shape = try ModelFixtures.model("llama-gqa", on: ReferenceBackend()).decoder.shape
+    let estimate = ActivationEstimate(shape, lowest: 0, keepsInputs: false)
+    var options = TrainingOptions()
+    var generator = TokenNumbers(seed: 4)
+    for limit in [1, 7, 40, 100, 4096] {
+      options.tokensPerPass = limit
+      let plan = PassPlan(estimate, options: options, longest: 60, available: nil)
+      #expect(plan == PassPlan(estimate, options: options, longest: 60, available: nil))
+      for count in [1, 2, 9, 33] {
+        let lengths = (0..<count).map { _ in 1 + generator.below(60) }
+        let parts = plan.parts(lengths: lengths)
+        #expect(parts.flatMap(\.self).sorted() == Array(0..<count))
+        for part in parts where part.count > 1 { #expect(part.reduce(0) { $0 + lengths[$1] } <= limit) }
+      }
     }
-    #expect(backend.memory.used == before)
-    options.tokensPerPass = 16
-    #expect(try model.train(adapter, on: examples(64), options: options).end == .finished)
+    // Little memory: checkpointing where one sequence does not fit otherwise, and never when it is forbidden.
+    options.tokensPerPass = 4096
+    let kept = 60 * estimate.bytes(checkpointing: false) + estimate.fixed
+    #expect(!PassPlan(estimate, options: options, longest: 60, available: kept).checkpointing)
+    #expect(PassPlan(estimate, options: options, longest: 60, available: kept - 1).checkpointing)
+    options.activationCheckpointing = .never
+    let plan = PassPlan(estimate, options: options, longest: 60, available: kept - 1)
+    #expect(!plan.checkpointing)
+    #expect(plan.smaller(longest: 60, options: options) == nil)
   }
 
   @Test func threadsDoNotChangeBits() throws {
