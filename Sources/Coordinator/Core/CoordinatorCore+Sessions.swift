@@ -49,7 +49,7 @@ extension CoordinatorCore {
   private mutating func introduce(_ hello: Hello, warnings: [String], _ peer: Peer) {
     for text in warnings { note(.warning, "\(hello.worker): \(text)") }
     if state.header.quarantined.contains(hello.worker) {
-      let advice = "`engram worker reinstate` lets it in again"
+      let advice = "repair it, then let it in again: engram worker reinstate \(hello.worker)"
       return feed(
         .refuse(Refusal(.quarantined, "worker \(hello.worker) failed too often on its own hardware; \(advice)")),
         to: peer)

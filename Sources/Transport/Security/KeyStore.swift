@@ -23,7 +23,10 @@ public struct KeyStore: Sendable {
     } else if let path = environment["XDG_CONFIG_HOME"], !path.isEmpty {
       self.folder = URL(fileURLWithPath: path).appendingPathComponent("engram/keys")
     } else {
-      self.folder = FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".config/engram/keys")
+      // $HOME first: containers run as users that no password file knows.
+      let home = environment["HOME"].flatMap { $0.isEmpty ? nil : URL(fileURLWithPath: $0) }
+      self.folder = (home ?? FileManager.default.homeDirectoryForCurrentUser)
+        .appendingPathComponent(".config/engram/keys")
     }
   }
 

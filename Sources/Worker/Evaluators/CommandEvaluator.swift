@@ -27,11 +27,11 @@ public final class CommandEvaluator: TrialEvaluator {
 
   public func prepare(_ monitor: EvaluationMonitor) throws {
     guard let program = arguments.first else {
-      throw EvaluationError.unavailable("the command is empty", nextStep: "set evaluation.command")
+      throw EvaluationError.unavailable("the command is empty", nextStep: "set evaluator.command")
     }
     guard Self.find(program) != nil else {
       throw EvaluationError.unavailable(
-        "the program \(program) was not found", nextStep: "give its full path in evaluation.command")
+        "the program \(program) was not found", nextStep: "give its full path in evaluator.command")
     }
   }
 
@@ -44,7 +44,9 @@ public final class CommandEvaluator: TrialEvaluator {
       "trial": .integer(Int64(request.trial)), "scratch": .string(request.scratch.path),
     ])
     let (end, lastLine) = try run(path, input.serialized() + [UInt8(ascii: "\n")], monitor)
-    if monitor.isCancelled || end.status == 75 { throw EvaluationError.cancelled() }
+    // Schedulers signal a whole job: a program that SIGTERM ended was preempted, too.
+    let isPreempted = end.status == 75 || [SIGTERM, SIGINT, SIGUSR1].contains { end.signal == Int($0) }
+    if monitor.isCancelled || isPreempted { throw EvaluationError.cancelled() }
     guard end.status == 0 else { throw Self.failure(end) }
     return try read(lastLine)
   }

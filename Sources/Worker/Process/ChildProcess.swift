@@ -24,6 +24,7 @@ public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
     let names: [Int32: String] = [
       SIGKILL: "SIGKILL", SIGSEGV: "SIGSEGV", SIGABRT: "SIGABRT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP",
       SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGPIPE: "SIGPIPE",
+      SIGUSR1: "SIGUSR1",
     ]
     return names[Int32(signal)] ?? "signal \(signal)"
   }

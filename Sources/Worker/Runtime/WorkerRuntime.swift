@@ -342,6 +342,9 @@ public actor WorkerRuntime {
 }
 
 /// SIGTERM, SIGINT and SIGUSR1 as events; a second one ends the process at once.
+///
+/// What comes within a second of the first is the same request: a scheduler signals every process of a job, and the
+/// parent passes the signal on as well.
 final class SignalWatch {
   private var sources: [any DispatchSourceSignal] = []
 
@@ -352,8 +355,11 @@ final class SignalWatch {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
-        if count.next() > 1 { _exit(130) }
-        onSignal(name)
+        switch count.next(at: ContinuousClock.now) {
+        case .first: onSignal(name)
+        case .echo: break
+        case .second: _exit(130)
+        }
       }
       source.resume()
       sources.append(source)
@@ -363,13 +369,18 @@ final class SignalWatch {
   func stop() { sources.forEach { $0.cancel() } }
 }
 
-/// Counts on the signals' serial queue.
-private final class SignalCount: Sendable {
-  private let value = Mutex(0)
-  func next() -> Int {
-    value.withLock {
-      $0 += 1
-      return $0
+/// Tells a second signal from an echo of the first.
+final class SignalCount: Sendable {
+  enum Verdict { case first, echo, second }
+  private let first = Mutex<ContinuousClock.Instant?>(nil)
+
+  func next(at now: ContinuousClock.Instant) -> Verdict {
+    first.withLock { first in
+      guard let known = first else {
+        first = now
+        return .first
+      }
+      return now - known < .seconds(1) ? .echo : .second
     }
   }
 }

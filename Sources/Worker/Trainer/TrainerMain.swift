@@ -16,6 +16,9 @@ public enum TrainerMain {
   /// - Returns: the exit status.
   public static func run(evaluator: some TrialEvaluator) -> Int32 {
     signal(SIGPIPE, SIG_IGN)
+    // Schedulers signal every process of a job. The worker decides: it cancels the trial, which leaves a checkpoint, and
+    // the end of standard input ends this process.
+    for number in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] { signal(number, SIG_IGN) }
     let channel = TrainerChannel()
     channel.startReading()
     do {

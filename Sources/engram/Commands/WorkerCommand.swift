@@ -8,89 +8,160 @@ import Worker
 struct WorkerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "Take trials from a coordinator, one at a time, until the study is over.",
+    usage: """
+      engram worker STUDY.yaml --connect tcp://HOST:PORT [--device cpu | --gpus all] (all options: engram worker run --help)
+      engram worker list [STUDY]
+      engram worker reinstate NAME [--study STUDY]
+      """,
     discussion: """
       The study's file is read here too: base and data are found by this machine's own paths, and their fingerprints must \
       agree with the study's. SIGTERM, SIGINT and SIGUSR1 give the trial back; a second signal ends at once. The worker \
       reconnects for ever. Exit status: 0 the study is over, 75 stopped by a signal, 6 refused, 1 cannot work.
-      """)
+      """,
+    subcommands: [RunCommand.self, ListCommand.self, ReinstateCommand.self], defaultSubcommand: RunCommand.self)
+}
 
-  @Argument(help: "The study's file.") var study: String
-  @Option(help: "The coordinator's address: tcp://HOST:PORT or ipc://PATH.") var connect: String
-  @Option(help: "Folder of keys (default: ~/.config/engram/keys); needed for TCP.") var keys: String?
-  @Option(help: "Name of this worker's key pair in that folder.") var key: String = "worker"
-  @Option(help: "Name of the worker, stable across restarts (default: HOST/DEVICE).") var name: String?
-  @Option(help: "cpu.") var device: String = "cpu"
-  @Option(help: "Threads of the trainer (default: all cores).") var threads: Int?
-  @Option(help: "Folder of this worker's state (default: ~/.local/state/engram/STUDY/NAME).") var state: String?
-  @Flag(help: "Leave when the process that started this one is gone.") var exitWithParent = false
+extension WorkerCommand {
+  struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "run", abstract: "Work (what engram worker STUDY.yaml does).",
+      discussion: """
+        One worker uses one device. --gpus all (or --gpus 0,2) starts one worker process per GPU, each named HOST/cuda:N, \
+        with its lines prefixed [cuda:N]; --device cpu,cpu does the same on the CPU. This process then only watches over \
+        them: signals are passed on, a worker that dies is started again. GPUs are numbered as CUDA does, among \
+        CUDA_VISIBLE_DEVICES.
+        """)
 
-  func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
-  }
+    @Argument(help: "The study's file.") var study: String
+    @Option(help: "The coordinator's address: tcp://HOST:PORT or ipc://PATH.") var connect: String
+    @Option(help: "Folder of keys (default: ~/.config/engram/keys); needed for TCP.") var keys: String?
+    @Option(help: "Name of this worker's key pair in that folder.") var key: String = "worker"
+    @Option(help: "Name of the worker, stable across restarts (default: HOST/DEVICE); of several: NAME/DEVICE.")
+    var name: String?
+    @Option(help: "cpu; a list such as cpu,cpu starts one worker for each.") var device: String = "cpu"
+    @Option(help: "One worker per GPU: all, or numbers such as 0,2.") var gpus: String?
+    @Option(help: "Threads of the trainer (default: all cores, shared among several workers).") var threads: Int?
+    @Option(help: "Folder of this worker's state (default: ~/.local/state/engram/STUDY/NAME).") var state: String?
+    @Flag(help: "Leave when the process that started this one is gone.") var exitWithParent = false
 
-  func run() async throws {
-    if exitWithParent { ParentWatch.start { _exit(ExitStatus.temporary.rawValue) } }
-    let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
-      if case .note(let text) = step { Terminal.printError(text) }
+    func validate() throws {
+      if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+      if gpus != nil, device != "cpu" { throw ValidationError("give either --gpus or --device") }
     }
-    let host = ProcessInfo.processInfo.hostName
-    let worker = name ?? "\(host)/\(device)"
-    var hello = Hello(
-      worker: worker, incarnation: UUID().uuidString, study: prepared.configuration.name,
-      build: "engram \(BuildInformation.version)", fingerprints: Fingerprints(prepared.fingerprints), host: host,
-      device: device, pid: Int(ProcessInfo.processInfo.processIdentifier),
-      capabilities: Capabilities(
-        memoryBytes: Devices.memoryBytes, cores: ProcessInfo.processInfo.activeProcessorCount,
-        evaluator: prepared.configuration.evaluator.kind.rawValue))
-    hello.incarnation = UUID().uuidString
-    var arguments = ["trainer", prepared.file.path, "--device", device]
-    if let threads { arguments += ["--threads", "\(threads)"] }
-    var settings = WorkerSettings(
-      hello: hello, trainer: TrainerLaunch(arguments: arguments),
-      stateFolder: try stateFolder(study: prepared.configuration.name, worker: worker), endpoint: connect)
-    settings.hangTimeout = .seconds(prepared.configuration.coordinator.watchdogSeconds)
-    let endpoint = try Endpoint(connect)
-    let transport = try ZeroMQClient(
-      connect: endpoint, identity: hello.incarnation, security: try security(for: endpoint))
-    let connection = ConnectionHint(endpoint, key: key)
-    let runtime = try WorkerRuntime(settings: settings, transport: transport) { note in
-      connection.observe("\(note)")
-      Terminal.printError("\(Date().formatted(.iso8601)) \(note)")
-    }
-    let end = await runtime.run()
-    Terminal.printError("worker \(worker): \(Self.text(end))")
-    throw ExitCode(end.exitStatus)
-  }
 
-  private static func text(_ end: WorkerEnd) -> String {
-    switch end {
-    case .stopped(let signal): "stopped by \(signal)"
-    case .drained(let why): why
-    case .refused(let refusal): "refused: \(refusal.message)"
-    case .unavailable(let why): why
+    func run() async throws {
+      if exitWithParent { ParentWatch.start { _exit(ExitStatus.temporary.rawValue) } }
+      if let members = try members() {
+        let labels = members.map(\.label).joined(separator: ", ")
+        Terminal.printError("\(members.count) workers: \(labels)")
+        throw ExitCode(await WorkerFleet(members) { Terminal.printError($0) }.run())
+      }
+      throw ExitCode(try await work().exitStatus)
     }
-  }
 
-  private func stateFolder(study: String, worker: String) throws -> URL {
-    let folder: URL
-    if let state {
-      folder = URL(fileURLWithPath: state, isDirectory: true)
-    } else {
-      let environment = ProcessInfo.processInfo.environment
-      let root =
-        environment["XDG_STATE_HOME"].map { URL(fileURLWithPath: $0, isDirectory: true) }
-        ?? FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".local/state")
-      let safe = worker.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" }
-      folder = root.appendingPathComponent("engram/\(study)/\(String(safe))", isDirectory: true)
+    private static var host: String { ProcessInfo.processInfo.hostName }
+
+    // MARK: Several
+
+    /// The workers to start as processes of their own; nil where this process is the worker.
+    private func members() throws -> [WorkerFleet.Member]? {
+      var devices: [GPUDevice]
+      if let gpus {
+        do {
+          devices = try GPUDiscovery.devices(gpus, .read())
+        } catch let failure as GPUDiscovery.Failure {
+          throw CommandError(.refused, failure.description)
+        }
+      } else {
+        let listed = device.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        guard listed.count > 1 else { return nil }
+        guard !listed.contains("") else { throw CommandError(.usage, "--device \(device): an entry is empty") }
+        devices = listed.enumerated().map { index, device in
+          let isRepeated = listed.count { $0 == device } > 1
+          return GPUDevice(device: device, label: isRepeated ? "\(device).\(index)" : device)
+        }
+      }
+      let cores = ProcessInfo.processInfo.activeProcessorCount
+      return devices.map { device in
+        var arguments = [
+          "worker", "run", study, "--connect", connect, "--key", key, "--device", device.device, "--name",
+          "\(name ?? Self.host)/\(device.label)", "--threads", "\(threads ?? max(1, cores / devices.count))",
+          "--exit-with-parent",
+        ]
+        if let keys { arguments += ["--keys", keys] }
+        if let state { arguments += ["--state", "\(state)/\(device.label)"] }
+        let environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }
+          .merging([ParentWatch.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { $1 }
+        return WorkerFleet.Member(label: device.label, arguments: arguments, environment: environment)
+      }
     }
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    return folder
-  }
 
-  private func security(for endpoint: Endpoint) throws -> ZeroMQClient.Security {
-    guard case .tcp = endpoint else { return .none }
-    let store = KeyStore(folder: keys.map { URL(fileURLWithPath: $0, isDirectory: true) })
-    return .curve(try store.pair(name: key), server: try store.publicKey(name: "server"))
+    // MARK: One
+
+    private func work() async throws -> WorkerEnd {
+      let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
+        if case .note(let text) = step { Terminal.printError(text) }
+      }
+      let host = Self.host
+      let worker = name ?? "\(host)/\(device)"
+      var hello = Hello(
+        worker: worker, incarnation: UUID().uuidString, study: prepared.configuration.name,
+        build: "engram \(BuildInformation.version)", fingerprints: Fingerprints(prepared.fingerprints), host: host,
+        device: device, pid: Int(ProcessInfo.processInfo.processIdentifier),
+        capabilities: Capabilities(
+          memoryBytes: Devices.memoryBytes, cores: ProcessInfo.processInfo.activeProcessorCount,
+          evaluator: prepared.configuration.evaluator.kind.rawValue))
+      hello.incarnation = UUID().uuidString
+      var arguments = ["trainer", prepared.file.path, "--device", device]
+      if let threads { arguments += ["--threads", "\(threads)"] }
+      var settings = WorkerSettings(
+        hello: hello, trainer: TrainerLaunch(arguments: arguments),
+        stateFolder: try stateFolder(study: prepared.configuration.name, worker: worker), endpoint: connect)
+      settings.hangTimeout = .seconds(prepared.configuration.coordinator.watchdogSeconds)
+      let endpoint = try Endpoint(connect)
+      let transport = try ZeroMQClient(
+        connect: endpoint, identity: hello.incarnation, security: try security(for: endpoint))
+      let connection = ConnectionHint(endpoint, key: key)
+      let runtime = try WorkerRuntime(settings: settings, transport: transport) { note in
+        connection.observe("\(note)")
+        Terminal.printError("\(Date().formatted(.iso8601)) \(note)")
+      }
+      let end = await runtime.run()
+      Terminal.printError("worker \(worker): \(Self.text(end))")
+      return end
+    }
+
+    private static func text(_ end: WorkerEnd) -> String {
+      switch end {
+      case .stopped(let signal): "stopped by \(signal)"
+      case .drained(let why): why
+      case .refused(let refusal): "refused: \(refusal.message)"
+      case .unavailable(let why): why
+      }
+    }
+
+    private func stateFolder(study: String, worker: String) throws -> URL {
+      let folder: URL
+      if let state {
+        folder = URL(fileURLWithPath: state, isDirectory: true)
+      } else {
+        let environment = ProcessInfo.processInfo.environment
+        let root =
+          environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : URL(fileURLWithPath: $0, isDirectory: true) }
+          ?? (environment["HOME"].flatMap { $0.isEmpty ? nil : URL(fileURLWithPath: $0, isDirectory: true) }
+          ?? FileManager.default.homeDirectoryForCurrentUser).appendingPathComponent(".local/state")
+        let safe = worker.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" }
+        folder = root.appendingPathComponent("engram/\(study)/\(String(safe))", isDirectory: true)
+      }
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      return folder
+    }
+
+    private func security(for endpoint: Endpoint) throws -> ZeroMQClient.Security {
+      guard case .tcp = endpoint else { return .none }
+      let store = KeyStore(folder: keys.map { URL(fileURLWithPath: $0, isDirectory: true) })
+      return .curve(try store.pair(name: key), server: try store.publicKey(name: "server"))
+    }
   }
 }
 

@@ -1,0 +1,49 @@
+/// What becomes of a worker process of a fleet when it ends: pure, times are given.
+public struct FleetPolicy: Sendable {
+  public enum Decision: Equatable, Sendable {
+    /// Start it again after so many seconds.
+    case restart(after: Double)
+    /// It has left for good, as it should.
+    case left(status: Int32)
+    /// It cannot work; starting it again would not help.
+    case gaveUp(status: Int32)
+  }
+
+  /// Longest wait before a start, in seconds.
+  public static let longestWait = 60.0
+  /// A process that lived for so many seconds starts over with the shortest wait.
+  public static let healthyLife = 300.0
+
+  /// Exit status of a worker that was asked to leave (sysexits' EX_TEMPFAIL), and of one that was asked twice.
+  static let temporary: Int32 = 75
+  static let interrupted: Int32 = 130
+
+  private var failures = 0
+
+  public init() {}
+
+  /// - Parameters:
+  ///   - lived: seconds since its start.
+  ///   - isStopping: whether the fleet was asked to stop.
+  public mutating func ended(_ end: ProcessEnd, lived: Double, isStopping: Bool) -> Decision {
+    if let status = end.status.map({ Int32($0) }) {
+      switch status {
+      // The study is over; or it gave its trial back because somebody wanted this one to leave.
+      case 0, Self.temporary, Self.interrupted: return .left(status: status)
+      case 1...6: return isStopping ? .left(status: status) : .gaveUp(status: status)
+      default: break
+      }
+    }
+    if isStopping { return .left(status: Self.temporary) }
+    failures = lived >= Self.healthyLife ? 1 : failures + 1
+    return .restart(after: min(Self.longestWait, Double(1 << min(failures - 1, 10))))
+  }
+
+  /// The exit status of the whole fleet from those of its members.
+  public static func status(_ members: [Int32], isStopping: Bool) -> Int32 {
+    if isStopping { return Self.temporary }
+    // One that saw the end of the study speaks for all.
+    if members.contains(0) { return 0 }
+    return members.first { $0 != Self.temporary } ?? members.first ?? 0
+  }
+}

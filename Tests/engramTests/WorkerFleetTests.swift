@@ -1,0 +1,124 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Several workers of one machine under one process, and workers that are taken out of service.
+@Suite("Fleet", .serialized)
+struct WorkerFleetTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder("engram-fleet") }
+
+  private func path(_ name: String) -> String { folder.url.appendingPathComponent(name).path }
+  private var environment: [String: String] { ["ENGRAM_RUNS": path("runs"), "XDG_STATE_HOME": path("state")] }
+
+  private func run(_ arguments: [String], status: Int32 = 0) throws -> EngramProcess.Outcome {
+    let result = try EngramProcess.run(arguments, environment: environment, folder: folder.url)
+    #expect(result.status == status, "\(arguments): \(result.status) \(result.errors)")
+    return result
+  }
+
+  private func waitUntil(_ seconds: Double = 20, _ condition: () throws -> Bool) rethrows -> Bool {
+    let limit = Date().addingTimeInterval(seconds)
+    while Date() < limit {
+      if try condition() { return true }
+      usleep(100_000)
+    }
+    return try condition()
+  }
+
+  private func write(_ name: String, _ evaluator: String, budget: Int) throws -> String {
+    let text = """
+      study: {name: \(name), budget: \(budget)}
+      sampler: {initial: \(budget)}
+      evaluator: \(evaluator)
+      coordinator: {heartbeat: 500 ms, lease: 2 s}
+      """
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path("\(name).yaml")))
+    return path("\(name).yaml")
+  }
+
+  private func rows(_ study: String) -> [[String: Any]] {
+    let result = try? EngramProcess.run(["worker", "list", study, "--format", "json"], environment: environment)
+    let value = try? JSONSerialization.jsonObject(with: Data((result?.output ?? "").utf8)) as? [[String: Any]]
+    return value ?? []
+  }
+
+  @Test("one worker per device: names, prefixes, a killed one comes back, signals are passed on") func fleet() throws {
+    let study = try write("fleet", "{name: analytic, problem: sparse34, seconds: 0.3}", budget: 500)
+    let address = "ipc://\(path("s"))"
+    let coordinator = try EngramProcess.start(["coordinator", study, "--bind", address], environment: environment)
+    defer { if coordinator.isRunning { coordinator.terminate() } }
+    let fleet = try EngramProcess.start(
+      ["worker", study, "--connect", address, "--device", "cpu,cpu", "--name", "node"], environment: environment)
+    defer { if fleet.isRunning { fleet.terminate() } }
+    func busy() -> Set<String> {
+      Set(rows("fleet").filter { $0["running"] is Int }.compactMap { $0["name"] as? String })
+    }
+    try #require(waitUntil { busy() == ["node/cpu.0", "node/cpu.1"] })
+    // Kill one of the two workers (not its trainer).
+    let killed = try #require(children(of: fleet.processIdentifier).first)
+    kill(killed, SIGKILL)
+    try #require(waitUntil { children(of: fleet.processIdentifier).filter { $0 != killed }.count == 2 })
+    try #require(waitUntil { busy().count == 2 })
+    fleet.terminate()
+    let end = EngramProcess.finish(fleet)
+    #expect(end.status == 75, "\(end.errors)")
+    #expect(end.errors.contains("[cpu.0] ") && end.errors.contains("[cpu.1] "))
+    #expect(end.errors.contains("SIGKILL") && end.errors.contains("starting it again"))
+    #expect(end.errors.components(separatedBy: "stopped by SIGTERM").count == 3, "\(end.errors)")
+    // Both trials were given back.
+    #expect(waitUntil(5) { busy().isEmpty })
+    coordinator.interrupt()
+    #expect(EngramProcess.finish(coordinator).status == 130)
+    #expect(try run(["doctor", "fleet"]).output.contains("consistent"))
+  }
+
+  private func children(of parent: pid_t) -> [pid_t] {
+    let text = (try? String(contentsOfFile: "/proc/\(parent)/task/\(parent)/children", encoding: .utf8)) ?? ""
+    let main = text.split(separator: " ").compactMap { pid_t($0) }
+    // Children belong to the thread that started them.
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(parent)/task")) ?? []
+    let others = threads.filter { $0 != "\(parent)" }.flatMap { thread -> [pid_t] in
+      let text = (try? String(contentsOfFile: "/proc/\(parent)/task/\(thread)/children", encoding: .utf8)) ?? ""
+      return text.split(separator: " ").compactMap { pid_t($0) }
+    }
+    return (main + others).sorted()
+  }
+
+  @Test("a worker that is out of service, and one that is not") func reinstate() throws {
+    let study = try write("bad", "{name: command, command: [sh, -c, 'kill -BUS $$']}", budget: 4)
+    let address = "ipc://\(path("b"))"
+    let text = try String(contentsOfFile: study, encoding: .utf8) + "\nspace: {layers: 4, ranks: [2, 4]}\n"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: study))
+    let coordinator = try EngramProcess.start(["coordinator", study, "--bind", address], environment: environment)
+    defer { if coordinator.isRunning { coordinator.terminate() } }
+    let worker = try EngramProcess.start(
+      ["worker", study, "--connect", address, "--name", "broken"], environment: environment)
+    defer { if worker.isRunning { worker.terminate() } }
+    try #require(waitUntil { rows("bad").contains { $0["isOutOfService"] as? Bool == true } })
+    #expect(try run(["study", "show", "bad"]).output.contains("engram worker reinstate"))
+    #expect(try run(["worker", "reinstate", "fine", "--study", "bad"], status: 3).errors.contains("broken"))
+    worker.terminate()
+    _ = EngramProcess.finish(worker)
+    let again = try EngramProcess.start(
+      ["worker", study, "--connect", address, "--name", "broken"], environment: environment)
+    let refused = EngramProcess.finish(again)
+    #expect(refused.status == 6 && refused.errors.contains("engram worker reinstate broken"), "\(refused.errors)")
+    #expect(try run(["worker", "reinstate", "broken", "--study", "bad"]).output.contains("may take trials again"))
+    coordinator.interrupt()
+    _ = EngramProcess.finish(coordinator)
+    // The same with nobody running the study.
+    _ = try run(["worker", "reinstate", "broken", "--study", "bad"], status: 3)
+  }
+
+  @Test("without a GPU one clear message") func noGPU() throws {
+    guard !FileManager.default.fileExists(atPath: "/proc/driver/nvidia/version") else { return }
+    let study = try write("none", "{name: analytic, problem: sparse34}", budget: 4)
+    let result = try run(["worker", study, "--connect", "ipc:///tmp/none", "--gpus", "all"], status: 6)
+    #expect(result.errors.contains("no GPU found") && result.errors.contains("--device cpu"))
+    _ = try run(["worker", study, "--connect", "ipc:///tmp/none", "--gpus", "all", "--device", "cpu,cpu"], status: 2)
+    #expect(try run(["worker", "--help"]).output.contains("reinstate"))
+    #expect(try run(["worker", "run", "--help"]).output.contains("--gpus"))
+  }
+}
