@@ -16,3 +16,8 @@ extension SQLiteStudyStore {
     return version ?? "unknown"
   }
 }
+
+/// The version of study databases that this build reads and writes.
+public enum StudyDatabaseSchema {
+  public static var current: Int { Schema.current }
+}

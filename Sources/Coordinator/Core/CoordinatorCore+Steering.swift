@@ -27,11 +27,13 @@ extension CoordinatorCore {
     let wall = time.wall
     switch command {
     case .pause:
+      let was = state.header.isPaused
       try enforce(state.pause(time: wall))
-      return SteeringReply(message: "paused: running trials go on, no new ones begin")
+      return SteeringReply(message: "\(was ? "paused already" : "paused"): running trials go on, no new ones begin")
     case .resume:
+      let was = state.header.isPaused
       try enforce(state.resume(time: wall))
-      return SteeringReply(message: "resumed")
+      return SteeringReply(message: was ? "resumed" : "not paused; nothing to do")
     case .retry(let number):
       try enforce(state.retry(trial: number, time: wall))
       return SteeringReply(message: "trial \(number) runs again", trial: state.trials[number])
@@ -50,11 +52,23 @@ extension CoordinatorCore {
       try enforce(
         state.attach(configuration: configuration, key: key(configuration), result: result, time: wall))
       return SteeringReply(message: "trial \(state.trials.count - 1) is attached", trial: state.trials.last)
-    case .reinstate(let worker):
-      try enforce(state.reinstate(worker: worker, time: wall))
-      return SteeringReply(message: "worker \(worker) may take trials again")
+    case .reinstate(let worker): return try reinstate(worker)
     case .ask, .tell, .tellFailure: return try obeyOutside(command)
     }
+  }
+
+  private mutating func reinstate(_ worker: String) throws(StudyError) -> SteeringReply {
+    guard state.header.quarantined.contains(worker) else {
+      let others = state.header.quarantined.sorted().joined(separator: ", ")
+      throw StudyError(
+        .notFound,
+        "worker '\(worker)' is not out of service; "
+          + (others.isEmpty ? "no worker of study \(state.definition.name) is" : "out of service: \(others)"))
+    }
+    try enforce(state.reinstate(worker: worker, time: time.wall))
+    return SteeringReply(
+      message: "worker \(worker) may take trials again (start it again if it has left); "
+        + "one more hardware failure before its next success takes it out again")
   }
 
   private mutating func obeyOutside(_ command: SteeringCommand) throws(StudyError) -> SteeringReply {
@@ -62,7 +76,7 @@ extension CoordinatorCore {
     case .ask(let worker):
       let identity = WorkerIdentity(name: worker, incarnation: "ask")
       guard let number = state.nextTrial(for: identity, isOnlyWorker: true) else {
-        throw StudyError(.notFound, "no trial is waiting; ask again in a moment, or look at `engram study show`")
+        throw nothingToAsk
       }
       // Nobody sends heartbeats for it: the lease lasts until the answer, or until `trial abandon`.
       try enforce(state.lease(trial: number, to: identity, leaseSeconds: 0, time: time.wall))
@@ -76,6 +90,24 @@ extension CoordinatorCore {
       return try settle(token, answer)
     default: throw StudyError(.illegalTransition, "unknown command")
     }
+  }
+
+  /// Why there is no trial to give out.
+  private var nothingToAsk: StudyError {
+    let name = state.definition.name
+    if let reason = state.header.stopReason {
+      return StudyError(
+        .illegalTransition, "study \(name) has ended (\(reason.rawValue)); raise study.budget and run it again to go on"
+      )
+    }
+    if state.header.isPaused {
+      return StudyError(.illegalTransition, "study \(name) is paused; engram study resume \(name) ends that")
+    }
+    if state.proposalsLeft == 0 {
+      return StudyError(
+        .busy, "every trial of the budget of \(state.header.budget) is given out; wait for the running ones")
+    }
+    return StudyError(.busy, "no trial is waiting: the next one is being computed; ask again in a moment")
   }
 
   private mutating func settle(

@@ -16,6 +16,8 @@ public struct ControlMailbox: Sendable {
   private struct Answer: Codable {
     var reply: SteeringReply?
     var error: String?
+    /// Name of the error's code.
+    var code: String?
   }
 
   let folder: URL
@@ -42,7 +44,9 @@ public struct ControlMailbox: Sendable {
         try? FileManager.default.removeItem(at: answer)
         let decoded = try JSONDecoder().decode(Answer.self, from: data)
         if let reply = decoded.reply { return reply }
-        throw StudyError(.illegalTransition, decoded.error ?? "the coordinator refused the command")
+        throw StudyError(
+          decoded.code.flatMap { StudyError.Code(name: $0) } ?? .illegalTransition,
+          decoded.error ?? "the coordinator refused the command")
       }
       usleep(50_000)
     }
@@ -73,6 +77,7 @@ public struct ControlMailbox: Sendable {
         result.reply = try carryOut(command)
       } catch {
         result.error = (error as? StudyError)?.message ?? "the request can not be read: \(error)"
+        result.code = (error as? StudyError)?.code.description
       }
       try? FileManager.default.removeItem(at: request)
       try? JSONEncoder().encode(result).write(to: answer, options: .atomic)

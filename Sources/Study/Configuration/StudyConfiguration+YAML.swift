@@ -53,7 +53,7 @@ extension StudyConfiguration {
     try checkData(root)
   }
 
-  static func isUsableName(_ name: String) -> Bool {
+  public static func isUsableName(_ name: String) -> Bool {
     guard !name.isEmpty, name.count <= 100, name.first != "." else { return false }
     return name.unicodeScalars.allSatisfy {
       ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0)

@@ -2,7 +2,7 @@ import BayesianOptimization
 
 /// Where a trial's configuration came from, complete enough to compute the proposal again.
 public struct Provenance: Hashable, Sendable, Codable {
-  /// `initial`, `nehvi`, `sobol` …; `anchor` and `attached` for trials that no sampler proposed.
+  /// `initial`, `nehvi`, `sobol` …; `anchor`, `attached` and `forked` for trials that no sampler proposed.
   public var source: String
   /// Running number of the proposal, from 0; nil where no sampler proposed.
   public var proposalIndex: Int?
@@ -20,11 +20,13 @@ public struct Provenance: Hashable, Sendable, Codable {
   public var acquisition: Double?
   /// What the sampler reports about itself.
   public var diagnostics: [String: Double]
+  /// The trial of another study that this one was carried over from; nil where it was not.
+  public var origin: TrialOrigin?
 
   public init(
     source: String, proposalIndex: Int? = nil, fallbacks: [String] = [], eventNumber: Int, pending: [Int] = [],
     warmStartFrom: Int? = nil, hasWarmStart: Bool = false, acquisition: Double? = nil,
-    diagnostics: [String: Double] = [:]
+    diagnostics: [String: Double] = [:], origin: TrialOrigin? = nil
   ) {
     self.source = source
     self.proposalIndex = proposalIndex
@@ -35,5 +37,25 @@ public struct Provenance: Hashable, Sendable, Codable {
     self.hasWarmStart = hasWarmStart
     self.acquisition = acquisition
     self.diagnostics = diagnostics
+    self.origin = origin
+  }
+}
+
+/// A trial of another study.
+public struct TrialOrigin: Hashable, Sendable, Codable {
+  /// Name of that study.
+  public var study: String
+  /// Its identifier, so that two studies of one name are never mixed up.
+  public var identifier: String
+  /// Number of the trial there.
+  public var trial: Int
+  /// Where that trial's configuration came from.
+  public var source: String
+
+  public init(study: String, identifier: String, trial: Int, source: String) {
+    self.study = study
+    self.identifier = identifier
+    self.trial = trial
+    self.source = source
   }
 }

@@ -16,10 +16,12 @@ public struct StudyDefinition: Hashable, Sendable, Codable {
   public var fingerprints: [String: String]
   /// Version of the program that made the study.
   public var madeBy: String
+  /// The study whose observations this one began with; nil where it began empty.
+  public var forkedFrom: StudyOrigin?
 
   public init(
     name: String, identifier: String, seed: UInt64, objectives: [Objective], configurationText: String = "",
-    fingerprints: [String: String] = [:], madeBy: String = ""
+    fingerprints: [String: String] = [:], madeBy: String = "", forkedFrom: StudyOrigin? = nil
   ) {
     self.name = name
     self.identifier = identifier
@@ -28,6 +30,23 @@ public struct StudyDefinition: Hashable, Sendable, Codable {
     self.configurationText = configurationText
     self.fingerprints = fingerprints
     self.madeBy = madeBy
+    self.forkedFrom = forkedFrom
+  }
+}
+
+/// Another study, as it was at one moment.
+public struct StudyOrigin: Hashable, Sendable, Codable {
+  /// Its name.
+  public var name: String
+  /// Its identifier.
+  public var identifier: String
+  /// Number of its last event at that moment.
+  public var event: Int
+
+  public init(name: String, identifier: String, event: Int) {
+    self.name = name
+    self.identifier = identifier
+    self.event = event
   }
 }
 
@@ -74,5 +93,19 @@ public struct StudyHeader: Hashable, Sendable, Codable {
     nextProposal = 0
     epoch = 0
     quarantined = []
+  }
+
+  /// Sets have no order of their own: sorted, so that equal headers have equal texts.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(budget, forKey: .budget)
+    try container.encode(isPaused, forKey: .isPaused)
+    try container.encodeIfPresent(stopReason, forKey: .stopReason)
+    try container.encode(lastEvent, forKey: .lastEvent)
+    try container.encode(nextToken, forKey: .nextToken)
+    try container.encode(nextProposal, forKey: .nextProposal)
+    try container.encode(epoch, forKey: .epoch)
+    try container.encode(quarantined.sorted(), forKey: .quarantined)
+    try container.encodeIfPresent(referencePoint, forKey: .referencePoint)
   }
 }

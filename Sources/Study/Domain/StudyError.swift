@@ -37,6 +37,12 @@ public struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { value.rawValue }
 
+    /// The code of that name (its `description`), or nil.
+    public init?(name: String) {
+      guard let value = Value(rawValue: name) else { return nil }
+      self.value = value
+    }
+
     /// The operation may succeed later without anybody changing the study: the coordinator pauses and tries again.
     public var isTemporary: Bool { self == .diskFull || self == .inputOutput || self == .busy }
   }

@@ -15,6 +15,7 @@ struct HistoryReplay {
   var trials: [Int: TrialState] = [:]
   var attempts: [AttemptToken: AttemptModel] = [:]
   var completions: [Completion] = []
+  private var attached: Set<Int> = []
   private var last = 0
   private var lastToken = 0
 
@@ -29,9 +30,10 @@ struct HistoryReplay {
       last = event.number
     }
     switch event.kind {
-    case .trialQueued(let trial, _, _):
+    case .trialQueued(let trial, let kind, _):
       if trial != trials.count { note("trial numbers gapless", "trial \(trial) queued as number \(trials.count)") }
       trials[trial] = .queued
+      if kind == .attached { attached.insert(trial) }
     case .attemptLeased(let trial, let token, _):
       if token.rawValue <= lastToken { note("tokens grow", "token \(token) after \(lastToken)") }
       lastToken = token.rawValue
@@ -45,7 +47,7 @@ struct HistoryReplay {
       }
       trials[trial] = .queued
     case .trialEnded(let trial, let state):
-      expect(trial, state == .abandoned ? Set(TrialState.allCases).subtracting([.completed]) : [.running], event)
+      expect(trial, Self.before(state, isAttached: attached.contains(trial)), event)
       trials[trial] = state
     case .trialCompleted(let trial, let token, let front, let hypervolume):
       expect(trial, [.running, .queued], event)
@@ -56,6 +58,13 @@ struct HistoryReplay {
       }
     default: takeAttempt(event)
     }
+  }
+
+  /// The states from which a trial may end as `state`: one that the user gave may come with its outcome.
+  private static func before(_ state: TrialState, isAttached: Bool) -> Set<TrialState> {
+    if state == .abandoned { return Set(TrialState.allCases).subtracting([.completed]) }
+    let mayComeEnded = isAttached && (state == .diverged || state == .infeasible)
+    return mayComeEnded ? [.running, .queued] : [.running]
   }
 
   private mutating func takeAttempt(_ event: StudyEvent) {

@@ -42,7 +42,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let server = try StudyServer(
       prepared, store: store, transport: transport, ownsWorkers: false,
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, logger: logger)
-    Terminal.printError("listening on \(endpoint); workers: engram worker \(study) --connect \(endpoint)")
+    Terminal.printError(
+      "listening on \(endpoint); workers: engram worker \(study) --connect \(Self.reachable(endpoint))")
     let signals = Signals { Task { await server.runner.stop() } }
     let display = SearchDisplay(server, progress: progress)
     display.announce()
@@ -52,12 +53,26 @@ struct CoordinatorCommand: AsyncParsableCommand {
     transport.close()
     let result = StudySummary(try server.store.load())
     let plots = try StudyPlots.write(result, to: folder.url.appendingPathComponent("plots", isDirectory: true))
-    Terminal.print(result.frontTable().text)
-    for plot in plots { Terminal.print(plot.path) }
+    Terminal.print("\n\(SearchConclusion.ending(result, summary.stopReason))\n\nPareto front (validation)")
+    Terminal.print(result.frontTable().text + "\n")
+    for plot in plots { Terminal.print("plot      \(plot.path)") }
+    Terminal.print("study     \(folder.url.path)")
+    if !signals.isRaised {
+      Terminal.print("go on     raise study.budget in \(study) and run the same command again")
+      if prepared.resources != nil {
+        Terminal.print("adapter   engram search \(study) trains the winner once more, compares it and exports it")
+      }
+    }
     if signals.isRaised {
       Terminal.printError("stopped; the same command goes on with \(summary.finished) of \(summary.budget) trials done")
       throw ExitCode(ExitStatus.interrupted.rawValue)
     }
+  }
+
+  /// The address that workers use: every interface (0.0.0.0) is none that one can connect to.
+  static func reachable(_ endpoint: Endpoint) -> String {
+    "\(endpoint)".replacingOccurrences(of: "//0.0.0.0:", with: "//\(ProcessInfo.processInfo.hostName):")
+      .replacingOccurrences(of: "//*:", with: "//\(ProcessInfo.processInfo.hostName):")
   }
 
   private func security(for endpoint: Endpoint) throws -> ZeroMQServer.Security {

@@ -12,7 +12,10 @@ import Transport
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "What is installed, which SIMD path runs, is a database sound; and what to do.",
-    discussion: "Exit status 0 when nothing is wrong, 1 otherwise.")
+    discussion: """
+      Everything a report of a problem needs: engram doctor STUDY --format json. Keys and data are not in it. Exit status \
+      0 when nothing is wrong, 1 otherwise.
+      """)
   @Argument(help: "A study to check too: integrity of its database and consistency of its history.") var study: String?
   @OptionGroup var runs: RunsOptions
   @OptionGroup var options: FormatOptions
@@ -26,9 +29,10 @@ struct DoctorCommand: ParsableCommand {
   }
 
   func run() throws {
-    var findings = [Self.blas(), Self.processor(), Self.zeroMQ(), Self.memory(), disk()]
+    var findings = [Self.program(), Self.system(), Self.blas(), Self.processor(), Self.gpu(), Self.zeroMQ()]
     findings.append(
       Finding(subject: "SQLite", isFine: true, found: SQLiteStudyStore.libraryVersion, remedy: nil))
+    findings += [Self.memory(), disk(), Self.limits(), studies(), Self.keys(), Self.settings()]
     if let study { findings += try check(study) }
     if options.format == .json {
       Terminal.print(try JSON.pretty(findings))
@@ -56,7 +60,8 @@ struct DoctorCommand: ParsableCommand {
     return Finding(
       subject: "processor", isFine: backend != nil,
       found:
-        "\(CPUBackend.processors) cores, best path \(CPUPath.best), matrix products: \(backend?.kernels ?? "none")",
+        "\(Self.processorModel), \(CPUBackend.processors) cores, best path \(CPUPath.best), "
+        + "matrix products: \(backend?.kernels ?? "none")",
       remedy: backend == nil ? "the CPU backend cannot be opened; is OpenBLAS installed?" : nil)
   }
 
@@ -99,16 +104,15 @@ struct DoctorCommand: ParsableCommand {
 
   private func check(_ name: String) throws -> [Finding] {
     let observer = try runs.observer(name)
-    var findings: [Finding] = []
+    let record = try observer.load()
+    var findings = [Self.describe(record)]
     let problems = try observer.integrityProblems()
     findings.append(
       Finding(
         subject: "database", isFine: problems.isEmpty,
         found: problems.isEmpty ? "sound" : problems.joined(separator: "; "),
         remedy: problems.isEmpty ? nil : "restore a copy (engram study export makes them)"))
-    let violations = try HistoryChecker(
-      policy: StudyPolicy(objectives: observer.load().definition.objectives, sampler: SamplerSettings())
-    ).check(observer)
+    let violations = try HistoryChecker(policy: StoredStudy.policy(record.definition)).check(observer)
     findings.append(
       Finding(
         subject: "history", isFine: violations.isEmpty,

@@ -18,7 +18,8 @@ struct SearchCommand: AsyncParsableCommand {
       """)
 
   @Argument(help: "The study's file, for example configs/quickstart.yaml.") var study: String
-  @Option(help: "Worker processes on this machine.") var workers = 1
+  @Option(help: "Worker processes on this machine; they share its cores, and each holds the base in memory.")
+  var workers = 1
   @Option(help: "cpu.") var device: String = "cpu"
   @Flag(help: "Start over: the study that is there is moved to runs/.deleted (asks first on a terminal).")
   var fresh = false

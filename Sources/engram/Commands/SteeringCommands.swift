@@ -76,7 +76,10 @@ extension TrialCommand {
     @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
 
-    func run() throws {
+    func run() throws { try Self.replay(number, of: study, runs: runs) }
+
+    /// Computes the proposal again; also behind `trial show --replay`.
+    static func replay(_ number: Int, of study: String?, runs: RunsOptions) throws {
       let stored = try StoredStudy(study, runs: runs)
       let replay = try ProposalReplay(trial: number, in: stored.observer)
       guard case .proposal(let proposal) = stored.sampler.propose(replay.request) else {

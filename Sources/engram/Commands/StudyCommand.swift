@@ -9,8 +9,8 @@ struct StudyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "study", abstract: "Look at studies and steer them.",
     subcommands: [
-      ListCommand.self, ShowCommand.self, PauseCommand.self, ResumeCommand.self, ExportCommand.self,
-      DeleteCommand.self,
+      ListCommand.self, ShowCommand.self, PauseCommand.self, ResumeCommand.self, ForkCommand.self,
+      ExportCommand.self, ImportCommand.self, DeleteCommand.self,
     ])
 
   struct ListCommand: ParsableCommand {
@@ -70,36 +70,31 @@ struct StudyCommand: ParsableCommand {
       let header = summary.record.header
       let state = header.stopReason.map { "ended (\($0.rawValue))" } ?? (header.isPaused ? "paused" : "open")
       let failed = summary.count(.failed, .diverged, .infeasible)
+      var notes: [String] = []
+      if let origin = summary.record.definition.forkedFrom {
+        notes.append("forked from \(origin.name) (\(origin.identifier)) at its event \(origin.event)")
+      }
+      for trial in summary.record.trials {
+        guard let attempt = trial.liveAttempt else { continue }
+        let begin = Date(timeIntervalSince1970: attempt.startedTime ?? attempt.leasedTime).formatted(.iso8601)
+        notes.append("trial \(trial.number) is with \(attempt.worker.name) since \(begin)")
+      }
+      if !header.quarantined.isEmpty {
+        let names = header.quarantined.sorted().joined(separator: ", ")
+        notes.append("out of service after hardware failures: \(names) (engram worker reinstate NAME)")
+      }
       Terminal.print(
         """
         study \(summary.record.definition.name): \(state)
         \(summary.finished) of \(header.budget) trials finished, \(summary.count(.running)) running, \
         \(summary.count(.queued)) queued, \(failed) failed
         seed \(summary.record.definition.seed), hypervolume \
-        \(summary.hypervolumes.last.map { PlotNumber.short($0) } ?? "not known yet")
+        \(summary.hypervolumes.last.map { PlotNumber.short($0) } ?? "not known yet")\
+        \(notes.map { "\n\($0)" }.joined())
 
         Pareto front
         \(summary.frontTable().text)
         """)
-    }
-  }
-
-  struct ExportCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "export", abstract: "Copy a study's database while it is in use; the copy is a study of its own.")
-    @Argument(help: "Name of the study, or its folder.") var study: String
-    @Option(help: "Folder that receives the copy; must not exist.") var output: String
-    @OptionGroup var runs: RunsOptions
-
-    func run() throws {
-      let observer = try runs.observer(study)
-      let target = URL(fileURLWithPath: output, isDirectory: true)
-      guard !FileManager.default.fileExists(atPath: target.path) else {
-        throw CommandError(.conflict, "\(output) exists already. Choose another folder")
-      }
-      try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
-      try observer.backup(to: StudyFolder(target).database)
-      Terminal.print("copied to \(output)")
     }
   }
 
@@ -166,6 +161,8 @@ struct StudyDescription: Encodable {
   var fingerprints: [String: String]
   var events: Int
   var madeBy: String
+  var forkedFrom: StudyOrigin?
+  var quarantined: [String]
 
   init(_ summary: StudySummary) {
     let record = summary.record
@@ -191,5 +188,7 @@ struct StudyDescription: Encodable {
     fingerprints = record.definition.fingerprints
     events = record.header.lastEvent
     madeBy = record.definition.madeBy
+    forkedFrom = record.definition.forkedFrom
+    quarantined = record.header.quarantined.sorted()
   }
 }

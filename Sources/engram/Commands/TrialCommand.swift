@@ -79,8 +79,17 @@ struct TrialCommand: ParsableCommand {
       commandName: "show", abstract: "One trial with its provenance, attempts and reports.")
     @Argument(help: "Number of the trial.") var number: Int
     @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
+    @Flag(help: "Compute its proposal again and compare (as trial replay does; exit status 1 when it differs).")
+    var replay = false
+    @Flag(help: "Only its intermediate reports: one line per report, one column per value.") var reports = false
     @OptionGroup var runs: RunsOptions
     @OptionGroup var options: FormatOptions
+
+    func validate() throws {
+      if replay, reports || options.format != .table {
+        throw ValidationError("--replay prints a sentence: leave out --reports and --format")
+      }
+    }
 
     struct Output: Encodable {
       var trial: Row
@@ -96,6 +105,8 @@ struct TrialCommand: ParsableCommand {
         throw CommandError(
           .notFound, "no trial \(number) in \(summary.record.definition.name); it has \(summary.record.trials.count)")
       }
+      if replay { return try ReplayCommand.replay(number, of: study, runs: runs) }
+      if reports { return try show(observer.reports(trial: number)) }
       let output = Output(
         trial: Row(trial), provenance: trial.provenance, failure: trial.failure,
         reports: try observer.reports(trial: number))
@@ -104,6 +115,23 @@ struct TrialCommand: ParsableCommand {
       case .json: Terminal.print(try JSON.pretty(output))
       case .csv: Terminal.print(summary.records([trial]).csv)
       }
+    }
+
+    /// The vector of every report: one column per name that occurs.
+    private func show(_ reports: [IntermediateReport]) throws {
+      if options.format == .json { return Terminal.print(try JSON.pretty(reports)) }
+      let names = Set(reports.flatMap(\.values.keys)).sorted()
+      var table = TextTable([("attempt", .right), ("step", .right)] + names.map { ($0, .right) })
+      for report in reports {
+        let values = names.map { name in
+          report.values[name].map { options.format == .csv ? "\($0)" : String(format: "%.5g", $0) } ?? ""
+        }
+        table.add(["\(report.token)", "\(report.step)"] + values)
+      }
+      if reports.isEmpty, options.format == .table {
+        return Terminal.print("trial \(number) has sent no reports")
+      }
+      table.print(as: options.format)
     }
   }
 

@@ -91,6 +91,15 @@ struct PreparedStudy {
     }
   }
 
+  /// The un-injected base, which is measured once as the anchor of the reference point; nil where there is none.
+  var anchor: Configuration? { resources == nil ? nil : space.nullConfiguration }
+
+  /// The rules of the study.
+  var policy: StudyPolicy {
+    StudyPolicy(
+      objectives: objectives, sampler: configuration.sampler, maxCountedAttempts: configuration.coordinator.attempts)
+  }
+
   // MARK: The study's home
 
   /// What never changes in the study that this file describes.
@@ -112,7 +121,8 @@ struct PreparedStudy {
 
   private func checkSame(as stored: StudyDefinition, in folder: StudyFolder) throws {
     let remedy =
-      "Give the changed file another study.name, or start over with --fresh (the old study is kept aside)"
+      "Give the changed file another study.name (engram study fork takes over what is still valid), or start over with "
+      + "--fresh (the old study is kept aside)"
     if let before = try? StudyConfiguration(canonicalText: stored.configurationText) {
       let differences = configuration.differences(from: before)
       if !differences.isEmpty {

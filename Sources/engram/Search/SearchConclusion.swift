@@ -37,7 +37,7 @@ struct SearchConclusion {
     let observer = try StudyObserver(folder)
     let summary = StudySummary(try observer.load())
     let plots = try StudyPlots.write(summary, to: folder.url.appendingPathComponent("plots", isDirectory: true))
-    Terminal.print("\n\(ending(summary, reason))\n\nPareto front (validation)\n\(summary.frontTable().text)")
+    Terminal.print("\n\(Self.ending(summary, reason))\n\nPareto front (validation)\n\(summary.frontTable().text)")
     guard let chosen = summary.chosen(choice) else {
       throw CommandError(
         .unexpected,
@@ -71,7 +71,8 @@ struct SearchConclusion {
     return "echo '\(quoted)' | engram memory generate \(studyPath)\(runs)"
   }
 
-  private func ending(_ summary: StudySummary, _ reason: StopReason?) -> String {
+  /// How a study ended, in a line.
+  static func ending(_ summary: StudySummary, _ reason: StopReason?) -> String {
     let name = summary.record.definition.name
     let why =
       switch reason ?? summary.record.header.stopReason {

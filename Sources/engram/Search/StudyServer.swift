@@ -32,13 +32,11 @@ struct StudyServer {
       lease: .seconds(configuration.coordinator.leaseSeconds))
     settings.presumesWorkersGone = ownsWorkers
     settings.timeLimit = configuration.limits.seconds.map { .seconds($0) }
-    // The un-injected base is measured once, as the anchor of the reference point.
-    settings.anchor = study.resources == nil ? nil : space.nullConfiguration
+    settings.anchor = study.anchor
     let keeps = configuration.artifacts.keep
     runner = try StudyRunner(
       settings: settings, store: store, sampler: sampler.makeSampler(space: space, objectives: study.objectives),
-      policy: StudyPolicy(
-        objectives: study.objectives, sampler: sampler, maxCountedAttempts: configuration.coordinator.attempts),
+      policy: study.policy,
       key: { (try? space.key($0)) ?? $0.description }, transport: transport,
       artifacts: keeps == .none ? nil : folder.url.appendingPathComponent("artifacts", isDirectory: true),
       keepsOnlyFront: keeps == .front, logger: logger)

@@ -9,8 +9,8 @@ struct RunsOptions: ParsableArguments {
 
   /// The folder without `--runs`.
   static var standard: URL {
-    URL(fileURLWithPath: ProcessInfo.processInfo.environment["ENGRAM_RUNS"] ?? "runs", isDirectory: true)
-      .standardizedFileURL
+    let named = ProcessInfo.processInfo.environment["ENGRAM_RUNS"] ?? ""
+    return URL(fileURLWithPath: named.isEmpty ? "runs" : named, isDirectory: true).standardizedFileURL
   }
 
   var folder: URL { runs.map { URL(fileURLWithPath: $0, isDirectory: true) } ?? Self.standard }
@@ -40,7 +40,10 @@ struct RunsOptions: ParsableArguments {
   /// Names of the studies in the folder, sorted.
   func names() -> [String] {
     let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return entries.filter { StudyFolder(folder.appendingPathComponent($0, isDirectory: true)).exists }.sorted()
+    // Names with a dot are studies in the making, or moved aside.
+    return entries.filter {
+      !$0.hasPrefix(".") && StudyFolder(folder.appendingPathComponent($0, isDirectory: true)).exists
+    }.sorted()
   }
 
   private func onlyStudy() throws -> String {

@@ -32,15 +32,31 @@ struct StoredStudy {
   var control: StudyControl {
     let space = space
     return StudyControl(
-      folder, sampler: sampler,
-      policy: StudyPolicy(
-        objectives: objectives, sampler: configuration.sampler,
-        maxCountedAttempts: configuration.coordinator.attempts),
+      folder, sampler: sampler, policy: Self.policy(record.definition),
       key: { (try? space.key($0)) ?? $0.description })
   }
 
+  /// The rules of a study by its stored configuration; the defaults where that can not be read.
+  static func policy(_ definition: StudyDefinition) -> StudyPolicy {
+    guard let configuration = try? StudyConfiguration(canonicalText: definition.configurationText) else {
+      return StudyPolicy(objectives: definition.objectives, sampler: SamplerSettings())
+    }
+    return StudyPolicy(
+      objectives: definition.objectives, sampler: configuration.sampler,
+      maxCountedAttempts: configuration.coordinator.attempts)
+  }
+
   /// A configuration of this study from JSON.
-  func parse(_ text: String) throws -> Configuration { try MemoryCommand.parse(text, space: space) }
+  func parse(_ text: String) throws -> Configuration {
+    do {
+      return try MemoryCommand.parse(text, space: space)
+    } catch let error as CommandError {
+      // Here it is an argument, not an option.
+      let prefix = "--configuration: "
+      guard error.message.hasPrefix(prefix) else { throw error }
+      throw CommandError(error.status, "the configuration \(text): \(error.message.dropFirst(prefix.count))")
+    }
+  }
 
   /// Objectives from `loss=1.2,rougeL=0.3`.
   func objectives(_ text: String) throws -> [String: Double] {

@@ -14,10 +14,15 @@ enum Terminal {
 
   static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
   static func printError(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+  static func write(_ data: Data) { write(bytes: Array(data)[...], to: STDOUT_FILENO) }
   static func writeError(_ text: String) { write(text, to: STDERR_FILENO) }
 
   private static func write(_ text: String, to descriptor: Int32) {
-    var bytes = Array(text.utf8)[...]
+    write(bytes: Array(text.utf8)[...], to: descriptor)
+  }
+
+  private static func write(bytes: ArraySlice<UInt8>, to descriptor: Int32) {
+    var bytes = bytes
     while !bytes.isEmpty {
       let written = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
       if written < 0 {

@@ -25,7 +25,8 @@ enum TrialText {
     lines.append("from           \(origin(trial.provenance))")
     for attempt in trial.attempts {
       let failure = attempt.failure.map { ", \($0.failureClass): \($0.message)" } ?? ""
-      lines.append("attempt \(attempt.token)      \(attempt.state.rawValue) on \(attempt.worker.name)\(failure)")
+      let title = "attempt \(attempt.token)".padding(toLength: 14, withPad: " ", startingAt: 0)
+      lines.append("\(title) \(attempt.state.rawValue) on \(attempt.worker.name), \(times(attempt))\(failure)")
     }
     if let failure = trial.failure {
       lines.append("failure        \(failure.failureClass): \(failure.message)")
@@ -35,11 +36,22 @@ enum TrialText {
     if let last = reports.last {
       let values = last.values.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.4g", $0.value))" }
       lines.append("reports        \(reports.count), the last at step \(last.step): \(values.joined(separator: ", "))")
+      if reports.count > 1 { lines.append("               all of them: engram trial show \(trial.number) --reports") }
     }
     return lines.joined(separator: "\n")
   }
 
+  private static func times(_ attempt: Attempt) -> String {
+    let begin = attempt.startedTime ?? attempt.leasedTime
+    let text = Date(timeIntervalSince1970: begin).formatted(.iso8601)
+    guard let end = attempt.endedTime else { return "since \(text)" }
+    return "\(text), \(TimeText.of(max(0, end - begin)))"
+  }
+
   private static func origin(_ provenance: Provenance) -> String {
+    if let origin = provenance.origin {
+      return "trial \(origin.trial) of study \(origin.study) (\(origin.source) there), carried over"
+    }
     var parts = [provenance.source]
     if !provenance.fallbacks.isEmpty { parts.append("after \(provenance.fallbacks.joined(separator: ", "))") }
     if !provenance.pending.isEmpty {
