@@ -4,7 +4,7 @@ import RandomStreams
 
 /// The rungs of the surrogate's ladder, with what they have in common.
 struct FitAttempt {
-  let settings: SurrogateSettings
+  var settings: SurrogateSettings
   let seed: UInt64
   let index: Int
   let label: String

@@ -101,6 +101,8 @@ struct PooledSampler {
     let total = chains.reduce(0) { $0 + $1.recorded.count }
     diagnostics.meanAcceptance = chains.reduce(0) { $0 + $1.acceptanceSum } / Double(max(total, 1))
     diagnostics.stepSize = chains.reduce(0) { $0 + $1.stepSize } / Double(chains.count)
+    diagnostics.draws = total
+    diagnostics.stuckChains = chains.count { $0.accepted == 0 }
     let draws = chains.map(\.recorded)
     ChainDiagnostics.summarize(draws, into: &diagnostics)
     return Result(

@@ -76,6 +76,18 @@ public struct SamplingSchedule: Sendable, Hashable, Codable {
     name: "short", algorithm: .jitteredHMC, chains: 2, warmup: 24, draws: 8, kept: 4,
     continuedWarmup: 6, continuedDraws: 4)
 
+  /// The No-U-Turn sampler with as many and as long chains: what takes over when this schedule's sampler fails.
+  ///
+  /// It chooses the length of its trajectories itself and takes smaller steps.
+  var noUTurn: SamplingSchedule {
+    var schedule = self
+    schedule.algorithm = .noUTurn
+    schedule.warmup = max(warmup, 24)
+    schedule.maximumTreeDepth = 7
+    schedule.targetAcceptance = 0.9
+    return schedule
+  }
+
   /// Every schedule that has a name.
   public static let presets: [SamplingSchedule] = [standard, long, nuts, botorch, autopeft, timings, short]
 

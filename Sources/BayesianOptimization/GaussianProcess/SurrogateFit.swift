@@ -31,6 +31,9 @@ public enum SurrogateFallback: String, Sendable, Hashable, Codable {
   case none
   /// A draw's covariance needed more jitter than the first rung.
   case jitter
+  /// The schedule's sampler failed its diagnostics (see `SurrogateDiagnostics.complaint`): draws of the No-U-Turn sampler
+  /// instead.
+  case noUTurn = "nuts"
   /// Near-duplicate points were merged before sampling succeeded.
   case mergedDuplicates
   /// The sampler failed or stood still: one draw at the posterior mode.
@@ -63,8 +66,26 @@ public struct SurrogateDiagnostics: Sendable, Hashable, Codable {
   public var droppedPoints = 0
   /// Whether the chains continued from a warm start.
   public var warmStarted = false
+  /// Recorded draws over all chains.
+  public var draws = 0
+  /// Chains that did not move while they recorded.
+  public var stuckChains = 0
 
   public init() {}
+
+  /// What is wrong with the draws, nil when they may be used.
+  ///
+  /// Few draws have large R-hats by chance and two modes have large ones by right, so that R-hat only counts from 64 draws
+  /// on and where every chain stayed in a place of its own.
+  public var complaint: String? {
+    if stuckChains > 0 { return "\(stuckChains) chains stood still" }
+    if 10 * divergences > draws { return "\(divergences) of \(draws) transitions diverged" }
+    if meanAcceptance < 0.3 { return "mean acceptance \(percent(meanAcceptance))" }
+    if draws >= 64 && maximumRHat > 2.5 { return "R-hat \((maximumRHat * 100).rounded() / 100)" }
+    return nil
+  }
+
+  private func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 }
 
 /// A fitted surrogate of one objective.
@@ -77,6 +98,8 @@ public struct SurrogateFit: Sendable {
   public let warmStart: SurrogateWarmStart?
   public let diagnostics: SurrogateDiagnostics
   public let fallback: SurrogateFallback
+  /// What was wrong with the draws of the schedule's sampler, nil when nothing was.
+  public var complaint: String?
   /// Posterior of every factor's inverse squared lengthscale, from all recorded draws.
   public let importances: [FactorImportance]
 }

@@ -7,7 +7,7 @@ import RandomStreams
 /// A pure function of its arguments.
 public enum SurrogateFitter {
   /// Samples the hyperparameter posterior of a Gaussian process given observations, and never fails: the ladder is
-  /// more jitter, merged near-duplicates, the posterior mode, the prior.
+  /// more jitter, the No-U-Turn sampler, merged near-duplicates, the posterior mode, the prior.
   ///
   /// - Parameters:
   ///   - points: observed points, N x D, in the unit cube. Rows with a non-finite number are left out.
@@ -39,7 +39,21 @@ public enum SurrogateFitter {
       settings: settings, seed: seed, index: index, label: label, threads: threads, transform: transform,
       droppedPoints: values.count - usable.count)
     guard !usable.isEmpty else { return attempt.prior(features: points.columns) }
-    if let fit = attempt.sample(data, warmStart: warmStart, fallback: .none) { return fit }
+    let first = attempt.sample(data, warmStart: warmStart, fallback: .none)
+    if let first, first.diagnostics.complaint == nil { return first }
+    if settings.schedule.algorithm != .noUTurn {
+      var other = attempt
+      other.settings.schedule = settings.schedule.noUTurn
+      if var fit = other.sample(data, warmStart: nil, fallback: .noUTurn) {
+        fit.complaint = first?.diagnostics.complaint ?? "no chain moved"
+        return fit
+      }
+    }
+    // Doubtful draws of the reference sampler are still better than the lower rungs; its diagnostics tell.
+    if var first {
+      first.complaint = first.diagnostics.complaint
+      return first
+    }
     let merged = data.mergingNearDuplicates(within: 1e-6)
     if merged.points.rows < data.points.rows,
       let fit = attempt.sample(merged, warmStart: nil, fallback: .mergedDuplicates)

@@ -14,14 +14,14 @@ extension AnalyticProblem {
   /// `count` factors x0, x1 … with whole numbers 0...top, seen by the function as x_i/top in [0, 1].
   private static func grid(
     _ name: String, count: Int, top: Int, objectives: Int, reference: [Double], noise: [Double],
-    function: @escaping @Sendable ([Double]) -> [Double]
+    maximumHypervolume: Double? = nil, function: @escaping @Sendable ([Double]) -> [Double]
   ) -> AnalyticProblem? {
     let factors = (0..<count).map { Factor(name: "x\($0)", domain: .integer(0...top)) }
     guard let space = try? SearchSpace(factors: factors) else { return nil }
     return AnalyticProblem(
       name: name, space: space,
       objectives: (1...objectives).map { Objective(name: "f\($0)", direction: .minimize) }, reference: reference,
-      noise: noise
+      noise: noise, maximumHypervolume: maximumHypervolume
     ) { configuration in
       function(
         factors.map { factor in
@@ -32,9 +32,12 @@ extension AnalyticProblem {
 
   /// ZDT1 (convex front) or ZDT2 (concave front) with 8 variables of 21 values; reference (11, 11).
   static func zdt(_ number: Int) -> AnalyticProblem? {
-    grid("zdt\(number)", count: 8, top: 20, objectives: 2, reference: [11, 11], noise: [0, 0]) { x in
-      zdtValues(number, x)
-    }
+    // Both objectives grow with every variable but the first, so that the front is where all others are 0.
+    let front = (0...20).map { first in zdtValues(number, [Double(first) / 20] + [Double](repeating: 0, count: 7)) }
+    return grid(
+      "zdt\(number)", count: 8, top: 20, objectives: 2, reference: [11, 11], noise: [0, 0],
+      maximumHypervolume: hypervolume(front, reference: [11, 11])
+    ) { x in zdtValues(number, x) }
   }
 
   static func zdtValues(_ number: Int, _ x: [Double]) -> [Double] {
@@ -45,7 +48,11 @@ extension AnalyticProblem {
 
   /// DTLZ2 with two objectives and 6 variables of 21 values; reference (1.1, 1.1).
   static var dtlz2: AnalyticProblem? {
-    grid("dtlz2", count: 6, top: 20, objectives: 2, reference: [1.1, 1.1], noise: [0, 0], function: dtlz2Values)
+    // Both objectives grow with g, which is 0 where all variables but the first are 1/2.
+    let front = (0...20).map { first in dtlz2Values([Double(first) / 20] + [Double](repeating: 0.5, count: 5)) }
+    return grid(
+      "dtlz2", count: 6, top: 20, objectives: 2, reference: [1.1, 1.1], noise: [0, 0],
+      maximumHypervolume: hypervolume(front, reference: [1.1, 1.1]), function: dtlz2Values)
   }
 
   static func dtlz2Values(_ x: [Double]) -> [Double] {
@@ -57,7 +64,15 @@ extension AnalyticProblem {
   static var braninCurrin: AnalyticProblem? {
     grid(
       "branin-currin", count: 2, top: 100, objectives: 2, reference: [18, 6], noise: [0, 0],
-      function: braninCurrinValues)
+      maximumHypervolume: braninCurrinHypervolume, function: braninCurrinValues)
+  }
+
+  /// The hypervolume of the whole grid of 10,201 points (a test enumerates it).
+  private static let braninCurrinHypervolume = 56.45146925854833
+
+  /// Hypervolume of minimised points.
+  private static func hypervolume(_ points: [[Double]], reference: [Double]) -> Double {
+    Hypervolume.value(points.map { $0.map { -$0 } }, reference: reference.map { -$0 })
   }
 
   static func braninCurrinValues(_ x: [Double]) -> [Double] {

@@ -35,10 +35,17 @@ public struct AnalyticProblem: Sendable {
 
   /// Objectives with the problem's noise, drawn from (seed, index).
   public func observe(_ configuration: Configuration, seed: UInt64, index: Int) throws -> [String: Double] {
-    var stream = RandomStream(seed: seed, purpose: "analytic/noise", index: UInt64(max(0, index)))
     var values = try evaluate(configuration)
-    for objective in objectives { values[objective.name, default: 0] += (noise[objective.name] ?? 0) * stream.normal() }
+    for (objective, error) in zip(objectives, noise(seed: seed, index: index)) {
+      values[objective.name, default: 0] += error
+    }
     return values
+  }
+
+  /// The noise of evaluation `index` in the objectives' own units and order.
+  func noise(seed: UInt64, index: Int) -> [Double] {
+    var stream = RandomStream(seed: seed, purpose: "analytic/noise", index: UInt64(max(0, index)))
+    return objectives.map { (noise[$0.name] ?? 0) * stream.normal() }
   }
 
   /// The reference point, maximised, in the order of the objectives.

@@ -10,6 +10,8 @@ extension SearchQuality {
     public var advantage: [Double]
     /// Half-width of the 95 % interval of `advantage` (Student's t).
     public var margin: [Double]
+    /// Half-width of the 95 % interval of `mean`.
+    public var band: [Double]
   }
 
   /// Searches a problem with several samplers from the same random initial sets and pairs the runs.
@@ -24,37 +26,17 @@ extension SearchQuality {
     problem: AnalyticProblem, settings: [SamplerSettings], sets: Int, initial: Int, budget: Int, batch: Int = 1,
     seed: UInt64
   ) throws -> [Curves] {
-    var curves = [[[Double]]](repeating: [], count: settings.count)
-    for set in 0..<max(0, sets) {
-      var stream = RandomStream(seed: seed, purpose: "quality/initial", index: UInt64(set))
-      var points: [Configuration] = []
-      while points.count < initial { points.append(problem.space.random(using: &stream)) }
-      for (index, setting) in settings.enumerated() {
-        var curve = try run(
-          problem: problem, settings: setting, initial: points, budget: budget, batch: batch, seed: seed &+ UInt64(set),
-          noiseSeed: seed &+ 7_919 &+ UInt64(set)
-        ).curve
-        // A search that used up its space stays where it is.
-        while curve.count < budget { curve.append(curve.last ?? 0) }
-        curves[index].append(curve)
-      }
-    }
-    return settings.indices.map { index in
-      let differences = (0..<budget).map { step in
-        zip(curves[0], curves[index]).map { $0[step] - $1[step] }
-      }
-      return Curves(
-        sampler: settings[index].kind.rawValue, mean: (0..<budget).map { step in mean(curves[index].map { $0[step] }) },
-        advantage: differences.map(mean), margin: differences.map(margin))
-    }
+    try pairedRuns(
+      problem: problem, settings: settings, sets: sets, initial: initial, budget: budget, batch: batch, seed: seed
+    ).comparison
   }
 
-  private static func mean(_ values: [Double]) -> Double {
+  fileprivate static func mean(_ values: [Double]) -> Double {
     values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
   }
 
   /// Half-width of the 95 % interval of a mean.
-  private static func margin(_ values: [Double]) -> Double {
+  fileprivate static func margin(_ values: [Double]) -> Double {
     guard values.count > 1 else { return 0 }
     let center = mean(values)
     let variance = values.reduce(0) { $0 + ($1 - center) * ($1 - center) } / Double(values.count - 1)
@@ -68,5 +50,22 @@ extension SearchQuality {
     let z = 1.959_964
     let n = Double(freedom)
     return z + (z * z * z + z) / (4 * n) + (5 * z * z * z * z * z + 16 * z * z * z + 3 * z) / (96 * n * n)
+  }
+}
+
+extension SearchQuality.PairedRuns {
+  /// Mean curves and the paired differences of the first sampler to each.
+  public var comparison: [SearchQuality.Curves] {
+    samplers.map { sampler in
+      let steps = 0..<budget
+      func column(_ step: Int) -> [Double] { sets.map { $0.curves[sampler]?[step] ?? 0 } }
+      let differences = steps.map { step in
+        sets.map { ($0.curves[samplers[0]]?[step] ?? 0) - ($0.curves[sampler]?[step] ?? 0) }
+      }
+      return SearchQuality.Curves(
+        sampler: sampler, mean: steps.map { SearchQuality.mean(column($0)) },
+        advantage: differences.map(SearchQuality.mean), margin: differences.map(SearchQuality.margin),
+        band: steps.map { SearchQuality.margin(column($0)) })
+    }
   }
 }

@@ -114,7 +114,9 @@ struct Surrogates {
 
   func fallbacks(_ objectives: [Objective]) -> [String] {
     zip(fits, objectives).compactMap { fit, objective in
-      fit.fallback == .none ? nil : "\(objective.name): \(fit.fallback.rawValue)"
+      if fit.fallback == .none && fit.complaint == nil { return nil }
+      let rung = fit.fallback == .none ? "doubtful draws" : fit.fallback.rawValue
+      return "\(objective.name): \(rung)" + (fit.complaint.map { " (\($0))" } ?? "")
     }
   }
 

@@ -6,7 +6,7 @@ import Report
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure this machine: the search core and the language-model engine.",
-    subcommands: [SearchBench.self, ProposalBench.self, ModelBench.self])
+    subcommands: [SearchBench.self, ProposalBench.self, QualityBench.self, ModelBench.self])
 
   struct SearchBench: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -148,6 +148,61 @@ struct SurrogateFitterTests {
     #expect(variances.allSatisfy { abs($0 - 0.25 / (fit.transform.scale * fit.transform.scale)) < 1e-12 })
   }
 
+  /// A sampler that is told to accept almost nothing: far too long steps, so that its diagnostics must fail.
+  private static let reckless = SamplingSchedule(
+    name: "reckless", algorithm: .jitteredHMC, chains: 2, warmup: 60, draws: 24, kept: 8, targetAcceptance: 0.02)
+
+  @Test func failedDiagnosticsCallTheReferenceSampler() throws {
+    let golden = try Goldens.logJoint("n12d5")
+    let fit = SurrogateFitter.fit(
+      points: Matrix(golden.X), values: golden.y, settings: SurrogateSettings(schedule: Self.reckless), seed: 1,
+      index: 0)
+    #expect(fit.fallback == .noUTurn && fit.complaint != nil)
+    #expect(fit.diagnostics.complaint == nil && fit.diagnostics.meanAcceptance > 0.6)
+    #expect(fit.posterior.drawCount == 8)
+    check(fit, features: 5)
+    // What took over can be continued, and is the same whatever the threads.
+    #expect(fit.warmStart != nil)
+    let again = SurrogateFitter.fit(
+      points: Matrix(golden.X), values: golden.y, settings: SurrogateSettings(schedule: Self.reckless), seed: 1,
+      index: 0, threads: 2)
+    #expect(again.posterior.draws == fit.posterior.draws && again.complaint == fit.complaint)
+  }
+
+  @Test func aProposalRecordsThatTheReferenceSamplerTookOver() throws {
+    let problem = try #require(AnalyticProblem.named("zdt1"))
+    var stream = RandomStream(seed: 3, purpose: "test/fallback")
+    let observations = try (0..<12).map { _ -> Observation in
+      let configuration = problem.space.random(using: &stream)
+      return Observation(configuration: configuration, objectives: try problem.evaluate(configuration))
+    }
+    let settings = SamplerSettings(
+      initial: 2, surrogate: SurrogateSettings(schedule: Self.reckless), evaluations: 100, starts: 2)
+    let sampler = settings.makeSampler(space: problem.space, objectives: problem.objectives)
+    guard
+      case .proposal(let proposal) = sampler.propose(ProposalRequest(seed: 1, index: 12, observations: observations))
+    else {
+      Issue.record("no proposal")
+      return
+    }
+    #expect(proposal.source == "nehvi")
+    #expect(proposal.fallbacks.contains { $0.hasPrefix("f2: nuts (") }, "\(proposal.fallbacks)")
+  }
+
+  @Test func everyComplaintHasItsReason() {
+    var diagnostics = SurrogateDiagnostics()
+    diagnostics.draws = 100
+    diagnostics.meanAcceptance = 0.8
+    #expect(diagnostics.complaint == nil)
+    for change: (inout SurrogateDiagnostics) -> Void in [
+      { $0.divergences = 11 }, { $0.meanAcceptance = 0.2 }, { $0.maximumRHat = 3 }, { $0.stuckChains = 1 },
+    ] {
+      var bad = diagnostics
+      change(&bad)
+      #expect(bad.complaint != nil)
+    }
+  }
+
   @Test func laddersLowerRungsAnswer() throws {
     let golden = try Goldens.logJoint("n12d5")
     let attempt = FitAttempt(

@@ -69,6 +69,34 @@ struct AnalyticProblemTests {
     }
   }
 
+  @Test func maximaAreThoseOfTheWholeGrid() throws {
+    let problem = try #require(AnalyticProblem.named("branin-currin"))
+    let rows = (0...100).flatMap { i in
+      (0...100).map { j in AnalyticProblem.braninCurrinValues([Double(i) / 100, Double(j) / 100]).map { -$0 } }
+    }
+    let largest = Hypervolume.value(rows, reference: problem.maximizedReference)
+    #expect(abs(largest - (problem.maximumHypervolume ?? 0)) < 1e-9)
+    // On the others no random point may lie above the front from which the maximum is computed.
+    for name in ["zdt1", "zdt2", "dtlz2"] {
+      let problem = try #require(AnalyticProblem.named(name))
+      let maximum = try #require(problem.maximumHypervolume)
+      let front = try (0...20).map { first -> [Double] in
+        let rest: FactorValue = .integer(name == "dtlz2" ? 10 : 0)
+        var factors = Dictionary(uniqueKeysWithValues: (1..<problem.space.dimension).map { ("x\($0)", rest) })
+        factors["x0"] = .integer(first)
+        let values = try problem.evaluate(.factors(factors))
+        return problem.objectives.map { -(values[$0.name] ?? .nan) }
+      }
+      #expect(abs(Hypervolume.value(front, reference: problem.maximizedReference) - maximum) < 1e-12)
+      var stream = RandomStream(seed: 2, purpose: "maximum")
+      for _ in 0..<500 {
+        let values = try problem.evaluate(problem.space.random(using: &stream))
+        let row = problem.objectives.map { -(values[$0.name] ?? .nan) }
+        #expect(Hypervolume.improvement(of: row, over: front, reference: problem.maximizedReference) < 1e-12)
+      }
+    }
+  }
+
   @Test(arguments: AnalyticProblem.names)
   func everyProblemHasAName(name: String) throws {
     let problem = try #require(AnalyticProblem.named(name))
