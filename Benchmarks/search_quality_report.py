@@ -74,6 +74,24 @@ def table(runs):
           f"{sum(run['fallbacks'][runs['samplers'][0]] for run in runs['sets'])} fallbacks.")
 
 
+def summary(all_runs):
+    """One line per problem and number of evaluations: Engram, and how far it is ahead of the others."""
+    others = [name for name in COLORS if name != "saas-nehvi" and any(name in names(runs) for runs in all_runs)]
+    print("| problem | evaluations | Engram | " + " | ".join(f"ahead of {TITLES[name]}" for name in others) + " |")
+    print("|---|---|---|" + "---|" * len(others))
+    for runs in all_runs:
+        for step in (25, 30, 40, 60, 100):
+            if not runs["initial"] < step <= runs["budget"]:
+                continue
+            cells = ["{:.3f} ± {:.3f}".format(
+                *interval([run["curves"][runs["samplers"][0]][step - 1] for run in runs["sets"]]))]
+            for name in others:
+                row = paired(runs, name, step)
+                cells.append(("{:+.3f} ± {:.3f}".format(*interval(row)) if len(row) > 1 else f"{row[0]:+.3f}")
+                             + (f" (n = {len(row)})" if len(row) < len(runs["sets"]) else "") if row else "")
+            print(f"| {runs['problem']} | {step} | " + " | ".join(cells) + " |")
+
+
 def picture(runs):
     """Mean curves with 95 % bands."""
     width, height, left, right, top, bottom = 720, 440, 70, 20, 86, 54
@@ -130,8 +148,12 @@ def picture(runs):
 
 def main(out, pictures):
     os.makedirs(pictures, exist_ok=True)
+    all_runs = []
     for path in sorted(glob.glob(os.path.join(out, "*.json"))):
-        runs = json.load(open(path))
+        with open(path) as file:
+            all_runs.append(json.load(file))
+    summary(all_runs)
+    for runs in all_runs:
         table(runs)
         with open(os.path.join(pictures, runs["problem"] + ".svg"), "w") as file:
             file.write(picture(runs))

@@ -24,6 +24,8 @@ final class HamiltonianChain: @unchecked Sendable {
 
   /// Draws recorded since the last call of `clear`.
   private(set) var recorded: [[Double]] = []
+  /// Log densities of the recorded draws.
+  private(set) var recordedValues: [Double] = []
   private(set) var divergences = 0
   private(set) var accepted = 0
   private(set) var acceptanceSum = 0.0
@@ -64,6 +66,7 @@ final class HamiltonianChain: @unchecked Sendable {
   /// Forgets recorded draws and statistics.
   func clear() {
     recorded = []
+    recordedValues = []
     divergences = 0
     accepted = 0
     acceptanceSum = 0
@@ -87,6 +90,7 @@ final class HamiltonianChain: @unchecked Sendable {
       acceptanceSum += acceptance
       if adapting { adaptation.update(acceptance: acceptance) }
       recorded.append(position)
+      recordedValues.append(value)
     }
     if adapting, iterations > 0 { stepSize = adaptation.final }
   }

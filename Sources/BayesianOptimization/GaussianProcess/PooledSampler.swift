@@ -60,7 +60,7 @@ struct PooledSampler {
     let plan =
       isWarm
       ? WarmupPlan(continuing: schedule.continuedWarmup) : WarmupPlan(iterations: schedule.warmup)
-    warmUp(chains, plan: plan, isWarm: isWarm, dimension: dimension)
+    let relocated = warmUp(chains, plan: plan, isWarm: isWarm, dimension: dimension)
     let warmupGradients = chains.reduce(0) { $0 + $1.gradients }
     let draws = isWarm ? schedule.continuedDraws : schedule.draws
     forEach(chains) { chain in
@@ -68,11 +68,15 @@ struct PooledSampler {
       chain.run(iterations: draws, adapting: false)
     }
     for chain in chains { prior.add(chain.recorded) }
-    return result(chains, prior: prior, warmupGradients: warmupGradients, isWarm: isWarm)
+    var result = result(chains, prior: prior, warmupGradients: warmupGradients, isWarm: isWarm)
+    result.diagnostics.relocatedChains = relocated
+    return result
   }
 
-  private func warmUp(_ chains: [HamiltonianChain], plan: WarmupPlan, isWarm: Bool, dimension: Int) {
+  /// Runs the warm-up; the number of chains that were moved to the place of another one.
+  private func warmUp(_ chains: [HamiltonianChain], plan: WarmupPlan, isWarm: Bool, dimension: Int) -> Int {
     var metric: SamplingMetric?
+    var relocated = 0
     for (index, phase) in plan.phases.enumerated() {
       let updated = metric
       forEach(chains) { chain in
@@ -86,8 +90,45 @@ struct PooledSampler {
       guard phase.estimatesMetric else { continue }
       var pooled = PooledCovariance(dimension: dimension)
       for chain in chains { pooled.add(chain.recorded) }
+      relocated += Self.relocate(chains)
       metric = SamplingMetric(covariance: pooled.covariance, weight: pooled.weight)
     }
+    return relocated
+  }
+
+  /// Moves chains that are caught in a mode without mass to the places of the others.
+  ///
+  /// With many points a chain may begin near a local mode that it would leave only after hundreds of iterations, and
+  /// pooled draws would give that mode a share it does not have. Such a mode lies many standard deviations of the log
+  /// density (sqrt(P/2) within a mode) below the best one and is not wide enough to make up for it. Only warm-up draws
+  /// are concerned, so that the chains' target stays what it is.
+  static func relocate(_ chains: [HamiltonianChain]) -> Int {
+    struct Place {
+      var value: Double
+      /// Value + log volume: the log mass but for a constant.
+      var mass: Double
+    }
+    guard let dimension = chains.first?.dimension, chains.count > 1 else { return 0 }
+    let places = chains.map { chain -> Place in
+      let value = chain.recordedValues.reduce(0, +) / Double(max(1, chain.recordedValues.count))
+      var own = PooledCovariance(dimension: dimension)
+      own.add(chain.recorded)
+      let covariance = own.covariance
+      let volume = (0..<dimension).reduce(0) { $0 + 0.5 * log(max(covariance[$1, $1], 1e-12)) }
+      return Place(value: value, mass: value + volume)
+    }
+    guard let best = places.max(by: { $0.value < $1.value }), best.value.isFinite else { return 0 }
+    let gap = 3 * (Double(dimension) / 2).squareRoot()
+    let caught = places.indices.filter {
+      best.value - places[$0].value > gap && best.mass - places[$0].mass > gap / 2
+    }
+    let free = places.indices.filter { best.value - places[$0].value < gap }
+    guard !free.isEmpty else { return 0 }
+    for (k, index) in caught.enumerated() {
+      let other = chains[free[k % free.count]]
+      chains[index].move(to: other.position, gradient: other.gradient, value: other.value)
+    }
+    return caught.count
   }
 
   private func result(

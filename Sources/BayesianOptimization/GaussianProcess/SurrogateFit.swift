@@ -66,6 +66,8 @@ public struct SurrogateDiagnostics: Sendable, Hashable, Codable {
   public var droppedPoints = 0
   /// Whether the chains continued from a warm start.
   public var warmStarted = false
+  /// Chains that were moved out of a mode without mass during the warm-up.
+  public var relocatedChains = 0
   /// Recorded draws over all chains.
   public var draws = 0
   /// Chains that did not move while they recorded.
@@ -75,9 +77,10 @@ public struct SurrogateDiagnostics: Sendable, Hashable, Codable {
 
   /// What is wrong with the draws, nil when they may be used.
   ///
-  /// Few draws have large R-hats by chance and two modes have large ones by right, so that R-hat only counts from 64 draws
-  /// on and where every chain stayed in a place of its own.
+  /// Fewer than 32 draws tell nothing. Few draws have large R-hats by chance and two modes have large ones by right, so
+  /// that R-hat only counts from 64 draws on and where every chain stayed in a place of its own.
   public var complaint: String? {
+    guard draws >= 32 else { return nil }
     if stuckChains > 0 { return "\(stuckChains) chains stood still" }
     if 10 * divergences > draws { return "\(divergences) of \(draws) transitions diverged" }
     if meanAcceptance < 0.3 { return "mean acceptance \(percent(meanAcceptance))" }

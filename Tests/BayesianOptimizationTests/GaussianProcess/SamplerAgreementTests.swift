@@ -82,6 +82,58 @@ struct SamplerAgreementTests {
     }
   }
 
+  /// A mixture of two Gaussians in 20 dimensions, `below` nats apart in log mass at the same width, or one wider.
+  private final class TwoModes: LogDensity {
+    let dimension = 20
+    /// Log weight and standard deviation of the mode at -6; that at +6 has 0 and 1.
+    let weight: Double
+    let deviation: Double
+
+    init(weight: Double, deviation: Double) {
+      self.weight = weight
+      self.deviation = deviation
+    }
+
+    func evaluate(_ q: UnsafePointer<Double>, _ gradient: UnsafeMutablePointer<Double>) -> Double {
+      var logs = [0, weight - Double(dimension) * log(deviation)]
+      let variances = [1, deviation * deviation]
+      for d in 0..<dimension {
+        for (m, center) in [6.0, -6].enumerated() { logs[m] -= 0.5 * (q[d] - center) * (q[d] - center) / variances[m] }
+      }
+      let top = max(logs[0], logs[1])
+      let shares = logs.map { exp($0 - top) }
+      let sum = shares[0] + shares[1]
+      for d in 0..<dimension {
+        gradient[d] = -(shares[0] * (q[d] - 6) / variances[0] + shares[1] * (q[d] + 6) / variances[1]) / sum
+      }
+      return top + log(sum)
+    }
+  }
+
+  private func shares(weight: Double, deviation: Double) throws -> (low: [Int], relocated: Int) {
+    var quick = schedule(.jitteredHMC, draws: 40)
+    quick.warmup = 96
+    let sampler = PooledSampler(schedule: quick, threads: 1)
+    let run = sampler.run(
+      makeDensity: { _ in TwoModes(weight: weight, deviation: deviation) },
+      starts: (0..<4).map { c in [Double](repeating: c == 0 ? -6 : 6, count: 20) },
+      deviations: [Double](repeating: 1, count: 20), warmStart: nil,
+      makeStream: { RandomStream(seed: 6, purpose: "test/modes", index: UInt64($0)) })
+    let result = try #require(run)
+    return (result.draws.map { $0.count { $0[0] < 0 } }, result.diagnostics.relocatedChains)
+  }
+
+  @Test func chainsLeaveModesWithoutMassAndKeepTheOthers() throws {
+    // 25 nats below: a share of 1e-11.
+    let faint = try shares(weight: -25, deviation: 1)
+    #expect(faint.low == [0, 0, 0, 0] && faint.relocated >= 1)
+    // As much mass, in one place or spread wide (20 log 3 = 22 nats less density).
+    for deviation in [1.0, 3] {
+      let equal = try shares(weight: 0, deviation: deviation)
+      #expect(equal.low == [40, 0, 0, 0] && equal.relocated == 0, "deviation \(deviation)")
+    }
+  }
+
   @Test func diagnosticsSeeWhatIsWrong() {
     var stream = RandomStream(seed: 1, purpose: "test/diagnostics")
     let independent = (0..<4).map { _ in (0..<500).map { _ in stream.normal() } }
