@@ -1,12 +1,18 @@
 # make search   the main job: set-up, build, and a search on the quickstart (2 workers, no downloads)
 # make test     set-up, build, every test
+# make faults   the full form of the fault tests (half an hour; some need root: network namespaces, mounts);
+#               PROMISE=R7 runs one of them, SEED=5 with another seed; the table goes to faults.md
 SHELL := /bin/bash
 # Both targets share one build configuration, so that nothing is built twice. -enable-testing lets tests see internals.
 BUILD := -c release -Xswiftc -enable-testing
 WORKERS ?= 2
 CONFIG ?= configs/quickstart.yaml
 
-.PHONY: search test build setup lint format clean
+PROMISE ?=
+SEED ?=
+FAULTS_TABLE ?= faults.md
+
+.PHONY: search test faults build setup lint format clean
 search: build
 	.build/release/engram search $(CONFIG) --workers $(WORKERS)
 
@@ -16,6 +22,17 @@ build: setup
 test: setup
 	swift build $(BUILD) --build-tests
 	swift test $(BUILD) --skip-build
+
+faults: setup
+	swift build $(BUILD) --build-tests
+	@printf '# Fault tests, full form\n\n%s, %s cores, Linux %s.\n\n' \
+	  "$$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)" "$$(nproc)" "$$(uname -r)" > $(FAULTS_TABLE)
+	@printf '| promise | what was run | count | faults fired | result | seconds | seed | date | commit |\n' >> $(FAULTS_TABLE)
+	@printf '|---|---|---|---|---|---|---|---|---|\n' >> $(FAULTS_TABLE)
+	@ENGRAM_FAULTS=full ENGRAM_SEED=$(SEED) ENGRAM_FAULTS_TABLE=$(abspath $(FAULTS_TABLE)) \
+	  ENGRAM_COMMIT="$$(git rev-parse --short HEAD 2>/dev/null)" \
+	  swift test $(BUILD) --skip-build --no-parallel --filter 'Fault$(if $(PROMISE),$(PROMISE)([A-Z][A-Za-z]*)?/,R)'; \
+	  status=$$?; cat $(FAULTS_TABLE); exit $$status
 
 setup:
 	@bash .ci/setup

@@ -72,7 +72,12 @@ let package = Package(
     .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
     .testTarget(name: "WorkerTests", dependencies: ["Worker", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "TestSupport"]),
-    .testTarget(name: "engramTests", dependencies: ["engram", "RandomStreams", "TestSupport"]),
+    .testTarget(
+      name: "engramTests",
+      dependencies: [
+        "engram", "RandomStreams", "BayesianOptimization", "Study", "StudyDatabase", "WireProtocol", "Transport",
+        "Coordinator", "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

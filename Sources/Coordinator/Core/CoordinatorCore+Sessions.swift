@@ -17,6 +17,17 @@ extension CoordinatorCore {
     for action in actions { perform(action, peer) }
   }
 
+  /// Whether this is a hello that waited in the buffers of a connection which its worker has given up since: it tells
+  /// what the worker held then, not what it holds now.
+  ///
+  /// A worker numbers its messages through all its connections.
+  mutating func isOutdated(_ envelope: Envelope) -> Bool {
+    guard case .hello(let hello) = envelope.message else { return false }
+    helloID = envelope.id
+    guard let known = workers[hello.worker], known.identity.incarnation == hello.incarnation else { return false }
+    return envelope.id <= known.helloID
+  }
+
   private func makeSession() -> CoordinatorSession {
     var sessionSettings = CoordinatorSession.Settings(
       study: state.definition.name, studyIdentifier: state.definition.identifier, session: sessionName,
@@ -75,7 +86,7 @@ extension CoordinatorCore {
   }
 
   private mutating func admit(_ identity: WorkerIdentity, _ peer: Peer) {
-    workers[identity.name] = WorkerView(identity: identity, peer: peer)
+    workers[identity.name] = WorkerView(identity: identity, peer: peer, helloID: helloID)
     note(.info, "worker \(identity.name) is here (\(identity.device ?? "unknown device"))")
     if isDraining { feed(.drain(Drain(immediately: true, reason: "the coordinator is stopping")), to: peer) }
   }
@@ -128,7 +139,9 @@ extension CoordinatorCore {
   }
 
   private mutating func take(_ report: IntermediateReport, _ peer: Peer) {
-    guard let known = state.attempt(report.token), known.attempt.state.isLive else { return }
+    guard let known = state.attempt(report.token), known.attempt.state.isLive,
+      known.attempt.worker.name == workerName(peer)
+    else { return }
     var report = report
     report.trial = known.trial.number
     let wrong = report.values.filter { !$0.value.isFinite }.map(\.key).sorted()
@@ -151,6 +164,10 @@ extension CoordinatorCore {
   /// Commits an outcome and lets the session acknowledge it.
   private mutating func take(_ submission: Submission, id: Int64, _ peer: Peer) {
     let token = submission.attempt
+    if let owner = state.attempt(token)?.attempt.worker.name, let name = workerName(peer), owner != name {
+      note(.warning, "\(name): an outcome of attempt \(token), which belongs to \(owner), was refused")
+      return feed(.settled(id: id, .conflict), to: peer)
+    }
     let answer: (transition: Transition, verdict: Verdict)
     do throws(StudyError) {
       switch submission {
@@ -227,7 +244,7 @@ extension CoordinatorCore {
       }
     }
     // A connection that sends garbage keeps its closed session, so that it stays unheard; the clock removes it.
-    if closure != .violations { sessions[peer] = nil }
+    if closure == .violations { muted[peer] = time.now + settings.lease } else { sessions[peer] = nil }
   }
 }
 

@@ -14,6 +14,10 @@ extension CoordinatorCore {
       let isUnheard = token.rawValue < firstToken && !confirmed.contains(token)
       lose(token, isUnheard ? .coordinatorRestarted : .leaseExpired)
     }
+    for (peer, end) in muted where end <= time.now {
+      muted[peer] = nil
+      sessions[peer] = nil
+    }
     for peer in sessions.keys.sorted(by: { $0.id.lexicographicallyPrecedes($1.id) }) { feed(.clock, to: peer) }
     if let limit = settings.timeLimit, elapsed >= limit, state.header.stopReason == nil {
       _ = commit(state.stop(.time, time: time.wall))
@@ -64,14 +68,17 @@ extension CoordinatorCore {
     let ready = state.queued.count { state.trials[$0].kind != .anchor }
     guard ready < workers.values.count(where: \.isIdle) + settings.lookahead else { return }
     isProposing = true
-    let pending = state.pendingTrials
+    let observations = interrupted?.observations ?? state.observations
+    let pending = interrupted?.pending ?? state.pendingTrials
     let request = ProposalRequest(
-      seed: state.definition.seed, index: state.header.nextProposal, observations: state.observations,
+      seed: state.definition.seed, index: state.header.nextProposal, observations: observations,
       pending: pending.map { state.trials[$0].configuration }, warmStart: warmStart?.data)
     output.append(
       .propose(
         ProposalTask(
-          request: request, eventNumber: state.header.lastEvent, pending: pending, warmStartFrom: warmStart?.trial)))
+          request: request, eventNumber: interrupted?.eventNumber ?? state.header.lastEvent, pending: pending,
+          warmStartFrom: warmStart?.trial)))
+    interrupted = nil
   }
 
   mutating func take(_ outcome: ProposalOutcome, of task: ProposalTask) {

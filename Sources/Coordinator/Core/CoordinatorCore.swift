@@ -40,6 +40,12 @@ public struct CoordinatorCore {
   var hasFinished = false
   var warmStart: (trial: Int, data: Data)?
   var idleCounter = 0
+  /// What an earlier process was computing when it ended; used by ``begin()`` only.
+  var interrupted: InterruptedProposal?
+  /// Connections that are not listened to after too much garbage, and until when.
+  var muted: [Peer: Duration] = [:]
+  /// Number of the hello that is being handled.
+  var helloID: Int64 = 0
   var output: [Action] = []
   private var uncertain: Transition?
   private var now: Duration
@@ -75,6 +81,7 @@ public struct CoordinatorCore {
     {
       warmStart = (last.number, data)
     }
+    interrupted = try InterruptedProposal(state, in: store)
     for attempt in state.liveAttempts where attempt.leaseSeconds > 0 {
       if settings.presumesWorkersGone {
         try require(state.lose(attempt.token, .coordinatorRestarted, time: wallTime))
@@ -86,13 +93,13 @@ public struct CoordinatorCore {
 
   /// Handles one event at time `now` of a monotonic clock; `wallTime` (seconds since 1970) is only recorded.
   public mutating func handle(_ event: Event, now: Duration, wallTime: Double) -> [Action] {
+    output = []
     forgive(from: self.now, to: now)
     self.now = max(now, self.now)
     self.wallTime = wallTime
-    output = []
     _ = resolveUncertainty()
     switch event {
-    case .received(let peer, let envelope): feed(.received(envelope), to: peer)
+    case .received(let peer, let envelope): if !isOutdated(envelope) { feed(.received(envelope), to: peer) }
     case .malformed(let peer, let error): feed(.malformed(error), to: peer)
     case .clock: tick()
     case .proposed(let task, let outcome): take(outcome, of: task)
@@ -112,6 +119,7 @@ public struct CoordinatorCore {
   public mutating func begin() -> [Action] {
     output = []
     goOn()
+    interrupted = nil
     defer { output = [] }
     return output
   }

@@ -57,6 +57,8 @@ extension CoordinatorCore {
   public struct WorkerView: Sendable, Hashable {
     public var identity: WorkerIdentity
     var peer: Peer
+    /// Number of the hello that brought it here.
+    var helloID: Int64
     public var isIdle = false
     var idleSince: Int = 0
     public var attempt: AttemptToken?
@@ -65,9 +67,10 @@ extension CoordinatorCore {
     public var total = 0
     public var phase = ""
 
-    init(identity: WorkerIdentity, peer: Peer) {
+    init(identity: WorkerIdentity, peer: Peer, helloID: Int64) {
       self.identity = identity
       self.peer = peer
+      self.helloID = helloID
     }
   }
 }

@@ -69,14 +69,8 @@ final class SocketLoop<Command: Sendable>: Sendable {
     let ready = DispatchSemaphore(value: 0)
     let box = FailureBox()
     let thread = Thread { [self] in
-      do {
-        let service = try makeService()
-        ready.signal()
-        run(service, interval: interval)
-      } catch {
-        box.error.withLock { $0 = error }
-        ready.signal()
-      }
+      // The service and its sockets are gone when `serve` has returned.
+      serve(makeService, interval: interval, ready, box)
       onEnd()
     }
     thread.name = name
@@ -84,6 +78,20 @@ final class SocketLoop<Command: Sendable>: Sendable {
     thread.start()
     ready.wait()
     if let error = box.error.withLock({ $0 }) { throw error }
+  }
+
+  private func serve(
+    _ makeService: @Sendable () throws -> any SocketService<Command>, interval: Int, _ ready: DispatchSemaphore,
+    _ box: FailureBox
+  ) {
+    do {
+      let service = try makeService()
+      ready.signal()
+      run(service, interval: interval)
+    } catch {
+      box.error.withLock { $0 = error }
+      ready.signal()
+    }
   }
 
   private func run(_ service: any SocketService<Command>, interval: Int) {
@@ -118,6 +126,22 @@ protocol SocketService<Command>: AnyObject {
   func perform(_ command: Command)
   /// Called after every turn and at least every `interval` milliseconds.
   func turn()
+}
+
+/// Gives a context to the thread that uses it, and lets go of it: when that thread's sockets are closed the context ends,
+/// which waits for what is still to be sent.
+final class Handover: Sendable {
+  private let context: Mutex<ZeroMQContext?>
+
+  init(_ context: ZeroMQContext) { self.context = Mutex(context) }
+
+  func take() throws -> ZeroMQContext {
+    let context = context.withLock { held in
+      defer { held = nil }
+      return held
+    }
+    return try context ?? ZeroMQContext()
+  }
 }
 
 /// Carries an error out of a thread.

@@ -41,13 +41,14 @@ public final class ZeroMQClient: ClientTransport {
             + "coordinator's side and copy its server.public here")
       }
     }
-    let context = try ZeroMQContext()
+    let context = Handover(try ZeroMQContext())
     let loop = try SocketLoop<Command>()
     let status = ConnectionStatus()
     let events = Inbox<ClientEvent> { [weak loop] in loop?.wake() }
     try loop.start(name: "engram.dealer", interval: 1000) {
       try DealerService(
-        context: context, endpoint: endpoint, identity: identity, security: security, limits: limits, events: events,
+        context: context.take(), endpoint: endpoint, identity: identity, security: security, limits: limits,
+        events: events,
         status: status)
     } onEnd: {
       events.finish()
@@ -109,10 +110,13 @@ private final class DealerService: SocketService {
     try dealer.set(ZMQ_HEARTBEAT_IVL, Int32(0))
     try dealer.set(ZMQ_MAXMSGSIZE, Int64(max(limits.frameBytes, limits.attachmentBytes)))
     try dealer.set(ZMQ_HANDSHAKE_IVL, Int32(10_000))
-    // Connect again for ever: first after 100 ms, then at doubling intervals up to 5 s.
+    // Connect again for ever: first after 100 ms, then at doubling intervals up to 2 s, each try for at most 3 s; so a
+    // worker is back within seconds of a network's repair.
     try dealer.set(ZMQ_RECONNECT_IVL, Int32(100))
-    try dealer.set(ZMQ_RECONNECT_IVL_MAX, Int32(5_000))
-    try dealer.set(ZMQ_CONNECT_TIMEOUT, Int32(5_000))
+    try dealer.set(ZMQ_RECONNECT_IVL_MAX, Int32(2_000))
+    try dealer.set(ZMQ_CONNECT_TIMEOUT, Int32(3_000))
+    // A connection on which nothing is confirmed for 15 s is given up: TCP's own next try may be a minute away.
+    try dealer.set(ZMQ_TCP_MAXRT, Int32(15_000))
     // At the end a result or a goodbye gets half a second to leave.
     try dealer.set(ZMQ_LINGER, Int32(500))
     try dealer.set(ZMQ_SNDHWM, Int32(1000))

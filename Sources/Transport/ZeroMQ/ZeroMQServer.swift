@@ -89,8 +89,9 @@ private final class RouterService: SocketService {
     // At the end the last acknowledgements get a quarter of a second to leave.
     try router.set(ZMQ_LINGER, Int32(250))
     // Messages in memory per peer; beyond them sends are dropped (and repeated by the session) and TCP pushes back.
+    // What one peer can make us hold is bounded: 64 messages, of which an honest worker has a handful under way.
     try router.set(ZMQ_SNDHWM, Int32(1000))
-    try router.set(ZMQ_RCVHWM, Int32(1000))
+    try router.set(ZMQ_RCVHWM, Int32(64))
     // A thousand workers may connect at once after a restart.
     try router.set(ZMQ_BACKLOG, Int32(1024))
     // Dead TCP peers free their sockets after about two minutes.

@@ -68,7 +68,7 @@ extension WorkerSession {
     return sayHello(now: now)
   }
 
-  private mutating func sayHello(now: Duration) -> [Action] {
+  mutating func sayHello(now: Duration) -> [Action] {
     var actions: [Action] = []
     if hellos == 0 { unansweredDue = now + .seconds(10) }
     if let due = unansweredDue, now >= due {

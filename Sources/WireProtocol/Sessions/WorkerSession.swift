@@ -60,6 +60,8 @@ public struct WorkerSession: Sendable {
     case finished(Submission)
     /// The transport could not deliver: the coordinator is away, or does not know this connection.
     case undeliverable
+    /// The transport has a finished connection again: no need to wait for the next hello's time.
+    case connected
     /// An artifact chunk is to be sent; acknowledged chunks come back as `chunkAcknowledged`.
     case chunk(ArtifactChunk)
     /// Whether artifacts wait to be sent: a draining worker stays until they have arrived.
@@ -211,6 +213,9 @@ public struct WorkerSession: Sendable {
       return state == .active && current?.attempt == report.token ? [send(.report(report))] : []
     case .finished(let submission): return finish(submission, now: now)
     case .undeliverable: return []
+    case .connected:
+      helloPause = settings.helloInterval
+      return state == .connecting ? sayHello(now: now) : []
     case .uploading(let flag):
       isUploading = flag
       return leaveIfDone()

@@ -31,6 +31,7 @@ public actor WorkerRuntime {
   private var trainer: ChildProcess?
   private var generation = 0
   private var end: WorkerEnd?
+  private var wasConnected = false
   private let inputs: AsyncStream<Input>
   private let feed: AsyncStream<Input>.Continuation
   private let trainerLog: FileHandle?
@@ -92,11 +93,11 @@ public actor WorkerRuntime {
       if end != nil { break }
     }
     ticker.cancel()
-    reader.cancel()
     signals?.stop()
     shutDownTrainer()
-    // The goodbye leaves within the socket's linger time.
     transport.close()
+    // The socket's thread ends when the goodbye has left, or after the linger time; the process must not end before.
+    await reader.value
     return end ?? .stopped("cancelled")
   }
 
@@ -112,6 +113,9 @@ public actor WorkerRuntime {
   private func handle(_ input: Input) {
     switch input {
     case .tick:
+      let isConnected = transport.connectionState == .connected
+      if isConnected && !wasConnected { perform(session.handle(.connected, now: now)) }
+      wasConnected = isConnected
       perform(session.handle(.clock, now: now))
       perform(supervisor.tick(now: now))
       upload()
@@ -158,7 +162,7 @@ public actor WorkerRuntime {
       case .forget(let token, let verdict):
         save { try file.forget(token) }
         acknowledged(token, verdict)
-        if verdict != .accepted { note(.info("outcome of attempt \(token) was acknowledged as \(verdict.rawValue)")) }
+        note(.info("outcome of attempt \(token) was acknowledged as \(verdict.rawValue)"))
       case .execute(let assignment):
         let request = EvaluationRequest(
           configuration: assignment.configuration, seed: assignment.seed, trial: assignment.trial,

@@ -51,7 +51,10 @@ struct TrainerFault: Equatable {
   func strike() throws -> EvaluationResult? {
     FileHandle.standardError.write(Data("fault: \(kind.rawValue) at trial \(trial)\n".utf8))
     switch kind {
-    case .crash: raise(SIGSEGV)
+    case .crash:
+      // Past Swift's own handler, which prints a backtrace and lets a raised signal's process go on.
+      signal(SIGSEGV, SIG_DFL)
+      raise(SIGSEGV)
     case .hang: while true { sleep(60) }
     case .kill: raise(SIGKILL)
     case .preempt: exit(75)

@@ -37,7 +37,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let endpoint = try bind.map { try Endpoint($0) } ?? Endpoint.local(studyFolder: folder.url)
     let security = try security(for: endpoint)
     let store = try prepared.openStore(folder)
-    let transport = try ZeroMQServer(bind: endpoint, security: security)
+    let transport = TransportFault.wrap(try ZeroMQServer(bind: endpoint, security: security))
     let logger = StudyLogHandler.logger(level: .info) { Terminal.printError($0) }
     let server = try StudyServer(
       prepared, store: store, transport: transport, ownsWorkers: false,

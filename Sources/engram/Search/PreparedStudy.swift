@@ -112,10 +112,9 @@ struct PreparedStudy {
 
   /// Opens the study for writing, or begins it; refuses one that was made with other settings.
   func openStore(_ folder: StudyFolder) throws -> SQLiteStudyStore {
-    let isNew = !folder.exists
-    let store = try SQLiteStudyStore(
-      folder, beginning: isNew ? (definition: definition, budget: configuration.budget) : nil)
-    if !isNew { try checkSame(as: store.load().definition, in: folder) }
+    // Begun where that is still due, also in a file whose maker was killed before it had begun the study.
+    let store = try SQLiteStudyStore(folder, beginning: (definition: definition, budget: configuration.budget))
+    try checkSame(as: store.load().definition, in: folder)
     return store
   }
 

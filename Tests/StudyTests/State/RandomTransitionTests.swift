@@ -27,7 +27,8 @@ import Testing
     #expect(legal > 100 && illegal > 10, "seed \(seed): \(legal) legal, \(illegal) refused")
   }
 
-  private static func act(
+  /// One random step; throws where the study refuses it.
+  static func act(
     _ random: inout RandomStream, _ study: inout StudyFixture, _ sent: inout [(token: AttemptToken, loss: Double)],
     _ acknowledged: inout [AttemptToken: TrialResult], step: Int
   ) throws {

@@ -6,9 +6,9 @@ import Testing
 
 @testable import StudyDatabase
 
-/// R12 on a real small file system; needs root, so on demand: `ENGRAM_FAULTS=1`.
-@Suite(.enabled(if: ProcessInfo.processInfo.environment["ENGRAM_FAULTS"] != nil && getuid() == 0))
-struct FullDiskTests {
+/// R12 on a real small file system; needs root, so on demand: `ENGRAM_FAULTS=full`.
+@Suite(.enabled(if: FaultForm.isOnDemand && getuid() == 0))
+struct FaultR12Store {
   private static func run(_ arguments: [String]) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -31,7 +31,12 @@ struct FullDiskTests {
     try handle.truncate(atOffset: UInt64(max(0, size - room)))
   }
 
-  @Test func aFullDiskRefusesWholeStepsAndGoesOnWhenThereIsRoom() throws {
+  @Test func aFullDiskRefusesWholeStepsAndGoesOnWhenThereIsRoom() async {
+    let outcome = await FaultRun.perform("R12", Self.refuse)
+    #expect(outcome.problems == [])
+  }
+
+  private static func refuse(_ run: FaultRun) throws {
     let mount = try TemporaryFolder()
     try Self.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", mount.url.path])
     defer { try? Self.run(["umount", "-l", mount.url.path]) }
@@ -53,19 +58,21 @@ struct FullDiskTests {
           try store.commit(step)
           state.apply(step)
         } catch let error as StudyError {
-          #expect(index < 8, "refused although there is room")
-          #expect(error.code == .diskFull || error.code == .inputOutput, "\(error.code)")
+          run.check(index < 8, "refused although there is room")
+          run.check(error.code == .diskFull || error.code == .inputOutput, "\(error.code)")
           refused += 1
           let last = try store.lastEventNumber()
-          #expect(last == state.header.lastEvent || last == step.header.lastEvent)
+          run.check(last == state.header.lastEvent || last == step.header.lastEvent, "half a step")
           if last == step.header.lastEvent { state.apply(step) }
         }
       }
     }
-    #expect(refused > 10)
-    #expect(state.trials.count >= 40 * 4)
-    #expect(try store.load().trials == state.trials)
-    #expect(try HistoryChecker().check(store) == [])
-    print("disk full: \(refused) commits refused, \(state.trials.count) stored")
+    run.check(refused > 10, "only \(refused) commits were refused")
+    run.check(state.trials.count >= 40 * 4, "only \(state.trials.count) were stored")
+    run.check(try store.load().trials == state.trials, "the stored trials differ")
+    run.check(try HistoryChecker().check(store) == [], "the history is not consistent")
+    run.fire("commit refused", refused)
+    run.outcome.count = 40
+    run.outcome.what = "the store alone on a full file system, 40 rounds, \(state.trials.count) trials stored"
   }
 }

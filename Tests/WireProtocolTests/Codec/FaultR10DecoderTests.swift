@@ -1,23 +1,31 @@
-import Foundation
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import WireProtocol
 
 /// Mutated frames: the decoder answers with a message or a ``WireError``, and never with anything else.
-struct DecoderFuzzTests {
-  static let count = ProcessInfo.processInfo.environment["ENGRAM_FULL"] == "1" ? 1_000_000 : 20_000
+struct FaultR10Decoder {
+  @Test func mutatedFramesAreReadOrRefused() async {
+    let outcome = await FaultRun.perform("R10", seed: 20_261_122) { run in
+      let count = FaultForm.count(short: 20_000, full: 1_000_000)
+      try Self.decode(count, run)
+      run.outcome.count = count
+      run.outcome.what = "\(count) structured and byte mutations into the decoder, both directions"
+    }
+    #expect(outcome.problems == [])
+  }
 
-  @Test func mutatedFramesAreReadOrRefused() throws {
+  private static func decode(_ count: Int, _ run: FaultRun) throws {
     let codec = MessageCodec()
     let originals = Samples.all.map { codec.encode(Envelope(id: 7, message: $0)).json }
     let tokens = [
       "null", "-1", "1e999", "9007199254740993", "[]", "{}", "\"\"", "\\u0000", "\\ud800", "[[[[[[[[[[[[[[", "\u{FF}",
     ].map { Array($0.utf8) }
-    var stream = RandomStream(seed: 20_261_122, purpose: "wire/fuzz")
+    var stream = RandomStream(seed: run.seed, purpose: "wire/fuzz")
     var accepted = 0
     var refused: [WireError.Code: Int] = [:]
-    for _ in 0..<Self.count {
+    for _ in 0..<count {
       var bytes = originals[stream.integer(below: originals.count)]
       for _ in 0...stream.integer(below: 3) { mutate(&bytes, &stream, tokens, originals) }
       for side in [Side.worker, .coordinator] {
@@ -27,22 +35,24 @@ struct DecoderFuzzTests {
           accepted += 1
           // What is accepted can be sent on and means the same.
           let again = try codec.decode(codec.encode(envelope), from: side)
-          #expect(again.message.type == envelope.message.type)
+          run.check(again.message.type == envelope.message.type, "\(envelope) changed on the way")
         } catch {
           refused[error.code, default: 0] += 1
         }
       }
     }
     // The mutations reach every kind of refusal that a byte change can cause, and some leave the frame valid.
-    #expect(accepted > 0)
+    run.check(accepted > 0, "no mutation left a frame valid")
+    run.fire("mutated frame", count)
+    run.fire("refusal", refused.values.reduce(0, +))
     let reached: [WireError.Code] = [
       .notJSON, .tooDeep, .unknownType, .unknownField, .missingField, .wrongType, .outOfRange, .unsupportedVersion,
       .wrongDirection, .badAttachment,
     ]
-    for code in reached { #expect(refused[code, default: 0] > 0, "\(code) was never reached") }
+    for code in reached { run.check(refused[code, default: 0] > 0, "\(code) was never reached") }
   }
 
-  private func mutate(
+  private static func mutate(
     _ bytes: inout [UInt8], _ stream: inout RandomStream, _ tokens: [[UInt8]], _ originals: [[UInt8]]
   ) {
     guard !bytes.isEmpty else { return }
@@ -63,7 +73,7 @@ struct DecoderFuzzTests {
   }
 
   /// Puts another value behind a colon: keeps the JSON valid, so that the field checks are reached.
-  private func replaceValue(_ bytes: inout [UInt8], _ stream: inout RandomStream, _ tokens: [[UInt8]]) {
+  private static func replaceValue(_ bytes: inout [UInt8], _ stream: inout RandomStream, _ tokens: [[UInt8]]) {
     let colons = bytes.indices.filter { bytes[$0] == UInt8(ascii: ":") }
     guard !colons.isEmpty else { return }
     let start = colons[stream.integer(below: colons.count)] + 1

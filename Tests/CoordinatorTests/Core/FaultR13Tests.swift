@@ -1,17 +1,30 @@
 import Study
+import TestSupport
 import Testing
 
 /// R12, R13: the k-th write fails, for every k until a run meets no fault any more.
-@Suite struct StoreFaultTests {
+@Suite struct FaultR13 {
   enum Kind: CaseIterable, Sendable { case lost, done, doneAndSilent }
+  static let codes: [StudyError.Code] = [.diskFull, .inputOutput, .busy]
 
-  @Test(arguments: Kind.allCases) func everyWriteMayFailOnce(_ kind: Kind) throws {
+  @Test func everyWriteMayFailOnce() async {
+    let outcome = await FaultRun.perform("R13") { run in
+      for kind in Kind.allCases {
+        for code in Self.codes { try Self.failEveryWrite(kind, code, run) }
+      }
+      run.outcome.count = run.fired
+      run.outcome.what = "each write of a scripted study failing in turn: \(Kind.allCases.count) ways, 3 errors"
+    }
+    #expect(outcome.problems == [])
+  }
+
+  private static func failEveryWrite(_ kind: Kind, _ code: StudyError.Code, _ run: FaultRun) throws {
     var kth = 0
     var fired = 1
     while fired > 0 {
       kth += 1
       let base = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: 5), budget: 6)
-      let error = StudyError(.diskFull, "full")
+      let error = StudyError(code, "ordered")
       let target = kth
       // The first three commits belong to opening; there an error is the caller's.
       let store = FaultyStore(base) { commit in
@@ -24,12 +37,13 @@ import Testing
       }
       var cluster = try StraightCluster(store: store, budget: 6)
       try cluster.run()
-      #expect(cluster.finish == .budget, "write \(kth)")
-      #expect(cluster.fatal == nil, "write \(kth)")
-      #expect(try cluster.findings() == [], "write \(kth)")
+      run.check(cluster.finish == .budget && cluster.fatal == nil, "\(code), write \(kth): did not end well")
+      let findings = try cluster.findings()
+      run.check(findings.isEmpty, "\(code), write \(kth): \(findings.prefix(3))")
       fired = store.fired
+      run.fire("\(kind) \(code)", fired)
     }
-    #expect(kth > 25)
+    run.check(kth > 25, "only \(kth) writes")
   }
 
   @Test func aFullDiskPausesAndNothingIsAcknowledgedUntilThereIsRoom() throws {

@@ -1,0 +1,61 @@
+import Foundation
+import RandomStreams
+import Synchronization
+import Transport
+import WireProtocol
+
+/// A fault of the network that a test orders through the environment.
+///
+/// `ENGRAM_TRANSPORT_FAULT=drop-replies:RATE:SEED` drops that share of everything the coordinator sends, after the deed
+/// that it answers is committed: the fault that finds missing idempotence. At the end the number of drops is printed, so
+/// that a test can assert that they happened.
+public enum TransportFault {
+  /// `transport`, or `transport` with the ordered fault around it.
+  public static func wrap(
+    _ transport: any ServerTransport, environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> any ServerTransport {
+    let parts = (environment["ENGRAM_TRANSPORT_FAULT"] ?? "").split(separator: ":")
+    guard parts.count == 3, parts[0] == "drop-replies", let rate = Double(parts[1]), let seed = UInt64(parts[2]) else {
+      return transport
+    }
+    return LossyServer(transport, rate: rate, seed: seed)
+  }
+}
+
+/// Loses a share of what it is given to send.
+private final class LossyServer: ServerTransport {
+  private struct State {
+    var random: RandomStream
+    var sent = 0
+    var dropped = 0
+  }
+
+  private let base: any ServerTransport
+  private let rate: Double
+  private let state: Mutex<State>
+
+  init(_ base: any ServerTransport, rate: Double, seed: UInt64) {
+    self.base = base
+    self.rate = rate
+    state = Mutex(State(random: RandomStream(seed: seed, purpose: "fault/transport")))
+  }
+
+  var endpoint: String { base.endpoint }
+  var events: Inbox<ServerEvent> { base.events }
+
+  func send(_ frames: WireFrames, to peer: Peer) {
+    let isLost = state.withLock { state in
+      state.sent += 1
+      guard state.random.uniform() < rate else { return false }
+      state.dropped += 1
+      return true
+    }
+    if !isLost { base.send(frames, to: peer) }
+  }
+
+  func close() {
+    let (dropped, sent) = state.withLock { ($0.dropped, $0.sent) }
+    FileHandle.standardError.write(Data("fault: \(dropped) of \(sent) replies were dropped\n".utf8))
+    base.close()
+  }
+}
