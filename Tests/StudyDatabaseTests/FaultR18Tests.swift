@@ -51,14 +51,14 @@ import Testing
     let snapshots = try TemporaryFolder()
     var taken = 0
     let queue = try open(study)
-    try queue.inDatabase { db in
+    queue.inDatabase { db in
       db.trace(options: .statement) { _ in
         let copy = snapshots.url.appendingPathComponent("\(taken)")
         if (try? FileManager.default.copyItem(at: folder.url, to: copy)) != nil { taken += 1 }
       }
     }
     try Schema.migrate(queue, steps: steps)
-    try queue.inDatabase { db in db.trace(options: []) }
+    queue.inDatabase { db in db.trace(options: []) }
     run.check(taken > 10, "only \(taken) statements were seen")
     for index in 0..<taken {
       let snapshot = StudyFolder(snapshots.url.appendingPathComponent("\(index)"))

@@ -10,7 +10,7 @@ struct KillTests {
     study: {name: killed, seed: 5, budget: 24}
     sampler: {initial: 8}
     evaluator: {name: analytic, problem: sparse34, seconds: 0.4}
-    coordinator: {heartbeat: 1 s, lease: 5 s}
+    coordinator: {heartbeat: 1 s, lease: 5 s, attempts: 20}
     """
 
   /// The processes of one search: its verb by process number.
