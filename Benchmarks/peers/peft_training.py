@@ -1,7 +1,11 @@
 """PEFT's side of the training benchmark: LoRA r=16 on the feed-forward layers of a randomly initialised model.
 
-Prints one JSON object per case. usage: peft_training.py --shape gpt2|llama --dtype f32|bf16 --case full|dialogue|top2
-[--lengths lengths.json] [--steps 5] [--threads 2]; `--generate` measures greedy generation, 8 prompts x 64 tokens.
+Prints one JSON object. usage: peft_training.py --shape gpt2-small|llama-110m --dtype f32|bf16
+--case full|dialogue|top2|top2-dialogue|generate [--lengths lengths.json] [--bucketed] [--steps 4] [--threads 2].
+
+Steps that are timed follow one that is not. Dialogue cases take the pairs 8, 9, … of the list, eight at a time, padded
+to the longest of each batch; with --bucketed these same pairs are sorted by length first. Useful tokens are those that
+are no padding. generate: greedy, 8 prompts of 32 tokens x 64 new tokens.
 """
 
 import argparse, json, resource, time
@@ -12,7 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 
 def make(shape):
-    if shape == "gpt2":
+    if shape == "gpt2-small":
         return GPT2LMHeadModel(GPT2Config()), ["mlp.c_fc", "mlp.c_proj"], True, 12, 50257
     config = LlamaConfig(
         vocab_size=32000, hidden_size=768, intermediate_size=2048, num_hidden_layers=12, num_attention_heads=12,
@@ -20,19 +24,18 @@ def make(shape):
     return LlamaForCausalLM(config), ["up_proj", "down_proj"], False, 12, 32000
 
 
-def batches(case, lengths, vocabulary, bucketed):
+def batches(case, lengths, vocabulary, bucketed, steps):
     generator = torch.Generator().manual_seed(0)
-    if case != "dialogue":
-        while True:
+    if "dialogue" not in case:
+        for _ in range(steps + 1):
             ids = torch.randint(vocabulary, (8, 128), generator=generator)
             yield ids, torch.ones_like(ids), ids.clone(), ids.numel()
-    pairs = [tuple(pair) for pair in json.load(open(lengths))]
-    if bucketed:
-        pairs.sort(key=sum)
-    index = 0
-    while True:
+        return
+    pairs = [tuple(pair) for pair in json.load(open(lengths))][:8 * (steps + 1)]
+    timed = sorted(pairs[8:], key=sum) if bucketed else pairs[8:]
+    pairs = pairs[:8] + timed
+    for index in range(0, len(pairs), 8):
         chunk = pairs[index:index + 8]
-        index = (index + 8) % (len(pairs) - 7)
         width = max(sum(pair) for pair in chunk)
         ids = torch.zeros(8, width, dtype=torch.long)
         mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
@@ -46,14 +49,13 @@ def batches(case, lengths, vocabulary, bucketed):
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--shape", default="gpt2")
+    arguments.add_argument("--shape", default="gpt2-small")
     arguments.add_argument("--dtype", default="f32")
     arguments.add_argument("--case", default="full")
     arguments.add_argument("--lengths")
     arguments.add_argument("--bucketed", action="store_true")
     arguments.add_argument("--steps", type=int, default=4)
     arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--generate", action="store_true")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -62,7 +64,7 @@ def main():
     model = model.to(dtype)
     report = {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__,
               **vars(options)}
-    if options.generate:
+    if options.case == "generate":
         model.eval()
         prompts = torch.randint(vocabulary, (8, 32))
         with torch.no_grad():
@@ -71,16 +73,15 @@ def main():
             model.generate(prompts, max_new_tokens=64, min_new_tokens=64, do_sample=False, pad_token_id=0)
         report["tokensPerSecond"] = 8 * 64 / (time.perf_counter() - start)
     else:
-        chosen = list(range(layers - 2, layers)) if options.case == "top2" else list(range(layers))
+        chosen = list(range(layers - 2, layers)) if options.case.startswith("top2") else list(range(layers))
         config = LoraConfig(
             r=16, lora_alpha=16, target_modules=targets, fan_in_fan_out=transposed, layers_to_transform=chosen,
             layers_pattern="h" if transposed else "layers")
         model = get_peft_model(model, config)
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-4, weight_decay=1e-4)
-        source = batches(options.case, options.lengths, vocabulary, options.bucketed)
+        source = batches(options.case, options.lengths, vocabulary, options.bucketed, options.steps)
         tokens = seconds = 0
-        for step in range(options.steps + 1):
-            ids, mask, labels, useful = next(source)
+        for step, (ids, mask, labels, useful) in enumerate(source):
             start = time.perf_counter()
             loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
             loss.backward()

@@ -6,6 +6,14 @@
 
 #include "lm_internal.h"
 
+#if defined(__linux__)
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#endif
+
 // MARK: Instruction sets
 
 static int best_isa = LM_PORTABLE;
@@ -49,6 +57,33 @@ int lm_processors(void) {
 // model; a wake-up from sleep costs about as much.
 enum { SPINS = 2000 };
 
+// Waits while `word` has the value that was seen: first by spinning; when the others seem not to be running (more
+// threads than free processors), asleep, so that they can. The time limit is a precaution only.
+static inline void relax(lm_context *context, _Atomic unsigned *word, unsigned seen, int *spins) {
+  if (++*spins < SPINS) {
+    LM_PAUSE();
+    return;
+  }
+#if defined(__linux__)
+  struct timespec limit = {0, 2000000};
+  atomic_fetch_add(&context->waiting, 1);
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &limit, NULL, 0);
+  atomic_fetch_sub(&context->waiting, 1);
+#else
+  (void)context, (void)word, (void)seen;
+  sched_yield();
+#endif
+}
+
+// Wakes whoever sleeps on `word`, which has just changed.
+static inline void rouse(lm_context *context, _Atomic unsigned *word) {
+#if defined(__linux__)
+  if (atomic_load(&context->waiting) > 0) syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#else
+  (void)context, (void)word;
+#endif
+}
+
 typedef struct {
   lm_context *context;
   int thread;
@@ -75,7 +110,7 @@ static void *work(void *raw) {
     seen = atomic_load_explicit(&context->sequence, memory_order_acquire);
     if (atomic_load(&context->stop)) return NULL;
     context->task(context->argument, worker.thread, context->task_threads);
-    atomic_fetch_sub_explicit(&context->pending, 1, memory_order_release);
+    if (atomic_fetch_sub(&context->pending, 1) == 1) rouse(context, &context->pending);
   }
 }
 
@@ -88,14 +123,6 @@ static void publish(lm_context *context) {
   }
 }
 
-// Waits by spinning; gives the processor away when the others seem not to be running.
-static inline void relax(int *spins) {
-  if (++*spins < SPINS)
-    LM_PAUSE();
-  else
-    sched_yield();
-}
-
 void lm_parallel(lm_context *context, double nanoseconds, lm_task task, void *argument) {
   atomic_store_explicit(&context->next, 0, memory_order_relaxed);
   if (context->threads == 1 || nanoseconds < 8000) {
@@ -106,11 +133,12 @@ void lm_parallel(lm_context *context, double nanoseconds, lm_task task, void *ar
   context->argument = argument;
   context->task_threads = context->threads;
   atomic_store(&context->barrier_count, 0);
-  atomic_store_explicit(&context->pending, context->threads - 1, memory_order_relaxed);
+  atomic_store_explicit(&context->pending, (unsigned)context->threads - 1, memory_order_relaxed);
   publish(context);
   task(argument, 0, context->threads);
   int spins = 0;
-  while (atomic_load_explicit(&context->pending, memory_order_acquire) > 0) relax(&spins);
+  for (unsigned left; (left = atomic_load_explicit(&context->pending, memory_order_acquire)) > 0;)
+    relax(context, &context->pending, left, &spins);
 }
 
 void lm_barrier(lm_context *context, int threads) {
@@ -119,13 +147,17 @@ void lm_barrier(lm_context *context, int threads) {
   if (atomic_fetch_add(&context->barrier_count, 1) == threads - 1) {
     atomic_store(&context->barrier_count, 0);
     atomic_fetch_add(&context->barrier_generation, 1);
+    rouse(context, &context->barrier_generation);
     return;
   }
   int spins = 0;
-  while (atomic_load_explicit(&context->barrier_generation, memory_order_acquire) == generation) relax(&spins);
+  while (atomic_load_explicit(&context->barrier_generation, memory_order_acquire) == generation)
+    relax(context, &context->barrier_generation, generation, &spins);
 }
 
 // MARK: Life
+
+enum { HUGE_PAGE = 2 << 20 };
 
 void *lm_reserve(lm_scratch *scratch, size_t size) {
   if (size <= scratch->size) return scratch->memory;
@@ -133,10 +165,14 @@ void *lm_reserve(lm_scratch *scratch, size_t size) {
   scratch->memory = NULL;
   scratch->size = 0;
   size = (size + size / 4 + 4095) & ~(size_t)4095;
-  if (posix_memalign(&scratch->memory, 64, size) != 0) {
+  bool large = size >= HUGE_PAGE;
+  if (posix_memalign(&scratch->memory, large ? HUGE_PAGE : 64, size) != 0) {
     scratch->memory = NULL;
     return NULL;
   }
+#if defined(__linux__)
+  if (large) madvise(scratch->memory, size, MADV_HUGEPAGE);
+#endif
   scratch->size = size;
   return scratch->memory;
 }

@@ -5,7 +5,11 @@
 //   B [k, n]   panels of 32 columns, one block of k at a time: a frozen matrix lies packed as pairs [k/2][32], so that
 //              y = xWᵀ reads it in place; dx = dy·W transposes 32 x 32 blocks of the same copy into a buffer that
 //              stays in the cache (a few operations per weight, shared by all rows); anything else is packed there.
-//   Threads    split the panels of C (rows x columns); each element is summed in the order of k by one thread.
+//   Threads    split the panels of C: columns are handed out as threads become free (one may be held up by another
+//              process), few columns are split beforehand together with rows; each element is summed in the order of k
+//              by one thread.
+#include <time.h>
+
 #include "lm_internal.h"
 
 // Block sizes: a panel of B in the first-level cache, a block of A in the second (processors with tiles have 2 MB).
@@ -170,11 +174,23 @@ static void run_product(void *argument, int thread, int threads) {
                     (float *)(memory + PANEL_FLOATS * 4 + PANEL_FLOATS * 2)};
   long column_panels = (p->n + LM_PANEL - 1) / LM_PANEL;
   bool tiles = p->mode == MODE_TILES && p->context->isa == LM_AMX_BF16;
+  // Shares of columns: several for each thread, so that none waits long for the last.
+  long shares = lm_min(column_panels, 8L * threads), taken = 0;
+  bool dynamic = threads > 1 && column_panels >= 4L * threads;
   if (tiles) lm_tiles_begin();
   for (long m0 = 0; m0 < p->m; m0 += p->m_block) {
     long rows = lm_min(p->m_block, p->m - m0), panels = (rows + p->panel_rows - 1) / p->panel_rows;
     pack_a(p, m0, rows, panels, lm_part(panels, thread, threads), lm_part(panels, thread + 1, threads));
     lm_barrier(p->context, threads);
+    if (dynamic) {
+      // Every thread asks once in vain per block of rows: the next block's shares begin behind that.
+      for (long u; (u = atomic_fetch_add(&p->context->next, 1) - taken) < shares;)
+        multiply(p, m0, rows, panels, 0, panels, lm_part(column_panels, u, shares),
+                 lm_part(column_panels, u + 1, shares), &buffer);
+      taken += shares + threads;
+      if (m0 + p->m_block < p->m) lm_barrier(p->context, threads);
+      continue;
+    }
     // Tiles work on pairs of row panels: split between pairs.
     long unit = p->mode == MODE_TILES ? 2 : 1, units = (panels + unit - 1) / unit;
     int row_parts = 1, column_parts = 1;
@@ -233,20 +249,24 @@ static void run_transpose(void *argument, int thread, int threads) {
     }
 }
 
+static bool run_gemm(lm_context *context, int precision, long m, long n, long k, float alpha, const float *a,
+                     long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate,
+                     float *c, long c_row_stride);
+
 // Cᵀ = Bᵀ · Aᵀ: A, large and stored by columns, becomes the operand that need not be turned round.
 static bool transposed_product(product *p, int precision) {
   float *result = lm_reserve(&p->context->extra, (size_t)(p->m * p->n) * 4);
   lm_operand right = {p->a, p->a_cs, p->a_rs, 0, 0, LM_OPERAND_F32};
-  if (!result || !lm_gemm(p->context, precision, p->n, p->m, p->k, p->alpha, p->b.data, p->b.column_stride,
-                          p->b.row_stride, right, NULL, false, result, p->m))
+  if (!result || !run_gemm(p->context, precision, p->n, p->m, p->k, p->alpha, p->b.data, p->b.column_stride,
+                           p->b.row_stride, right, NULL, false, result, p->m))
     return false;
   lm_parallel(p->context, (double)p->m * (double)p->n, run_transpose, p);
   return true;
 }
 
-bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float alpha, const float *a,
-             long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate, float *c,
-             long c_row_stride) {
+static bool run_gemm(lm_context *context, int precision, long m, long n, long k, float alpha, const float *a,
+                     long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate,
+                     float *c, long c_row_stride) {
   product p = {.context = context, .table = lm_table_for(context->isa), .m = m, .n = n, .k = k, .alpha = alpha,
                .a = a, .a_rs = a_row_stride, .a_cs = a_column_stride, .b = b, .bias = bias, .accumulate = accumulate,
                .c = c, .ldc = c_row_stride};
@@ -273,6 +293,28 @@ bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float a
     if (!lm_reserve(&context->local[t], BUFFER_BYTES)) return false;
   lm_parallel(context, 2.0 * (double)m * (double)n * (double)k / rate, run_product, &p);
   return true;
+}
+
+static double seconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float alpha, const float *a,
+             long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate, float *c,
+             long c_row_stride) {
+  double start = seconds();
+  bool done = run_gemm(context, precision, m, n, k, alpha, a, a_row_stride, a_column_stride, b, bias, accumulate, c,
+                       c_row_stride);
+  context->product_seconds += seconds() - start;
+  context->product_operations += 2.0 * (double)m * (double)n * (double)k;
+  return done;
+}
+
+void lm_product_totals(const lm_context *context, double *wall_seconds, double *operations) {
+  *wall_seconds = context->product_seconds;
+  *operations = context->product_operations;
 }
 
 // MARK: Packing of frozen matrices

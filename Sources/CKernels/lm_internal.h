@@ -31,8 +31,8 @@ struct lm_context {
   int threads, isa;
   pthread_t *workers;
   // The job: published by bumping `sequence`; `pending` counts workers still at it.
-  _Atomic unsigned sequence;
-  _Atomic int pending, sleepers;
+  _Atomic unsigned sequence, pending;
+  _Atomic int sleepers, waiting;  // asleep before a job, and within one
   _Atomic bool stop;
   lm_task task;
   void *argument;
@@ -46,6 +46,7 @@ struct lm_context {
   lm_scratch shared;  // the packed left operand
   lm_scratch extra;   // a transposed result
   lm_scratch *local;  // one per thread
+  double product_seconds, product_operations;  // of all products so far
 };
 
 /// Runs task(argument, t, n) for t in 0..<n on n threads; n = 1 for little work (`nanoseconds`, a rough estimate).

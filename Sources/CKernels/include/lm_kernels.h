@@ -77,6 +77,9 @@ bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float a
              long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate, float *c,
              long c_row_stride);
 
+/// Wall-clock seconds spent in lm_gemm so far, and its operations (2 m n k each).
+void lm_product_totals(const lm_context *context, double *wall_seconds, double *operations);
+
 // MARK: Vector operations
 
 /// kind 0: layer norm, 1: RMS norm. residual, sum, bias, statistics may be NULL (see Backend.normalize).

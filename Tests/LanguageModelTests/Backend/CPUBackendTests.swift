@@ -153,6 +153,15 @@ import Testing
     }
   }
 
+  @Test func productsAreCounted() throws {
+    let backend = try CPUBackend(threads: 2)
+    let before = backend.productTotals
+    #expect(try backend.productLimit(repetitions: 2) > 1e6)
+    let spent = backend.productTotals - before
+    #expect(spent.operations == 2 * 2 * 420 * 768 * 3072)
+    #expect(spent.seconds > 0)
+  }
+
   @Test func pathsAreOrderedAndNamed() throws {
     #expect(CPUPath.available.first == .portable)
     #expect(try CPUBackend(precision: .float32, threads: 1, path: .portable).kernels == "portable-f32")

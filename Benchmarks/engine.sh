@@ -1,0 +1,34 @@
+#!/bin/sh
+# LoRA training and generation, Engram beside PEFT and Transformers: one run, one case after the other, one line of JSON
+# each. usage: engine.sh SHAPE [CASE...]   SHAPE: gpt2-small or llama-110m
+#
+# PYTHON: interpreter with torch, transformers and peft; ENGRAM: the binary; PEER_DTYPES: "bf16 f32".
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+shape=${1:-gpt2-small}
+[ $# -gt 0 ] && shift
+cases=${*:-full dialogue top2 top2-dialogue generate}
+python=${PYTHON:-python3}
+engram=${ENGRAM:-$here/../.build/release/engram}
+lengths=$here/dialogue_lengths.json
+echo "# $(date -u '+%Y-%m-%d %H:%M UTC'), load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown)"
+for case in $cases; do
+  case $case in
+  dialogue | top2-dialogue) steps=8 buckets="plain bucketed" ;;
+  *) steps=3 buckets=plain ;;
+  esac
+  for dtype in ${ENGRAM_DTYPES:-bf16 f32}; do
+    echo "engram $dtype $("$engram" bench model --shape "$shape" --case "$case" --dtype "$dtype" --steps $steps \
+      --lengths "$lengths")"
+  done
+  for dtype in ${PEER_DTYPES:-bf16 f32}; do
+    for bucket in $buckets; do
+      flag=
+      [ "$bucket" = bucketed ] && flag=--bucketed
+      # shellcheck disable=SC2086
+      echo "peft $dtype $bucket $("$python" "$here/peers/peft_training.py" --shape "$shape" --case "$case" \
+        --dtype "$dtype" --steps $steps --lengths "$lengths" $flag 2>/dev/null)"
+    done
+  done
+done
+echo "# load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown)"
