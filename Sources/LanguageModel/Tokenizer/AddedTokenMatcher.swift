@@ -12,6 +12,8 @@ struct AddedTokenMatcher: Sendable {
 
   /// Patterns by their first byte, longest first.
   private var byFirst: [[Pattern]] = Array(repeating: [], count: 256)
+  /// Whether a pattern begins with the byte.
+  private var starts: [Bool] = Array(repeating: false, count: 256)
   let isEmpty: Bool
 
   init(_ patterns: [Pattern]) {
@@ -19,7 +21,10 @@ struct AddedTokenMatcher: Sendable {
     for pattern in patterns {
       if let first = pattern.bytes.first { byFirst[Int(first)].append(pattern) }
     }
-    for index in byFirst.indices { byFirst[index].sort { $0.bytes.count > $1.bytes.count } }
+    for index in byFirst.indices {
+      byFirst[index].sort { $0.bytes.count > $1.bytes.count }
+      starts[index] = !byFirst[index].isEmpty
+    }
   }
 
   /// Calls `emit` with the pieces of `text` in order: an added token's id and range, or nil and a range of other text.
@@ -30,7 +35,9 @@ struct AddedTokenMatcher: Sendable {
     }
     var done = 0
     var index = 0
-    while index < text.count {
+    while true {
+      index = nextStart(text, index)
+      if index >= text.count { break }
       guard let pattern = match(text, index) else {
         index += 1
         continue
@@ -49,10 +56,17 @@ struct AddedTokenMatcher: Sendable {
     if done < text.count { emit(nil, done..<text.count) }
   }
 
+  /// The first place from `index` on at which a pattern may begin.
+  private func nextStart(_ text: UnsafeBufferPointer<UInt8>, _ index: Int) -> Int {
+    starts.withUnsafeBufferPointer { starts in
+      var index = index
+      while index < text.count, !starts[Int(text[index])] { index += 1 }
+      return index
+    }
+  }
+
   private func match(_ text: UnsafeBufferPointer<UInt8>, _ index: Int) -> Pattern? {
-    let candidates = byFirst[Int(text[index])]
-    if candidates.isEmpty { return nil }
-    return candidates.first { pattern in
+    byFirst[Int(text[index])].first { pattern in
       guard text.count - index >= pattern.bytes.count else { return false }
       for offset in 1..<max(pattern.bytes.count, 1) where text[index + offset] != pattern.bytes[offset] { return false }
       return true

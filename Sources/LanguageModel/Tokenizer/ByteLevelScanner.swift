@@ -10,27 +10,36 @@ enum ByteLevelScanner {
 
   /// The end of the word that starts at `start` in valid UTF-8.
   static func wordEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+    classes.withUnsafeBufferPointer {
+      guard let classes = $0.baseAddress else { return bytes.count }
+      return wordEnd(bytes, start, classes)
+    }
+  }
+
+  /// The same with the table `classes`, for callers that go through many words.
+  @inline(__always)
+  static func wordEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ classes: UnsafePointer<UInt8>) -> Int {
     let lead = bytes[start]
     if lead == UInt8(ascii: "'"), let end = contractionEnd(bytes, start) { return end }
-    var (kind, length) = classify(bytes, start)
+    var (kind, length) = classify(bytes, start, classes)
     var position = start
     if lead == 0x20, start + 1 < bytes.count {
       // An optional single space belongs to the word after it, unless more space follows.
-      let (next, nextLength) = classify(bytes, start + 1)
-      if next != .space {
+      let (next, nextLength) = classify(bytes, start + 1, classes)
+      if next != Class.space.rawValue {
         (kind, length, position) = (next, nextLength, start + 1)
       }
     }
     var end = position + length
     var last = position
     while end < bytes.count {
-      let (next, nextLength) = classify(bytes, end)
+      let (next, nextLength) = classify(bytes, end, classes)
       if next != kind { break }
       last = end
       end += nextLength
     }
     // `\s+(?!\S)`: space in front of a word leaves its last character to that word.
-    if kind == .space, end < bytes.count, last > start { return last }
+    if kind == Class.space.rawValue, end < bytes.count, last > start { return last }
     return end
   }
 
@@ -49,15 +58,25 @@ enum ByteLevelScanner {
 
   /// Class and byte length of the character at `index`.
   @inline(__always)
-  static func classify(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> (Class, Int) {
+  private static func classify(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ index: Int, _ classes: UnsafePointer<UInt8>
+  ) -> (UInt8, Int) {
     let lead = bytes[index]
-    if lead < 0x80 { return (asciiClasses[Int(lead)], 1) }
-    let length = min(utf8Length(lead), bytes.count - index)
-    return (classify(decodeScalar(bytes, index, length)), length)
+    if lead < 0x80 { return (classes[Int(lead)], 1) }
+    return classifyWide(bytes, index, classes)
   }
 
-  /// Classes of the 128 ASCII characters.
-  private static let asciiClasses: [Class] = (0..<128).map { classify(Unicode.Scalar(UInt8($0))) }
+  @inline(never)
+  private static func classifyWide(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ index: Int, _ classes: UnsafePointer<UInt8>
+  ) -> (UInt8, Int) {
+    let length = min(utf8Length(bytes[index]), bytes.count - index)
+    let scalar = decodeScalar(bytes, index, length)
+    return (scalar.value < 0x10000 ? classes[Int(scalar.value)] : classify(scalar).rawValue, length)
+  }
+
+  /// Raw values of the classes of the 65,536 characters of the basic plane (surrogates, which text cannot hold: other).
+  static let classes: [UInt8] = (0..<0x10000).map { classify(Unicode.Scalar($0) ?? "\u{FFFD}").rawValue }
 
   /// The class by Unicode general category and White_Space.
   static func classify(_ scalar: Unicode.Scalar) -> Class {

@@ -60,38 +60,51 @@ struct BytePairModel: Sendable {
 
   /// Merges `symbols` in place as far as the rules go.
   func merge(_ symbols: inout [Int32]) {
-    guard symbols.count > 1 else { return }
-    slots.withUnsafeBufferPointer { table in
-      guard let table = table.baseAddress else { return }
-      if symbols.count <= Self.scanLimit { mergeByScan(&symbols, table) } else { mergeByHeap(&symbols, table) }
+    let count = symbols.count
+    let left = withUnsafeTemporaryAllocation(of: UInt64.self, capacity: max(count, 1)) { pairs in
+      symbols.withUnsafeMutableBufferPointer { symbols in
+        symbols.baseAddress.map { merge($0, count, pairs.baseAddress) } ?? 0
+      }
+    }
+    symbols.removeLast(count - left)
+  }
+
+  /// Merges `count` symbols in place and returns how many are left; `pairs` has room for as many.
+  func merge(_ symbols: UnsafeMutablePointer<Int32>, _ count: Int, _ pairs: UnsafeMutablePointer<UInt64>?) -> Int {
+    guard count > 1 else { return count }
+    return slots.withUnsafeBufferPointer { table in
+      guard let table = table.baseAddress else { return count }
+      guard count <= Self.scanLimit, let pairs else { return mergeByHeap(symbols, count, table) }
+      return mergeByScan(symbols, count, pairs, table)
     }
   }
 
-  private func mergeByScan(_ symbols: inout [Int32], _ table: UnsafePointer<UInt64>) {
-    var count = symbols.count
-    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: count) { pairs in
-      symbols.withUnsafeMutableBufferPointer { symbols in
-        for index in 0..<(count - 1) { pairs[index] = lookup(table, symbols[index], symbols[index + 1]) }
-        while count > 1 {
-          var best = Self.empty
-          var position = 0
-          for index in 0..<(count - 1) where pairs[index] < best {
-            best = pairs[index]
-            position = index
-          }
-          if best == Self.empty { break }
-          symbols[position] = Int32(bitPattern: UInt32(truncatingIfNeeded: best))
-          count -= 1
-          for index in (position + 1)..<max(count, position + 1) {
-            symbols[index] = symbols[index + 1]
-            pairs[index - 1] = pairs[index]
-          }
-          if position > 0 { pairs[position - 1] = lookup(table, symbols[position - 1], symbols[position]) }
-          if position + 1 < count { pairs[position] = lookup(table, symbols[position], symbols[position + 1]) }
-        }
+  private func mergeByScan(
+    _ symbols: UnsafeMutablePointer<Int32>, _ length: Int, _ pairs: UnsafeMutablePointer<UInt64>,
+    _ table: UnsafePointer<UInt64>
+  ) -> Int {
+    var count = length
+    for index in 0..<(count - 1) { pairs[index] = lookup(table, symbols[index], symbols[index + 1]) }
+    while count > 1 {
+      var best = Self.empty
+      var position = 0
+      for index in 0..<(count - 1) where pairs[index] < best {
+        best = pairs[index]
+        position = index
       }
+      if best == Self.empty { break }
+      symbols[position] = Int32(bitPattern: UInt32(truncatingIfNeeded: best))
+      count -= 1
+      var index = position + 1
+      while index < count {
+        symbols[index] = symbols[index + 1]
+        pairs[index - 1] = pairs[index]
+        index += 1
+      }
+      if position > 0 { pairs[position - 1] = lookup(table, symbols[position - 1], symbols[position]) }
+      if position + 1 < count { pairs[position] = lookup(table, symbols[position], symbols[position + 1]) }
     }
-    symbols.removeLast(symbols.count - count)
+    return count
   }
 
   /// A candidate merge: ordered by rank, then position.
@@ -105,8 +118,9 @@ struct BytePairModel: Sendable {
     func precedes(_ other: Candidate) -> Bool { (rank, position) < (other.rank, other.position) }
   }
 
-  private func mergeByHeap(_ symbols: inout [Int32], _ table: UnsafePointer<UInt64>) {
-    let count = symbols.count
+  private func mergeByHeap(
+    _ symbols: UnsafeMutablePointer<Int32>, _ count: Int, _ table: UnsafePointer<UInt64>
+  ) -> Int {
     var next = (0..<Int32(count)).map { $0 + 1 }
     var previous = (0..<Int32(count)).map { $0 - 1 }
     var heap = BinaryHeap<Candidate> { $0.precedes($1) }
@@ -134,7 +148,12 @@ struct BytePairModel: Sendable {
       if previous[position] >= 0 { push(Int(previous[position]), position) }
       if after < count { push(position, after) }
     }
-    symbols.removeAll { $0 == gone }
+    var kept = 0
+    for index in 0..<count where symbols[index] != gone {
+      symbols[kept] = symbols[index]
+      kept += 1
+    }
+    return kept
   }
 }
 

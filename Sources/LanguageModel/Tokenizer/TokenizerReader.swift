@@ -450,7 +450,7 @@ struct TokenizerReader {
     var pipeline = TokenizerPipeline(
       ids: ids, decoder: decoder, model: BytePairModel(mergeList), splitting: splitting, replacements: replacements,
       prefix: prefix, prefixBytes: prefixBytes, rawTokens: AddedTokenMatcher([]),
-      normalizedTokens: AddedTokenMatcher([]), characterIDs: characterIDs, byteIDs: byteIDs,
+      normalizedTokens: AddedTokenMatcher([]), characterIDs: CharacterIDs(characterIDs), byteIDs: byteIDs,
       hasByteFallback: hasByteFallback, unknownID: unknownID, fusesUnknown: fusesUnknown, ignoresMerges: ignoresMerges,
       wordStart: try cutMarker(marker, characterIDs))
     pipeline.rawTokens = AddedTokenMatcher(added.filter { !$0.isNormalized }.map { Self.pattern($0, $0.content.utf8) })

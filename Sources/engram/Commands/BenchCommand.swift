@@ -6,7 +6,10 @@ import Report
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure this machine: the search core and the language-model engine.",
-    subcommands: [SearchBench.self, ProposalBench.self, QualityBench.self, ModelBench.self])
+    subcommands: [
+      SearchBench.self, ProposalBench.self, QualityBench.self, ModelBench.self, TokenizerBench.self,
+      CheckpointBench.self,
+    ])
 
   struct SearchBench: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -69,14 +69,24 @@ struct ModelCommand: ParsableCommand {
 
     func run() throws {
       let tokenizer = try Tokenizer(directory: URL(fileURLWithPath: model, isDirectory: true))
-      if decode {
-        for ids in try JSONLines.read([Int32].self, from: file) {
-          Terminal.print(try JSON.line(tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens)))
+      let input = ByteLines(path: file)
+      try input.answer { line, number, output in
+        do {
+          if decode {
+            let ids = try JSONDecoder().decode([Int32].self, from: Data(line))
+            output += try JSON.line(tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens)).utf8
+          } else {
+            try tokenizer.encode(jsonString: line, addSpecialTokens: !noSpecialTokens, into: &output)
+          }
+          output.append(0x0A)
+        } catch let error as DecodingError {
+          throw CommandError(
+            .usage, "\(input.place):\(number): \(JSONLines.describe(error)). Write an array of token ids per line")
+        } catch let error as ModelFileError {
+          throw CommandError(
+            .usage, "\(input.place):\(number): \(error.message). Write one JSON \(decode ? "array" : "string") per line"
+          )
         }
-        return
-      }
-      for text in try JSONLines.read(String.self, from: file) {
-        Terminal.print(try JSON.line(tokenizer.encode(text, addSpecialTokens: !noSpecialTokens)))
       }
     }
   }

@@ -14,6 +14,7 @@ enum Terminal {
 
   static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
   static func printError(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+  static func write(_ bytes: [UInt8]) { write(bytes: bytes[...], to: STDOUT_FILENO) }
   static func write(_ data: Data) { write(bytes: Array(data)[...], to: STDOUT_FILENO) }
   static func writeError(_ text: String) { write(text, to: STDERR_FILENO) }
 

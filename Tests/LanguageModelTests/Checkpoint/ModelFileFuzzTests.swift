@@ -59,12 +59,14 @@ struct ModelFileFuzzTests {
     return refused
   }
 
-  /// Lets the process allocate 256 MB from now on: a larger allocation ends it, and with it the exit test.
+  /// Lets the process get 64 MB of writable memory from now on (thread stacks included; the files have up to 100 KB): a
+  /// larger allocation ends it, and with it the exit test.
   private static func limitMemory() throws {
-    let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ").first
-    let used = UInt(pages ?? "0").map { $0 * UInt(getpagesize()) } ?? 0
-    var limit = rlimit(rlim_cur: rlim_t(used) + (256 << 20), rlim_max: rlim_t.max)
-    #expect(setrlimit(__rlimit_resource_t(9), &limit) == 0, "RLIMIT_AS")
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmData:") })
+    let used = line.split(separator: " ").dropLast().last.flatMap { UInt($0) } ?? 0
+    var limit = rlimit(rlim_cur: rlim_t(used << 10) + (64 << 20), rlim_max: rlim_t.max)
+    #expect(setrlimit(__rlimit_resource_t(2), &limit) == 0, "RLIMIT_DATA")
   }
 
   @Test func configurations() async {
@@ -88,7 +90,7 @@ struct ModelFileFuzzTests {
     await #expect(processExitsWith: .exitCode(7)) {
       try Self.limitMemory()
       // Not malloc, which the optimiser may remove.
-      if mmap(nil, 512 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED { exit(7) }
+      if mmap(nil, 65 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED { exit(7) }
     }
   }
 
