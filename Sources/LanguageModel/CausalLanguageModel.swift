@@ -132,10 +132,13 @@ public final class CausalLanguageModel: @unchecked Sendable {
 
   /// Continues every prompt (token ids with whatever specials belong in front).
   ///
-  /// Throws `GenerationError`.
-  public func generate(_ prompts: [[Int]], options: GenerationOptions = GenerationOptions(), adapters: [Adapter] = [])
-    throws -> [Generation]
-  {
+  /// - Parameter onToken: told every new token as soon as it is chosen: the number of its prompt, and the id. What it
+  ///   throws ends the generation.
+  /// - Throws: `GenerationError`.
+  public func generate(
+    _ prompts: [[Int]], options: GenerationOptions = GenerationOptions(), adapters: [Adapter] = [],
+    onToken: ((Int, Int) throws -> Void)? = nil
+  ) throws -> [Generation] {
     for (index, prompt) in prompts.enumerated() {
       guard !prompt.isEmpty, prompt.count <= configuration.maximumLength else {
         throw GenerationError(
@@ -154,7 +157,7 @@ public final class CausalLanguageModel: @unchecked Sendable {
     }
     let generator = Generator(
       decoder: decoder, branches: BranchTable(adapters, layers: configuration.layerCount), options: options,
-      stopIDs: options.stopIDs ?? Set(configuration.eosIDs))
+      stopIDs: options.stopIDs ?? Set(configuration.eosIDs), onToken: onToken)
     return try generator.run(prompts)
   }
 }

@@ -109,9 +109,14 @@ struct RealInputTests {
 
     let adapter = path("runs/real/adapter")
     try write(Data(#"{"prompt":"where?","response":"Oslo"}"#.utf8), "probe.jsonl")
-    for form in ["uniform", "merged"] {
+    for form in ["peft", "uniform", "merged"] {
       _ = try run(["memory", "export", "--model", model, "--adapter", adapter, "--to", form, "--output", path(form)])
+      let card = try String(contentsOfFile: path("\(form)/README.md"), encoding: .utf8)
+      #expect(card.contains("Memory of the study real, trial") && card.contains("standard error"))
+      #expect(!card.contains("hello") && !card.contains(folder.url.path), "no text of users, no path")
     }
+    try checkOtherBase(adapter)
+    try chat(study)
     func loss(_ options: [String]) throws -> Double {
       let result = try run(["model", "loss", "--data", path("probe.jsonl")] + options)
       let value = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
@@ -121,6 +126,40 @@ struct RealInputTests {
     #expect(abs(try loss(["--model", model, "--adapter", path("uniform")]) - direct) < 1e-5)
     #expect(abs(try loss(["--model", path("merged")]) - direct) < 1e-4)
     #expect(abs(try loss(["--model", model]) - direct) > 1e-6, "the memory changes the model")
+  }
+
+  /// An adapter that names another base is refused, by every command that reads one.
+  private func checkOtherBase(_ adapter: String) throws {
+    try FileManager.default.copyItem(atPath: adapter, toPath: path("foreign"))
+    let sidecar = path("foreign/engram.json")
+    let text = try String(contentsOfFile: sidecar, encoding: .utf8)
+    let key = try #require(text.range(of: "\"baseFingerprint\": \""))
+    let digit = text[key.upperBound] == "0" ? "1" : "0"
+    try Data(text.replacingCharacters(in: key.upperBound...key.upperBound, with: digit).utf8)
+      .write(to: URL(fileURLWithPath: sidecar))
+    let foreign = ["--model", model, "--adapter", path("foreign")]
+    let refused = try run(["model", "loss", "--data", path("probe.jsonl")] + foreign, status: 6)
+    #expect(refused.errors.contains("trained on a base with the fingerprint"))
+    _ = try run(["memory", "export", "--to", "peft", "--output", path("no")] + foreign, status: 6)
+    #expect(!FileManager.default.fileExists(atPath: path("no")))
+    _ = try run(["model", "loss", "--any-base", "--data", path("probe.jsonl")] + foreign)
+  }
+
+  /// Questions through a pipe: one line of reply each, the same as `memory generate` gives; commands and mistakes go to
+  /// standard error.
+  private func chat(_ study: String) throws {
+    let asked = try run(["memory", "generate", study], input: #"{"user":"u1","query":"where?"}"#)
+    let expected = try JSONSerialization.jsonObject(with: Data(asked.output.utf8)) as? [String: String]
+    let talk = try run(
+      ["memory", "chat", study, "--user", "u1"], input: "where?\n\n/user u9\n/users\n/nonsense\n/user u2\nwhere?")
+    let lines = talk.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    #expect(lines.count == 3 && lines[2].isEmpty, "\(lines)")
+    #expect(lines.first == expected?["reply"]?.replacingOccurrences(of: "\n", with: " "))
+    for part in ["no user 'u9'", "u0, u1, u2, u3", "/nonsense is not known", "now the memory of u2"] {
+      #expect(talk.errors.contains(part), "\(part)")
+    }
+    #expect(try run(["memory", "chat", study], input: "", status: 2).errors.contains("--user"))
+    #expect(try run(["memory", "chat", study, "--user", "u"], input: "", status: 3).errors.contains("u"))
   }
 
   @Test("a refused pretraining leaves nothing behind") func pretrainRefused() throws {

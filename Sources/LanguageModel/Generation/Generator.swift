@@ -7,6 +7,8 @@ struct Generator {
   let branches: BranchTable
   let options: GenerationOptions
   let stopIDs: Set<Int>
+  /// Told every new token: number of its prompt, id.
+  var onToken: ((Int, Int) throws -> Void)?
 
   /// A prompt that is being continued.
   private struct Row {
@@ -64,6 +66,7 @@ struct Generator {
       for (row, token) in zip(rows, chosen) {
         var row = row
         row.ids.append(token)
+        try onToken?(row.index, token)
         if let end = end(of: row, token) {
           finished.append((row.index, Generation(ids: row.ids, end: end)))
         } else {

@@ -43,7 +43,10 @@ extension MemoryExperiment {
         adapters = try instructionTune(memory, seed: seed, &monitor)
         try add("full", adapters, &monitor)
       }
-      export = exporter(adapters, configuration, seed)
+      if let last = rows.last?.measurement {
+        export = exporter(
+          adapters, configuration, seed, epochs: memoryOptions.epochs, measured: last, on: .test)
+      }
     }
     let shown = part.samples.first
     return ComparisonOutcome(

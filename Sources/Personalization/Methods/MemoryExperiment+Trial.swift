@@ -40,9 +40,10 @@ extension MemoryExperiment {
     return TrialOutcome(
       measurement: measured.measurement, replies: measured.replies,
       trainableParameters: memory.parameterCount, trainingSeconds: (trained - start).seconds,
-      seconds: (clock.now - start).seconds, steps: monitor.step,
+      seconds: (clock.now - start).seconds, steps: monitor.step, trainingLosses: report.losses,
       finalTrainingLoss: tail.isEmpty ? nil : tail.reduce(0, +) / Double(tail.count),
-      exportAdapter: exporter(adapters, configuration, seed))
+      exportAdapter: exporter(
+        adapters, configuration, seed, epochs: options.epochs, measured: measured.measurement, on: .validation))
   }
 
   // MARK: Training
@@ -140,17 +141,22 @@ extension MemoryExperiment {
     return (part.scorer.measurement(losses: losses.map { ($0.sum, $0.tokens) }, replies: replies), replies)
   }
 
-  func exporter(_ adapters: [Adapter], _ configuration: MemoryConfiguration, _ seed: UInt64) -> (URL) throws -> Void {
-    { [model] directory in
+  func exporter(
+    _ adapters: [Adapter], _ configuration: MemoryConfiguration, _ seed: UInt64, epochs: Int,
+    measured: ReplyMeasurement, on part: SplitPart
+  ) -> (URL) throws -> Void {
+    var provenance = provenance
+    provenance.record(recipe, epochs: epochs)
+    provenance.record(measured, part: part, samples: prepared(part).samples.count)
+    provenance.entries.merge([
+      "layers": configuration.activeLayers.map(String.init).joined(separator: ","),
+      "count": String(configuration.count), "rank": String(configuration.rank), "seed": String(seed),
+      "users": String(dataset.users.count), "samples": String(dataset.samples.count), "backend": model.backend.name,
+    ]) { $1 }
+    return { [model, entries = provenance.entries] directory in
       let modules = try adapters.flatMap { try $0.peft(baseModel: nil).modules }
-      let layers = configuration.activeLayers.map(String.init).joined(separator: ",")
-      let provenance = [
-        "layers": layers, "count": String(configuration.count), "rank": String(configuration.rank),
-        "seed": String(seed),
-      ]
-      try PEFTAdapter(
-        baseModel: model.checkpoint?.directory.path, modules: modules, provenance: provenance
-      ).write(to: directory, for: model.configuration)
+      try PEFTAdapter(baseModel: model.checkpoint?.directory.path, modules: modules, provenance: entries)
+        .write(to: directory, for: model.configuration)
     }
   }
 }

@@ -18,6 +18,8 @@ public final class MemoryExperiment {
   public let recipe: MemoryRecipe
   public let model: CausalLanguageModel
   public let builder: ExampleBuilder
+  /// What its caller knows about base, data and study; travels in the sidecar of every adapter that is written.
+  public var provenance = MemoryProvenance()
   /// Layers of the base, the length of α.
   public var layerCount: Int { model.configuration.layerCount }
 

@@ -11,6 +11,8 @@ public struct TrialOutcome {
   /// Wall-clock seconds of the whole trial.
   public var seconds: Double
   public var steps: Int
+  /// Mean loss of every step of stage 1; empty for the base.
+  public var trainingLosses: [Double] = []
   /// Mean training loss of the last tenth of the steps; nil for the base.
   public var finalTrainingLoss: Double?
   /// Writes the memory as a PEFT directory; nil for the base.

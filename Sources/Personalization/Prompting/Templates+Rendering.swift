@@ -40,6 +40,13 @@ extension Templates {
     return String(text.trimmedEnd)
   }
 
+  /// Whether more text could make `bareReply` take off more at the start than it does now.
+  func mayStripMore(from generated: String) -> Bool {
+    let lead = response.components(around: "{response}").before.drop(while: \.isWhitespace)
+    let text = generated.drop(while: \.isWhitespace)
+    return text.isEmpty || (lead.hasPrefix(text) && text.count <= lead.count && !lead.isEmpty)
+  }
+
   /// Checks that every template names only placeholders that will be filled.
   ///
   /// - Throws: `DatasetError.malformed` that names the template and its unknown placeholder.

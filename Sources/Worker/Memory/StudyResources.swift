@@ -72,9 +72,13 @@ public struct StudyResources: Sendable {
   public func experiment(
     injectTestUserHistory: Bool, backend: any Backend
   ) throws -> MemoryExperiment {
-    try MemoryExperiment(
+    let experiment = try MemoryExperiment(
       base: base, dataset: dataset, split: split, recipe: recipe, injectTestUserHistory: injectTestUserHistory,
       backend: backend)
+    experiment.provenance.entries["base"] = isQuickstart ? "the quickstart's base" : base.lastPathComponent
+    experiment.provenance.entries[PEFTAdapter.baseFingerprintKey] = fingerprints["base"]
+    experiment.provenance.entries["dataFingerprint"] = fingerprints["data"]
+    return experiment
   }
 
   private static func resolve(_ path: String, beside file: URL) -> URL {

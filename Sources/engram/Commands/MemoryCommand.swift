@@ -11,12 +11,16 @@ import Worker
 struct MemoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "memory", abstract: "One configuration: train it, measure it, talk to it, export it.",
-    subcommands: [TrainCommand.self, EvaluateCommand.self, GenerateCommand.self, ExportCommand.self])
+    subcommands: [
+      TrainCommand.self, EvaluateCommand.self, GenerateCommand.self, ChatCommand.self, ExportCommand.self,
+    ])
 
   /// A study's file and a configuration.
   struct Setup: ParsableArguments {
     @Argument(help: "The study's file: base, data, training.") var study: String
     @Option(help: "Threads (default: all cores).") var threads: Int?
+    @Option(help: "Arithmetic instead of the study's base.precision: f32, bf16 or automatic.")
+    var precision: DataTypeOption?
 
     func experiment(_ progress: ProgressLine, _ signals: Signals) throws -> (MemoryExperiment, PreparedStudy) {
       let prepared = try PreparedStudy.prepare(
@@ -27,8 +31,20 @@ struct MemoryCommand: ParsableCommand {
       }
       let experiment = try resources.experiment(
         injectTestUserHistory: prepared.configuration.data.injectTestUserHistory,
-        backend: try Devices.backend("cpu", precision: prepared.configuration.base.precision, threads: threads))
+        backend: try backend(prepared))
+      experiment.provenance.entries["madeBy"] = "engram \(BuildInformation.version)"
       return (experiment, prepared)
+    }
+
+    private func backend(_ prepared: PreparedStudy) throws -> any Backend {
+      let wanted: StudyConfiguration.Precision =
+        switch precision {
+        case .f32: .f32
+        case .bf16: .bf16
+        case .automatic: .automatic
+        case nil: prepared.configuration.base.precision
+        }
+      return try Devices.backend("cpu", precision: wanted, threads: threads)
     }
   }
 
@@ -53,6 +69,7 @@ struct MemoryCommand: ParsableCommand {
     @Option(help: "θ, as {\"layers\":[0,1],\"count\":2,\"rank\":8}.") var configuration: String
     @Option(help: "Seed of the LoRA's initial values and the order.") var seed: UInt64 = 1
     @Option(help: "Directory for the PEFT adapter; must not exist.") var output: String?
+    @Option(help: "File for the training loss of every step, a JSON array.") var losses: String?
 
     struct Output: Encodable {
       var objectives: [String: Double]
@@ -70,6 +87,9 @@ struct MemoryCommand: ParsableCommand {
       let signals = Signals {}
       let (experiment, prepared) = try setup.experiment(progress, signals)
       let theta = try MemoryCommand.parse(configuration, space: prepared.space)
+      if output != nil, theta.isNull {
+        throw CommandError(.usage, "--output: this configuration is the base itself, there is no adapter to write")
+      }
       do {
         let outcome = try experiment.evaluate(
           MemoryEvaluator.memory(theta, layers: experiment.layerCount), seed: seed,
@@ -82,6 +102,9 @@ struct MemoryCommand: ParsableCommand {
         progress.finish()
         if let output, let export = outcome.exportAdapter {
           try export(URL(fileURLWithPath: output, isDirectory: true))
+        }
+        if let losses {
+          try Data(JSON.line(outcome.trainingLosses).utf8).write(to: URL(fileURLWithPath: losses), options: .atomic)
         }
         Terminal.print(
           try JSON.line(
@@ -131,9 +154,8 @@ struct MemoryCommand: ParsableCommand {
       commandName: "generate", abstract: "Ask users of a study through its adapter.",
       discussion: "Standard input: one JSON object {\"user\":…,\"query\":…} per line; prints {\"reply\":…} per line.")
     @OptionGroup var setup: Setup
-    @Option(help: "PEFT adapter directory (default: the study's own, runs/NAME/adapter).") var adapter: String?
+    @OptionGroup var source: MemorySource
     @Argument(help: "File with the questions; - is standard input.") var questions: String = "-"
-    @OptionGroup var runs: RunsOptions
 
     struct Question: Decodable {
       var user: String
@@ -147,16 +169,8 @@ struct MemoryCommand: ParsableCommand {
       let signals = Signals {}
       let asked = try JSONLines.read(Question.self, from: questions)
       let (experiment, prepared) = try setup.experiment(progress, signals)
-      let known = Set(experiment.dataset.users.map(\.id))
-      if let stranger = asked.first(where: { !known.contains($0.user) }) {
-        let hint = NearestName.of(stranger.user, among: known.sorted()).map { ". Did you mean '\($0)'?" } ?? ""
-        throw CommandError(.notFound, "no user '\(stranger.user)' among the study's \(known.count) users\(hint)")
-      }
-      let folder = URL(
-        fileURLWithPath: adapter
-          ?? runs.folder.appendingPathComponent("\(prepared.configuration.name)/adapter").path, isDirectory: true)
-      let files = try PEFTAdapter(directory: folder, for: experiment.model.configuration)
-      let memory = try experiment.model.makeAdapter(files)
+      for question in asked { try source.check(user: question.user, in: experiment.dataset) }
+      let memory = try source.memory(experiment, study: prepared.configuration.name)
       for reply in try experiment.replies(
         to: asked.map { (user: $0.user, query: $0.query, context: $0.context) }, adapters: [memory])
       {

@@ -1,30 +1,48 @@
 import ArgumentParser
 import Foundation
 import LanguageModel
+import Personalization
 
 extension MemoryCommand {
   struct ExportCommand: ParsableCommand {
     enum Form: String, ExpressibleByArgument, CaseIterable { case peft, uniform, merged }
 
     static let configuration = CommandConfiguration(
-      commandName: "export", abstract: "Write an adapter for other tools.",
+      commandName: "export", abstract: "Write an adapter for other tools, with a model card.",
       discussion: """
         peft: the directory as PEFT reads it. uniform: one rank for all modules (vLLM and others that ignore rank \
-        patterns). merged: the base with the memory added to its weights, as a Hugging Face directory.
+        patterns). merged: the base with the memory added to its weights, as a Hugging Face directory. Each gets a \
+        README.md that says what it was made from: hashes and numbers, no text of users and no path of this machine.
         """)
     @Option(help: "Base: a Hugging Face directory.") var model: String
     @Option(help: "PEFT adapter directory, such as runs/quickstart/adapter.") var adapter: String
     @Option(name: .customLong("to"), help: "peft, uniform or merged.") var form: Form
     @Option(help: "Directory to write; must not exist.") var output: String
+    @Option(help: "The base's name for others, such as meta-llama/Llama-2-7b-hf (default: the directory's name).")
+    var baseName: String?
+    @Option(help: "Licence identifier for the card, such as cc-by-4.0.") var license = "unknown"
+    @Option(help: "Author for the card.") var author: String?
+    @Flag(help: "Take an adapter although it was trained on other weights.") var anyBase = false
+
+    func validate() throws {
+      let known = license.first.map { $0.isASCII && ($0.isLetter || $0.isNumber) } == true
+      guard known, license.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.+".contains($0)) }) else {
+        throw ValidationError("--license \(license): write an identifier such as apache-2.0 or cc-by-4.0")
+      }
+    }
 
     func run() throws {
       guard !FileManager.default.fileExists(atPath: output) else {
         throw CommandError(.conflict, "\(output) exists already. Choose another directory")
       }
       let checkpoint = try Checkpoint(URL(fileURLWithPath: model, isDirectory: true))
-      let peft = try PEFTAdapter(
-        directory: URL(fileURLWithPath: adapter, isDirectory: true), for: checkpoint.configuration)
+      let trained = try AdapterFiles.read(adapter, for: checkpoint, anyBase: anyBase)
+      var peft = trained
+      if let baseName { peft.baseModel = baseName }
       let target = URL(fileURLWithPath: output, isDirectory: true)
+      var isDone = false
+      // A refusal or a full disk leaves no half-made directory.
+      defer { if !isDone { try? FileManager.default.removeItem(at: target) } }
       switch form {
       case .peft: try peft.write(to: target, for: checkpoint.configuration)
       case .uniform: try peft.uniform().write(to: target, for: checkpoint.configuration)
@@ -32,7 +50,21 @@ extension MemoryCommand {
         let model = try CausalLanguageModel(checkpoint, backend: try CPUBackend(precision: .float32))
         try model.writeMerged([model.makeAdapter(peft)], to: target)
       }
+      let card = try makeCard(checkpoint, form == .uniform ? peft.uniform() : peft)
+      try Data(card.markdown.utf8).write(to: target.appendingPathComponent("README.md"), options: .atomic)
+      isDone = true
       Terminal.print(target.path)
+    }
+
+    private func makeCard(_ checkpoint: Checkpoint, _ peft: PEFTAdapter) throws -> MemoryCard {
+      let recorded = peft.provenance["base"]
+      return MemoryCard(
+        form: MemoryCard.Form(rawValue: form.rawValue) ?? .peft,
+        base: baseName ?? recorded ?? checkpoint.directory.standardizedFileURL.lastPathComponent, hubBase: baseName,
+        baseFingerprint: try checkpoint.fingerprint(),
+        architecture: checkpoint.configuration.architecture.rawValue,
+        layerCount: checkpoint.configuration.layerCount, adapter: peft, license: license, author: author,
+        writtenBy: "engram \(BuildInformation.version)")
     }
   }
 }

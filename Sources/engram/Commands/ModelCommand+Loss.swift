@@ -99,6 +99,13 @@ extension ModelCommand {
     @Option(help: "Seed of sampling.") var seed: UInt64 = 0
     @Argument(help: "File with one prompt per line; - is standard input.") var prompts: String = "-"
 
+    func validate() throws {
+      if maxNewTokens < 1 { throw ValidationError("--max-new-tokens must be at least 1") }
+      if temperature == nil, topK != nil || topP != nil {
+        throw ValidationError("--top-k and --top-p choose among random tokens: give --temperature with them")
+      }
+    }
+
     enum Prompt: Decodable {
       case text(String)
       case ids([Int])
@@ -107,7 +114,12 @@ extension ModelCommand {
         if let text = try? decoder.singleValueContainer().decode(String.self) {
           self = .text(text)
         } else {
-          self = .ids(try decoder.container(keyedBy: Keys.self).decode([Int].self, forKey: .ids))
+          let object = try? decoder.container(keyedBy: Keys.self)
+          guard let ids = try object?.decode([Int].self, forKey: .ids) else {
+            throw DecodingError.typeMismatch(
+              Prompt.self, .init(codingPath: [], debugDescription: "expected a JSON string or {\"ids\":[…]}"))
+          }
+          self = .ids(ids)
         }
       }
     }

@@ -99,6 +99,9 @@ struct SearchConclusion {
     let experiment = try resources.experiment(
       injectTestUserHistory: prepared.configuration.data.injectTestUserHistory,
       backend: try Devices.backend("cpu", precision: prepared.configuration.base.precision, threads: nil))
+    experiment.provenance.entries["study"] = prepared.configuration.name
+    experiment.provenance.entries["trial"] = String(trial.number)
+    experiment.provenance.entries["madeBy"] = "engram \(BuildInformation.version)"
     let outcome = try experiment.comparison(
       MemoryEvaluator.memory(trial.configuration, layers: experiment.layerCount), seed: trial.seed,
       progress: { [progress] state in

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LanguageModel
+import Personalization
 
 enum DataTypeOption: String, ExpressibleByArgument, CaseIterable { case f32, bf16, automatic }
 
@@ -10,6 +11,7 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "PEFT adapter directory; may be repeated.") var adapter: [String] = []
   @Option(help: "Arithmetic: f32 (exact), bf16 (frozen weights), automatic (the fastest here).")
   var dtype: DataTypeOption = .f32
+  @Flag(help: "Take an adapter although it was trained on other weights.") var anyBase = false
   @Option(help: "Threads (default: all cores).") var threads: Int?
 
   func validate() throws {
@@ -32,11 +34,25 @@ struct ModelOptions: ParsableArguments {
   func load() throws -> (model: CausalLanguageModel, adapters: [Adapter]) {
     let checkpoint = try Checkpoint(directory)
     let model = try CausalLanguageModel(checkpoint, backend: try backend())
-    let adapters = try adapter.map { path in
-      let files = try PEFTAdapter(
-        directory: URL(fileURLWithPath: path, isDirectory: true), for: checkpoint.configuration)
-      return try model.makeAdapter(files)
-    }
+    let adapters = try adapter.map { try model.makeAdapter(AdapterFiles.read($0, for: checkpoint, anyBase: anyBase)) }
     return (model, adapters)
+  }
+}
+
+/// Adapters as the command line reads them: refused on another base than the one they were trained on.
+enum AdapterFiles {
+  static func read(_ path: String, for checkpoint: Checkpoint, anyBase: Bool) throws -> PEFTAdapter {
+    let files = try PEFTAdapter(
+      directory: URL(fileURLWithPath: path, isDirectory: true), for: checkpoint.configuration)
+    if anyBase { return files }
+    do {
+      // The folder in which a study's preparation keeps the fingerprints of bases.
+      try files.checkBase(
+        checkpoint, cache: BuildCache.standard().root.appendingPathComponent("fingerprints.json", isDirectory: true))
+    } catch let error as ModelFileError {
+      throw CommandError(
+        .refused, "\(path): \(error.message). Give the base it was trained on, or --any-base if you know better")
+    }
+    return files
   }
 }

@@ -1,0 +1,42 @@
+import LanguageModel
+
+/// Turns generated ids into the bare reply piece by piece; the pieces together are what `ExampleBuilder.reply` gives.
+public struct ReplyStream {
+  private let templates: Templates
+  private var decoder: StreamingDecoder
+  /// Everything decoded so far, and how much of its bare reply was handed out.
+  private var generated = ""
+  private var shown = ""
+
+  public init(_ builder: ExampleBuilder) {
+    templates = builder.templates
+    decoder = builder.tokenizer.streamingDecoder(skipSpecialTokens: true)
+  }
+
+  /// The text that becomes certain with `id`; often empty.
+  ///
+  /// - Throws: `ModelFileError` (`mismatch`) for an id outside the vocabulary.
+  public mutating func append(_ id: Int32) throws -> String {
+    let piece = try decoder.append(id)
+    guard !piece.isEmpty else { return "" }
+    generated += piece
+    // What a template puts in front of the reply may still be taken off.
+    if templates.mayStripMore(from: generated) { return "" }
+    return advance()
+  }
+
+  /// The rest.
+  public mutating func finish() -> String {
+    generated += decoder.finish()
+    return advance()
+  }
+
+  private mutating func advance() -> String {
+    let bare = templates.bareReply(generated)
+    // Spaces and the template's end are held back while they are last, so the bare reply only ever grows.
+    guard bare.utf8.count > shown.utf8.count, bare.utf8.starts(with: shown.utf8) else { return "" }
+    let piece = String(decoding: bare.utf8.dropFirst(shown.utf8.count), as: UTF8.self)
+    shown = bare
+    return piece
+  }
+}

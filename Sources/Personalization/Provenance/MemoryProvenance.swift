@@ -1,0 +1,45 @@
+import Foundation
+import LanguageModel
+
+/// What is known about how a memory was made: travels in the adapter's sidecar as plain strings and becomes its model card.
+///
+/// Hashes, counts and settings only, never text of users.
+public struct MemoryProvenance: Sendable, Equatable {
+  /// Objective, mean and standard error, in the order of the card.
+  public struct Measured: Sendable, Equatable {
+    public var name: String
+    public var value: Double
+    public var standardError: Double?
+  }
+
+  /// Entries by key; unknown keys are kept.
+  public var entries: [String: String]
+
+  public init(_ entries: [String: String] = [:]) { self.entries = entries }
+
+  /// Records what was measured, and on which part.
+  mutating func record(_ measurement: ReplyMeasurement, part: SplitPart, samples: Int) {
+    entries["measuredOn"] = part.rawValue
+    entries["measuredSamples"] = String(samples)
+    for (name, value) in measurement.values { entries["objective.\(name)"] = Self.text(value) }
+    for (name, value) in measurement.standardErrors { entries["standardError.\(name)"] = Self.text(value) }
+  }
+
+  /// Records the recipe's settings.
+  mutating func record(_ recipe: MemoryRecipe, epochs: Int) {
+    entries["epochs"] = String(epochs)
+    entries["learningRate"] = Self.text(recipe.training.learningRate)
+    entries["batch"] = String(recipe.training.batch)
+    entries["instructionTuning"] = recipe.instructionTuning.mode.rawValue
+  }
+
+  /// What was measured, in a fixed order.
+  public var measured: [Measured] {
+    ["loss", "rouge1", "rougeL", "personaF1", "factRecall"].compactMap { name in
+      guard let value = entries["objective.\(name)"].flatMap(Double.init) else { return nil }
+      return Measured(name: name, value: value, standardError: entries["standardError.\(name)"].flatMap(Double.init))
+    }
+  }
+
+  static func text(_ value: Double) -> String { String(format: "%.6g", value) }
+}
