@@ -134,6 +134,24 @@ struct EvaluatorTests {
     #expect(grandchild > 0 && (state == "gone" || state.contains(") Z ")))
   }
 
+  @Test func aChildInheritsNothingButItsStreams() async throws {
+    // Open in this process and not marked to be closed, as libraries leave descriptors.
+    let descriptor = fcntl(2, F_DUPFD, 200)
+    defer { close(descriptor) }
+    #expect(descriptor >= 200 && fcntl(descriptor, F_GETFD) & FD_CLOEXEC == 0)
+    let (events, feed) = AsyncStream<ChildProcess.Event>.makeStream()
+    _ = try ChildProcess(
+      executable: "/bin/sh",
+      arguments: ["-c", "for f in 0 \(descriptor); do test -e /proc/$$/fd/$f && echo $f; done; true"], environment: [:]
+    ) { feed.yield($0) }
+    var seen: [String] = []
+    for await event in events {
+      if case .output(let line) = event { seen.append(String(decoding: line, as: UTF8.self)) }
+      if case .ended = event { feed.finish() }
+    }
+    #expect(seen == ["0"])
+  }
+
   @Test func processEndsAreRead() {
     #expect(ProcessEnd(word: 75 << 8).status == 75)
     #expect(ProcessEnd(word: 9).signal == 9)

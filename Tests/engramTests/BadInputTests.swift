@@ -195,7 +195,7 @@ struct BadInputTests {
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     process.arguments = ["-c", command]
     process.standardError = FileHandle.nullDevice
-    try process.run()
+    try process.start()
     process.waitUntilExit()
     return process.terminationStatus
   }
@@ -219,7 +219,7 @@ struct BadInputTests {
     process.environment = ["PATH": tools.path]
     let errors = Pipe()
     process.standardError = errors
-    try process.run()
+    try process.start()
     let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     #expect(process.terminationStatus == 2)

@@ -142,6 +142,8 @@ public final class ChildProcess: Sendable {
     for (target, stream) in streams.enumerated() {
       posix_spawn_file_actions_adddup2(&actions, stream, Int32(target))
     }
+    // Nothing else of ours: a socket or lock that a child holds on to would outlive its owner.
+    DescriptorClosing.closeAll(from: 3, in: &actions)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }

@@ -52,7 +52,7 @@ struct EngramProcess {
       try FileManager.default.removeItem(at: path)
       if index == 0 { process.standardOutput = handle } else { process.standardError = handle }
     }
-    try process.run()
+    try process.start()
     return process
   }
 

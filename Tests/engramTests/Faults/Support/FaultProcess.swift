@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A process that a fault test kills, stops and reads: its output goes to a file that can be read at any time.
 final class FaultProcess {
@@ -20,7 +21,7 @@ final class FaultProcess {
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     process.standardOutput = handle
     process.standardError = handle
-    try process.run()
+    try process.start()
   }
 
   deinit { if process.isRunning { kill(SIGKILL) } }

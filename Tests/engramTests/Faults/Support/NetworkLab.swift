@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Two network namespaces with a cable between them, and ways to cut it.
 ///
@@ -88,7 +89,7 @@ final class NetworkLab {
     let pipe = Pipe()
     process.standardOutput = pipe
     process.standardError = pipe
-    guard (try? process.run()) != nil else { return (1, "cannot be run") }
+    guard (try? process.start()) != nil else { return (1, "cannot be run") }
     let data = pipe.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     return (process.terminationStatus, String(decoding: data, as: UTF8.self))
