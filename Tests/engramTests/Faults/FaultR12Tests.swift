@@ -13,7 +13,9 @@ import Testing
     let outcome = await FaultRun.perform("R12") { run in
       let rounds = FaultForm.count(short: 4, full: 64)
       let mount = try TemporaryFolder("engram-small-disk")
-      guard getuid() == 0, Self.command(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", mount.url.path]) else {
+      guard getuid() == 0,
+        Self.command(["mount", "-t", "tmpfs", "-o", "size=\(24 + rounds)m", "tmpfs", mount.url.path])
+      else {
         run.outcome.skipped = "a small file system can not be mounted here (root is needed)"
         return
       }
