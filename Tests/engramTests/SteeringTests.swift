@@ -11,8 +11,9 @@ struct SteeringTests {
 
   private func path(_ name: String) -> String { folder.url.appendingPathComponent(name).path }
 
-  private func run(_ arguments: [String], status: Int32 = 0) throws -> EngramProcess.Outcome {
-    let result = try EngramProcess.run(arguments, environment: ["ENGRAM_RUNS": path("runs")], folder: folder.url)
+  private func run(_ arguments: [String], status: Int32 = 0) async throws -> EngramProcess.Outcome {
+    let result = try await EngramProcess.outcome(
+      arguments, environment: ["ENGRAM_RUNS": path("runs")], folder: folder.url)
     #expect(result.status == status, "\(arguments): \(result.status) \(result.errors)")
     return result
   }
@@ -31,55 +32,111 @@ struct SteeringTests {
   }
 
   /// A finished study of two trials.
-  private func makeStudy() throws {
+  private func makeStudy() async throws {
     try writeStudy(budget: 2)
-    _ = try run(["search", path("steer.yaml")])
+    _ = try await run(["search", path("steer.yaml")])
   }
 
   /// A study that a coordinator without workers has begun.
-  private func beginStudy() throws {
+  private func beginStudy() async throws {
     try writeStudy(budget: 8)
     let coordinator = try EngramProcess.start(
       ["coordinator", path("steer.yaml")], environment: ["ENGRAM_RUNS": path("runs")], folder: folder.url)
     let limit = Date().addingTimeInterval(20)
-    while Date() < limit, !FileManager.default.fileExists(atPath: path("runs/steer/study.sqlite")) { usleep(20_000) }
-    usleep(300_000)
+    while Date() < limit, !FileManager.default.fileExists(atPath: path("runs/steer/study.sqlite")) {
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    try await Task.sleep(for: .milliseconds(300))
     coordinator.interrupt()
-    #expect(EngramProcess.finish(coordinator).status == 130)
+    #expect(await EngramProcess.outcome(of: coordinator).status == 130)
   }
 
-  @Test("ask, tell, attach, abandon and retry") func driven() throws {
-    try beginStudy()
-    _ = try run(["trial", "attach", #"{"layers":[0,1],"count":2,"rank":8}"#, "--study", "steer"])
-    let asked = try object(try run(["ask", "steer"]).output)
+  @Test("ask, tell, attach, abandon and retry") func driven() async throws {
+    try await beginStudy()
+    _ = try await run(["trial", "attach", #"{"layers":[0,1],"count":2,"rank":8}"#, "--study", "steer"])
+    let asked = try object(try await run(["ask", "steer"]).output)
     let token = "\(try #require(asked["token"] as? Int))"
     let trial = "\(try #require(asked["trial"] as? Int))"
-    _ = try run(["tell", "steer", "--token", token, "--objectives", "loss=1.2"], status: 2)
+    _ = try await run(["tell", "steer", "--token", token, "--objectives", "loss=1.2"], status: 2)
     let told = ["tell", "steer", "--token", token, "--objectives", "loss=1.2,rougeL=0.3"]
-    #expect(try run(told).output.contains("accepted"))
-    #expect(try run(told).output.contains("repeated"))
-    _ = try run(["tell", "steer", "--token", token, "--objectives", "loss=9,rougeL=0.3"], status: 4)
-    _ = try run(["tell", "steer", "--token", "99", "--objectives", "loss=1,rougeL=0.3"], status: 3)
+    #expect(try await run(told).output.contains("accepted"))
+    #expect(try await run(told).output.contains("repeated"))
+    _ = try await run(["tell", "steer", "--token", token, "--objectives", "loss=9,rougeL=0.3"], status: 4)
+    _ = try await run(["tell", "steer", "--token", "99", "--objectives", "loss=1,rougeL=0.3"], status: 3)
     // A configuration is evaluated once; results may come with it.
     let known = ["trial", "attach", #"{"layers":[0,1],"count":2,"rank":8}"#, "--study", "steer"]
-    _ = try run(known, status: 4)
-    _ = try run([
+    _ = try await run(known, status: 4)
+    _ = try await run([
       "trial", "attach", #"{"layers":[5],"count":1,"rank":8}"#, "--objectives", "loss=1.5,rougeL=0.2", "--study",
       "steer",
     ])
-    _ = try run(["trial", "retry", trial, "--study", "steer"], status: 4)
-    let next = "\(try #require(try object(try run(["ask", "steer"]).output)["trial"] as? Int))"
-    _ = try run(["trial", "abandon", next, "--study", "steer"])
-    _ = try run(["trial", "retry", next, "--study", "steer"])
-    _ = try run(["trial", "abandon", "99", "--study", "steer"], status: 3)
-    #expect(try run(["doctor", "steer"]).output.contains("consistent"))
+    _ = try await run(["trial", "retry", trial, "--study", "steer"], status: 4)
+    let next = "\(try #require(try object(try await run(["ask", "steer"]).output)["trial"] as? Int))"
+    _ = try await run(["trial", "abandon", next, "--study", "steer"])
+    _ = try await run(["trial", "retry", next, "--study", "steer"])
+    _ = try await run(["trial", "abandon", "99", "--study", "steer"], status: 3)
+    #expect(try await run(["doctor", "steer"]).output.contains("consistent"))
   }
 
-  @Test("the forms of output agree") func outputs() throws {
-    try makeStudy()
-    let json = try run(["trial", "list", "steer", "--format", "json"]).output
+  /// A study whose trials are measured by a script of the user's.
+  private func writeScript(_ text: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path("measure.sh")))
+    let study = """
+      study: {name: script, budget: 12}
+      space: {layers: 4, count: {min: 1, max: 3}, ranks: [2, 4]}
+      sampler: {initial: 12}
+      evaluator: {name: command, command: [sh, \(path("measure.sh"))]}
+      coordinator: {attempts: 1}
+      """
+    try Data(study.utf8).write(to: URL(fileURLWithPath: path("script.yaml")))
+  }
+
+  @Test("everything fails, the cause is found and repaired, the study goes on") func failing() async throws {
+    try writeScript("echo cannot open data.bin >&2; exit 3")
+    let failed = try await run(["search", path("script.yaml")], status: 1)
+    #expect(failed.output.contains("10 of them without a result") && failed.output.contains("failed in a row"))
+    // What went wrong and the way out stand in the last line.
+    for part in ["exited with status 3", "cannot open data.bin", "engram trial retry --failed"] {
+      #expect(failed.errors.contains(part), "\(part): \(failed.errors)")
+    }
+    #expect(try await run(["search", path("script.yaml")], status: 1).errors.contains("retry --failed"))
+    #expect(try await run(["doctor", "script"], status: 1).output.contains("cannot open") == false)
+    try writeScript("echo '{\"loss\": 1.5, \"rougeL\": 0.5}'")
+    _ = try await run(["trial", "retry"], status: 2)
+    let retried = try await run(["trial", "retry", "--failed", "--study", "script"]).output
+    #expect(retried.split(separator: "\n").count == 10)
+    #expect(try await run(["trial", "retry", "--failed", "--study", "script"]).output.contains("no trial"))
+    _ = try await run(["search", path("script.yaml")])
+    #expect(try await run(["study", "show", "script"]).output.contains("12 of 12"))
+    #expect(try await run(["doctor", "script"]).output.contains("consistent"))
+  }
+
+  @Test("ask says why there is nothing to do, pause and resume say what they found") func reasons() async throws {
+    try await beginStudy()
+    #expect(try await run(["study", "pause", "steer"]).output.hasPrefix("paused:"))
+    #expect(try await run(["study", "pause", "steer"]).output.hasPrefix("paused already"))
+    #expect(try await run(["ask", "steer"], status: 4).errors.contains("is paused"))
+    #expect(try await run(["study", "resume", "steer"]).output.hasPrefix("resumed"))
+    #expect(try await run(["study", "resume", "steer"]).output.hasPrefix("not paused"))
+    for _ in 0..<8 { _ = try await run(["ask", "steer"]) }
+    #expect(try await run(["ask", "steer"], status: 75).errors.contains("given out"))
+    #expect(try await run(["study", "show", "steer"]).output.contains("is with outside since"))
+    let wrong = try await run(
+      ["trial", "attach", #"{"layers":[40],"count":1,"rank":8}"#, "--study", "steer"], status: 2)
+    #expect(wrong.errors.contains("not all in 0..<32") && !wrong.errors.contains("--configuration"))
+    let kept = try await run(["trial", "show", "0", "--study", "steer", "--replay"]).output
+    #expect(kept.contains("the same proposal comes out"))
+    let replayed = try await run(["trial", "replay", "0", "--study", "steer"]).output
+    #expect(kept == replayed)
+    #expect(try await run(["trial", "show", "0", "--study", "steer", "--reports"]).output.contains("no reports"))
+  }
+
+  @Test("the forms of output agree") func outputs() async throws {
+    try await makeStudy()
+    let json = try await run(["trial", "list", "steer", "--format", "json"]).output
     let trials = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]])
-    let csv = try run(["trial", "list", "steer", "--format", "csv"]).output.split(separator: "\n").map(String.init)
+    let csv = try await run(["trial", "list", "steer", "--format", "csv"]).output.split(separator: "\n").map(
+      String.init)
     #expect(csv.count == trials.count + 1)
     let titles = csv[0].split(separator: ",").map(String.init)
     let cells = csv[1].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
@@ -90,25 +147,27 @@ struct SteeringTests {
       let (cell, value) = (try #require(Double(cells[column])), try #require(objectives[name]))
       #expect(abs(cell - value) < 1e-12)
     }
-    let table = try run(["trial", "show", "0", "--study", "steer"]).output
+    let table = try await run(["trial", "show", "0", "--study", "steer"]).output
     #expect(table.hasPrefix("trial 0: completed"))
-    #expect(try object(try run(["trial", "show", "0", "--study", "steer", "--format", "json"]).output)["trial"] != nil)
-    #expect(try object(try run(["study", "show", "steer", "--format", "json"]).output)["hypervolumeHistory"] != nil)
-    _ = try run(["trial", "list", "steer", "--state", "bogus"], status: 2)
+    #expect(
+      try object(try await run(["trial", "show", "0", "--study", "steer", "--format", "json"]).output)["trial"] != nil)
+    #expect(
+      try object(try await run(["study", "show", "steer", "--format", "json"]).output)["hypervolumeHistory"] != nil)
+    _ = try await run(["trial", "list", "steer", "--state", "bogus"], status: 2)
   }
 
-  @Test("pause, resume, export, delete") func study() throws {
-    try makeStudy()
-    _ = try run(["study", "pause", "steer"])
-    #expect(try run(["study", "show", "steer", "--format", "json"]).output.contains("\"state\""))
-    _ = try run(["study", "resume", "steer"])
-    _ = try run(["study", "export", "steer", "--output", path("copy")])
+  @Test("pause, resume, export, delete") func study() async throws {
+    try await makeStudy()
+    _ = try await run(["study", "pause", "steer"])
+    #expect(try await run(["study", "show", "steer", "--format", "json"]).output.contains("\"state\""))
+    _ = try await run(["study", "resume", "steer"])
+    _ = try await run(["study", "export", "steer", "--output", path("copy")])
     // A folder beside the working directory is found by its plain name, too.
-    #expect(try run(["study", "show", "copy"]).output.contains("2 of 2"))
-    _ = try run(["study", "export", "steer", "--output", path("copy")], status: 4)
-    _ = try run(["study", "delete", "steer"], status: 6)
-    _ = try run(["study", "delete", "steer", "--yes"])
-    _ = try run(["study", "show", "steer"], status: 3)
+    #expect(try await run(["study", "show", "copy"]).output.contains("2 of 2"))
+    _ = try await run(["study", "export", "steer", "--output", path("copy")], status: 4)
+    _ = try await run(["study", "delete", "steer"], status: 6)
+    _ = try await run(["study", "delete", "steer", "--yes"])
+    _ = try await run(["study", "show", "steer"], status: 3)
     #expect(try FileManager.default.contentsOfDirectory(atPath: path("runs/.deleted")).count == 1)
   }
 }

@@ -12,19 +12,10 @@ struct WorkerFleetTests {
   private func path(_ name: String) -> String { folder.url.appendingPathComponent(name).path }
   private var environment: [String: String] { ["ENGRAM_RUNS": path("runs"), "XDG_STATE_HOME": path("state")] }
 
-  private func run(_ arguments: [String], status: Int32 = 0) throws -> EngramProcess.Outcome {
-    let result = try EngramProcess.run(arguments, environment: environment, folder: folder.url)
+  private func run(_ arguments: [String], status: Int32 = 0) async throws -> EngramProcess.Outcome {
+    let result = try await EngramProcess.outcome(arguments, environment: environment, folder: folder.url)
     #expect(result.status == status, "\(arguments): \(result.status) \(result.errors)")
     return result
-  }
-
-  private func waitUntil(_ seconds: Double = 20, _ condition: () throws -> Bool) rethrows -> Bool {
-    let limit = Date().addingTimeInterval(seconds)
-    while Date() < limit {
-      if try condition() { return true }
-      usleep(100_000)
-    }
-    return try condition()
   }
 
   private func write(_ name: String, _ evaluator: String, budget: Int) throws -> String {
@@ -38,13 +29,16 @@ struct WorkerFleetTests {
     return path("\(name).yaml")
   }
 
-  private func rows(_ study: String) -> [[String: Any]] {
-    let result = try? EngramProcess.run(["worker", "list", study, "--format", "json"], environment: environment)
+  private func rows(_ study: String) async -> [[String: Any]] {
+    let result = try? await EngramProcess.outcome(
+      ["worker", "list", study, "--format", "json"], environment: environment)
     let value = try? JSONSerialization.jsonObject(with: Data((result?.output ?? "").utf8)) as? [[String: Any]]
     return value ?? []
   }
 
-  @Test("one worker per device: names, prefixes, a killed one comes back, signals are passed on") func fleet() throws {
+  @Test("one worker per device: names, prefixes, a killed one comes back, signals are passed on") func fleet()
+    async throws
+  {
     let study = try write("fleet", "{name: analytic, problem: sparse34, seconds: 0.3}", budget: 500)
     let address = "ipc://\(path("s"))"
     let coordinator = try EngramProcess.start(["coordinator", study, "--bind", address], environment: environment)
@@ -52,26 +46,27 @@ struct WorkerFleetTests {
     let fleet = try EngramProcess.start(
       ["worker", study, "--connect", address, "--device", "cpu,cpu", "--name", "node"], environment: environment)
     defer { if fleet.isRunning { fleet.terminate() } }
-    func busy() -> Set<String> {
-      Set(rows("fleet").filter { $0["running"] is Int }.compactMap { $0["name"] as? String })
+    func busy() async -> Set<String> {
+      Set(await rows("fleet").filter { $0["running"] is Int }.compactMap { $0["name"] as? String })
     }
-    try #require(waitUntil { busy() == ["node/cpu.0", "node/cpu.1"] })
+    try #require(await EngramProcess.waitUntil { await busy() == ["node/cpu.0", "node/cpu.1"] })
     // Kill one of the two workers (not its trainer).
     let killed = try #require(children(of: fleet.processIdentifier).first)
     kill(killed, SIGKILL)
-    try #require(waitUntil { children(of: fleet.processIdentifier).filter { $0 != killed }.count == 2 })
-    try #require(waitUntil { busy().count == 2 })
+    try #require(
+      await EngramProcess.waitUntil { children(of: fleet.processIdentifier).filter { $0 != killed }.count == 2 })
+    try #require(await EngramProcess.waitUntil { await busy().count == 2 })
     fleet.terminate()
-    let end = EngramProcess.finish(fleet)
+    let end = await EngramProcess.outcome(of: fleet)
     #expect(end.status == 75, "\(end.errors)")
     #expect(end.errors.contains("[cpu.0] ") && end.errors.contains("[cpu.1] "))
     #expect(end.errors.contains("SIGKILL") && end.errors.contains("starting it again"))
     #expect(end.errors.components(separatedBy: "stopped by SIGTERM").count == 3, "\(end.errors)")
     // Both trials were given back.
-    #expect(waitUntil(5) { busy().isEmpty })
+    #expect(await EngramProcess.waitUntil(10) { await busy().isEmpty })
     coordinator.interrupt()
-    #expect(EngramProcess.finish(coordinator).status == 130)
-    #expect(try run(["doctor", "fleet"]).output.contains("consistent"))
+    #expect(await EngramProcess.outcome(of: coordinator).status == 130)
+    #expect(try await run(["doctor", "fleet"]).output.contains("consistent"))
   }
 
   private func children(of parent: pid_t) -> [pid_t] {
@@ -86,7 +81,7 @@ struct WorkerFleetTests {
     return (main + others).sorted()
   }
 
-  @Test("a worker that is out of service, and one that is not") func reinstate() throws {
+  @Test("a worker that is out of service, and one that is not") func reinstate() async throws {
     let study = try write("bad", "{name: command, command: [sh, -c, 'kill -BUS $$']}", budget: 4)
     let address = "ipc://\(path("b"))"
     let text = try String(contentsOfFile: study, encoding: .utf8) + "\nspace: {layers: 4, ranks: [2, 4]}\n"
@@ -96,29 +91,31 @@ struct WorkerFleetTests {
     let worker = try EngramProcess.start(
       ["worker", study, "--connect", address, "--name", "broken"], environment: environment)
     defer { if worker.isRunning { worker.terminate() } }
-    try #require(waitUntil { rows("bad").contains { $0["isOutOfService"] as? Bool == true } })
-    #expect(try run(["study", "show", "bad"]).output.contains("engram worker reinstate"))
-    #expect(try run(["worker", "reinstate", "fine", "--study", "bad"], status: 3).errors.contains("broken"))
+    try #require(await EngramProcess.waitUntil { await rows("bad").contains { $0["isOutOfService"] as? Bool == true } })
+    #expect(try await run(["study", "show", "bad"]).output.contains("engram worker reinstate"))
+    #expect(try await run(["worker", "reinstate", "fine", "--study", "bad"], status: 3).errors.contains("broken"))
     worker.terminate()
-    _ = EngramProcess.finish(worker)
+    _ = await EngramProcess.outcome(of: worker)
     let again = try EngramProcess.start(
       ["worker", study, "--connect", address, "--name", "broken"], environment: environment)
-    let refused = EngramProcess.finish(again)
+    let refused = await EngramProcess.outcome(of: again)
     #expect(refused.status == 6 && refused.errors.contains("engram worker reinstate broken"), "\(refused.errors)")
-    #expect(try run(["worker", "reinstate", "broken", "--study", "bad"]).output.contains("may take trials again"))
+    #expect(
+      try await run(["worker", "reinstate", "broken", "--study", "bad"]).output.contains("may take trials again"))
     coordinator.interrupt()
-    _ = EngramProcess.finish(coordinator)
+    _ = await EngramProcess.outcome(of: coordinator)
     // The same with nobody running the study.
-    _ = try run(["worker", "reinstate", "broken", "--study", "bad"], status: 3)
+    _ = try await run(["worker", "reinstate", "broken", "--study", "bad"], status: 3)
   }
 
-  @Test("without a GPU one clear message") func noGPU() throws {
+  @Test("without a GPU one clear message") func noGPU() async throws {
     guard !FileManager.default.fileExists(atPath: "/proc/driver/nvidia/version") else { return }
     let study = try write("none", "{name: analytic, problem: sparse34}", budget: 4)
-    let result = try run(["worker", study, "--connect", "ipc:///tmp/none", "--gpus", "all"], status: 6)
+    let result = try await run(["worker", study, "--connect", "ipc:///tmp/none", "--gpus", "all"], status: 6)
     #expect(result.errors.contains("no GPU found") && result.errors.contains("--device cpu"))
-    _ = try run(["worker", study, "--connect", "ipc:///tmp/none", "--gpus", "all", "--device", "cpu,cpu"], status: 2)
-    #expect(try run(["worker", "--help"]).output.contains("reinstate"))
-    #expect(try run(["worker", "run", "--help"]).output.contains("--gpus"))
+    _ = try await run(
+      ["worker", study, "--connect", "ipc:///tmp/none", "--gpus", "all", "--device", "cpu,cpu"], status: 2)
+    #expect(try await run(["worker", "--help"]).output.contains("reinstate"))
+    #expect(try await run(["worker", "run", "--help"]).output.contains("--gpus"))
   }
 }

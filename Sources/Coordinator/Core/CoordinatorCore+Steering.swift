@@ -29,11 +29,10 @@ extension CoordinatorCore {
     case .pause:
       let was = state.header.isPaused
       try enforce(state.pause(time: wall))
-      return SteeringReply(message: "\(was ? "paused already" : "paused"): running trials go on, no new ones begin")
-    case .resume:
-      let was = state.header.isPaused
-      try enforce(state.resume(time: wall))
-      return SteeringReply(message: was ? "resumed" : "not paused; nothing to do")
+      let ended = state.header.stopReason.map { " (the study has ended: \($0.rawValue))" } ?? ""
+      return SteeringReply(
+        message: "\(was ? "paused already" : "paused"): running trials go on, no new ones begin\(ended)")
+    case .resume: return try resume()
     case .retry(let number):
       try enforce(state.retry(trial: number, time: wall))
       return SteeringReply(message: "trial \(number) runs again", trial: state.trials[number])
@@ -54,6 +53,24 @@ extension CoordinatorCore {
       return SteeringReply(message: "trial \(state.trials.count - 1) is attached", trial: state.trials.last)
     case .reinstate(let worker): return try reinstate(worker)
     case .ask, .tell, .tellFailure: return try obeyOutside(command)
+    }
+  }
+
+  /// Ends a pause; a study that has ended because everything failed, or for want of progress, goes on.
+  private mutating func resume() throws(StudyError) -> SteeringReply {
+    let was = state.header.isPaused
+    try enforce(state.resume(time: time.wall))
+    switch state.header.stopReason {
+    case .failing?, .converged?:
+      let reason = state.header.stopReason?.rawValue ?? ""
+      try enforce(state.proceed(time: time.wall))
+      return SteeringReply(
+        message: "study \(state.definition.name) had ended (\(reason)) and goes on when it is run again")
+    case let reason?:
+      return SteeringReply(
+        message: "\(was ? "resumed, but" : "not paused;") study \(state.definition.name) has ended (\(reason.rawValue))"
+          + (reason == .budget ? ": raise study.budget to go on" : ""))
+    case nil: return SteeringReply(message: was ? "resumed" : "not paused; nothing to do")
     }
   }
 

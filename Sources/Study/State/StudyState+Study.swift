@@ -23,7 +23,9 @@ extension StudyState {
       draft.header.budget = budget
       draft.emit(.budgetChanged(from: header.budget, to: budget))
     }
-    if header.stopReason == .budget && (finishedCount < budget || !isIdle) {
+    // The time limit is one of a run: a new run has its own.
+    let hasMoreBudget = header.stopReason == .budget && (finishedCount < budget || !isIdle)
+    if hasMoreBudget || header.stopReason == .time {
       draft.header.stopReason = nil
       draft.emit(.studyContinued)
     }

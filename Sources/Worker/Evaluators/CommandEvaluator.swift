@@ -90,7 +90,7 @@ public final class CommandEvaluator: TrialEvaluator {
 
   private static func failure(_ end: ProcessEnd) -> EvaluationError {
     EvaluationError(
-      .failed(end.signal == Int(SIGBUS) ? .hardware : .bug), "the command was \(end)",
+      .failed(end.signal == Int(SIGBUS) ? .hardware : .bug), "the command \(end)",
       nextStep: "run it by hand with the trial's JSON on standard input")
   }
 

@@ -16,7 +16,7 @@ public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
   }
 
   public var description: String {
-    if let signal { return "killed by signal \(signal) (\(Self.name(signal)))" }
+    if let signal { return "was killed by signal \(signal) (\(Self.name(signal)))" }
     return "exited with status \(status ?? -1)"
   }
 

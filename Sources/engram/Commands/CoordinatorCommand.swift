@@ -46,7 +46,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
       "listening on \(endpoint); workers: engram worker \(study) --connect \(Self.reachable(endpoint))")
     let signals = Signals { Task { await server.runner.stop() } }
     let display = SearchDisplay(server, progress: progress)
-    display.announce()
+    await display.announce()
     async let shown: Void = display.follow()
     let summary = try await server.runner.run()
     _ = await shown

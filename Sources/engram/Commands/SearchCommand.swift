@@ -18,9 +18,14 @@ struct SearchCommand: AsyncParsableCommand {
       """)
 
   @Argument(help: "The study's file, for example configs/quickstart.yaml.") var study: String
-  @Option(help: "Worker processes on this machine; they share its cores, and each holds the base in memory.")
-  var workers = 1
+  @Option(
+    help: """
+      Worker processes on this machine; they share its cores, and each holds the base in memory (default: 1, with --gpus \
+      one per GPU).
+      """)
+  var workers: Int?
   @Option(help: "cpu.") var device: String = "cpu"
+  @Option(help: "Train on GPUs: all, or numbers such as 0,2; dealt out to the workers in turn.") var gpus: String?
   @Flag(help: "Start over: the study that is there is moved to runs/.deleted (asks first on a terminal).")
   var fresh = false
   @Flag(help: "With --fresh: do not ask.") var yes = false
@@ -29,7 +34,8 @@ struct SearchCommand: AsyncParsableCommand {
   @OptionGroup var runs: RunsOptions
 
   func validate() throws {
-    guard workers >= 1 else {
+    if gpus != nil, device != "cpu" { throw ValidationError("give either --gpus or --device") }
+    if let workers, workers < 1 {
       throw ValidationError("--workers \(workers): a search needs at least 1 worker. Use one per GPU, or 2 on 2 cores")
     }
     guard StudySummary.Choice(rawValue: choose) != nil else {
@@ -39,6 +45,7 @@ struct SearchCommand: AsyncParsableCommand {
 
   func run() async throws {
     if dryRun { return try DryRun.print(study: study, runs: runs) }
+    let devices = try WorkerCommand.devices(gpus: gpus, device: device)
     let progress = ProgressLine()
     let stopping = StopFlag()
     let signals = Signals { stopping.raise() }
@@ -57,7 +64,7 @@ struct SearchCommand: AsyncParsableCommand {
     } catch is TrialCancelledError {
       throw ExitCode(ExitStatus.interrupted.rawValue)
     }
-    let finished = try await search(prepared, folder, progress, stopping)
+    let finished = try await search(prepared, folder, devices, progress, stopping)
     guard !signals.isRaised else {
       progress.log("interrupted; the same command goes on")
       throw ExitCode(ExitStatus.interrupted.rawValue)
@@ -68,7 +75,8 @@ struct SearchCommand: AsyncParsableCommand {
 
   /// Runs coordinator and workers until the study has ended or a signal comes; returns why it ended.
   private func search(
-    _ prepared: PreparedStudy, _ folder: StudyFolder, _ progress: ProgressLine, _ stopping: StopFlag
+    _ prepared: PreparedStudy, _ folder: StudyFolder, _ devices: [GPUDevice], _ progress: ProgressLine,
+    _ stopping: StopFlag
   ) async throws -> StopReason? {
     let endpoint = try Endpoint.local(studyFolder: folder.url)
     let store = try prepared.openStore(folder)
@@ -78,14 +86,15 @@ struct SearchCommand: AsyncParsableCommand {
     let server = try StudyServer(
       prepared, store: store, transport: transport, ownsWorkers: true, threads: 1, logger: logger)
     let display = SearchDisplay(server, progress: progress)
-    display.announce()
+    await display.announce()
     let state = await server.runner.state
     if let reason = state.header.stopReason, reason == .budget, state.openCount == 0 {
       progress.log("nothing left to do: the budget of \(state.header.budget) trials is spent")
     }
+    let workers = workers ?? devices.count
     let launch = LocalWorkers.Launch(
       study: prepared.file, endpoint: "\(endpoint)", folder: folder.url, threads: max(1, cores / workers),
-      device: device)
+      devices: devices)
     let processes = LocalWorkers(
       launch, count: workers, note: { progress.log($0) }, onFailure: { Task { await server.runner.stop() } })
     stopping.onRaise { Task { await server.runner.stop() } }

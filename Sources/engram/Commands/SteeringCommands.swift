@@ -16,7 +16,8 @@ extension StudyCommand {
   }
 
   struct ResumeCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "resume", abstract: "End a pause.")
+    static let configuration = CommandConfiguration(
+      commandName: "resume", abstract: "End a pause; let a study go on that stopped because trials failed.")
     @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
 
@@ -27,13 +28,22 @@ extension StudyCommand {
 extension TrialCommand {
   struct RetryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "retry", abstract: "Run a trial again that ended without a result.")
-    @Argument(help: "Number of the trial.") var number: Int
+      commandName: "retry", abstract: "Run trials again that ended without a result.",
+      discussion: "A study that ended because too many trials failed goes on with them when it is run again.")
+    @Argument(help: "Numbers of the trials.") var numbers: [Int] = []
+    @Flag(help: "Every trial that failed (not those that diverged, did not fit or were abandoned).") var failed = false
     @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
 
+    func validate() throws {
+      if numbers.isEmpty != failed { throw ValidationError("give the numbers of trials, or --failed") }
+    }
+
     func run() throws {
-      Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.retry(trial: number)).message)
+      let stored = try StoredStudy(study, runs: runs)
+      let chosen = failed ? stored.record.trials.filter { $0.state == .failed }.map(\.number) : numbers
+      if chosen.isEmpty { return Terminal.print("no trial of \(stored.record.definition.name) has failed") }
+      for number in chosen { Terminal.print(try stored.control.carryOut(.retry(trial: number)).message) }
     }
   }
 

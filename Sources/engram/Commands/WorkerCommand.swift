@@ -22,6 +22,23 @@ struct WorkerCommand: AsyncParsableCommand {
 }
 
 extension WorkerCommand {
+  /// The devices that `--gpus` (all, 0,2) or `--device` (cpu, or a list) name.
+  static func devices(gpus: String?, device: String) throws -> [GPUDevice] {
+    if let gpus {
+      do {
+        return try GPUDiscovery.devices(gpus, .read())
+      } catch let failure as GPUDiscovery.Failure {
+        throw CommandError(.refused, failure.description)
+      }
+    }
+    let listed = device.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    guard !listed.contains("") else { throw CommandError(.usage, "--device \(device): an entry is empty") }
+    return listed.enumerated().map { index, device in
+      let isRepeated = listed.count { $0 == device } > 1
+      return GPUDevice(device: device, label: isRepeated ? "\(device).\(index)" : device)
+    }
+  }
+
   struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "run", abstract: "Work (what engram worker STUDY.yaml does).",
@@ -65,22 +82,9 @@ extension WorkerCommand {
 
     /// The workers to start as processes of their own; nil where this process is the worker.
     private func members() throws -> [WorkerFleet.Member]? {
-      var devices: [GPUDevice]
-      if let gpus {
-        do {
-          devices = try GPUDiscovery.devices(gpus, .read())
-        } catch let failure as GPUDiscovery.Failure {
-          throw CommandError(.refused, failure.description)
-        }
-      } else {
-        let listed = device.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        guard listed.count > 1 else { return nil }
-        guard !listed.contains("") else { throw CommandError(.usage, "--device \(device): an entry is empty") }
-        devices = listed.enumerated().map { index, device in
-          let isRepeated = listed.count { $0 == device } > 1
-          return GPUDevice(device: device, label: isRepeated ? "\(device).\(index)" : device)
-        }
-      }
+      let devices = try WorkerCommand.devices(gpus: gpus, device: device)
+      // A GPU of a list is one for a process that is watched over, even when it is the only one.
+      guard devices.count > 1 || gpus != nil else { return nil }
       let cores = ProcessInfo.processInfo.activeProcessorCount
       return devices.map { device in
         var arguments = [

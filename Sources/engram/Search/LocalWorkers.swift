@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Worker
 
 /// Worker processes of `engram search` on this machine: started, started again when they die, stopped at the end.
 final class LocalWorkers: Sendable {
@@ -8,7 +9,8 @@ final class LocalWorkers: Sendable {
     var endpoint: String
     var folder: URL
     var threads: Int
-    var device: String
+    /// Dealt out to the workers in turn; never empty.
+    var devices: [GPUDevice]
   }
 
   private struct State {
@@ -48,17 +50,18 @@ final class LocalWorkers: Sendable {
 
   private func start(_ index: Int) throws {
     let process = Process()
+    let device = launch.devices[index % launch.devices.count]
     process.executableURL = URL(
       fileURLWithPath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         ?? CommandLine.arguments[0])
     process.arguments = [
       "worker", launch.study.path, "--connect", launch.endpoint, "--name", "local/\(index)", "--threads",
-      "\(launch.threads)", "--device", launch.device, "--state",
+      "\(launch.threads)", "--device", device.device, "--state",
       launch.folder.appendingPathComponent("workers/\(index)").path, "--exit-with-parent",
     ]
     // The child leaves when this process is gone, even if that happens before it looks for its parent.
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["ENGRAM_PARENT": "\(ProcessInfo.processInfo.processIdentifier)"]) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }.merging(
+      [ParentWatch.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { $1 }
     try FileManager.default.createDirectory(
       at: log(index).deletingLastPathComponent(), withIntermediateDirectories: true)
     if !FileManager.default.fileExists(atPath: log(index).path) {

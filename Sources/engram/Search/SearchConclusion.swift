@@ -39,10 +39,7 @@ struct SearchConclusion {
     let plots = try StudyPlots.write(summary, to: folder.url.appendingPathComponent("plots", isDirectory: true))
     Terminal.print("\n\(Self.ending(summary, reason))\n\nPareto front (validation)\n\(summary.frontTable().text)")
     guard let chosen = summary.chosen(choice) else {
-      throw CommandError(
-        .unexpected,
-        "no trial was completed. Look at: engram trial list \(summary.record.definition.name), and \(folder.url.path)/logs"
-      )
+      throw CommandError(.unexpected, noneCompleted(summary))
     }
     var talk: String?
     if let resources = prepared.resources {
@@ -84,7 +81,22 @@ struct SearchConclusion {
       case nil: "stopped"
       }
     let hypervolume = summary.hypervolumes.last.map { ", hypervolume \(PlotNumber.short($0))" } ?? ""
-    return "\(name): \(summary.finished) trials finished (\(why))\(hypervolume)"
+    let failed = summary.count(.failed, .diverged, .infeasible)
+    let lost = failed > 0 ? ", \(failed) of them without a result" : ""
+    return "\(name): \(summary.finished) trials finished\(lost) (\(why))\(hypervolume)"
+  }
+
+  private func noneCompleted(_ summary: StudySummary) -> String {
+    let name = summary.record.definition.name
+    var text = "no trial was completed"
+    let failures = summary.record.trials.flatMap(\.attempts).filter { $0.failure != nil }
+    if let last = failures.max(by: { ($0.endedTime ?? 0) < ($1.endedTime ?? 0) }), let failure = last.failure {
+      let words = failure.logLines.suffix(2).joined(separator: " | ")
+      text += "; the last failure (trial \(last.trial)): \(failure.failureClass): \(failure.message)"
+      if !words.isEmpty { text += " (\(words))" }
+    }
+    return text + ". Find the cause (engram trial list \(name), engram trial show N, \(folder.url.path)/logs), then: "
+      + "engram trial retry --failed --study \(name), and the same command again"
   }
 
   private func comparison(

@@ -28,7 +28,7 @@ final class SearchDisplay: Sendable {
   }
 
   /// Says what was found in the study's folder.
-  func announce() {
+  func announce() async {
     let found = server.runner.found
     if found.isNew {
       progress.log("a new study: \(server.store.folder.url.path)")
@@ -37,6 +37,19 @@ final class SearchDisplay: Sendable {
       if found.interrupted > 0 { parts.append("\(found.interrupted) interrupted (will run again)") }
       if found.queued > 0 { parts.append("\(found.queued) waiting") }
       progress.log("going on with \(server.store.folder.url.path): \(parts.joined(separator: ", "))")
+    }
+    let header = await server.runner.state.header
+    let name = await server.runner.state.definition.name
+    if header.isPaused { progress.log("the study is paused; to begin trials again: engram study resume \(name)") }
+    switch header.stopReason {
+    case .failing?:
+      progress.log("too many trials had failed in a row; after repair: engram trial retry --failed --study \(name)")
+    case .converged?: progress.log("its hypervolume had stopped growing; to go on: engram study resume \(name)")
+    default: break
+    }
+    if !header.quarantined.isEmpty {
+      let workers = header.quarantined.sorted().joined(separator: ", ")
+      progress.log("out of service after hardware failures: \(workers); after repair: engram worker reinstate NAME")
     }
   }
 

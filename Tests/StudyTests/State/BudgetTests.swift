@@ -31,6 +31,19 @@ import Testing
     #expect(try study.findings() == [])
   }
 
+  @Test func aRunThatEndedByItsTimeLimitGoesOnWithTheNextRun() throws {
+    var study = try StudyFixture(budget: 2)
+    _ = try study.complete(study.leaseAndStart(0), loss: 9)
+    try study.take(study.state.stop(.time, time: 0))
+    try study.take(study.state.open(budget: 2, time: 0))
+    #expect(study.state.header.stopReason == nil)
+    #expect(study.state.proposalsLeft == 2)
+    try study.take(study.state.stop(.failing, time: 0))
+    try study.take(study.state.open(budget: 2, time: 0))
+    #expect(study.state.header.stopReason == .failing)
+    #expect(try study.findings() == [])
+  }
+
   @Test func pauseHoldsNewAttemptsOnly() throws {
     var study = try StudyFixture()
     let token = try study.leaseAndStart(0)
