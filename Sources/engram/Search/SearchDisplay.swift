@@ -95,8 +95,21 @@ final class SearchDisplay: Sendable {
     return "\(name) \(values.joined(separator: "  "))  \(seconds)  \(source) \(mark)  \(what)"
   }
 
+  /// How far the running trials are, where they say so: a long first trial must not look like nothing.
+  private static func progress(_ running: [ProgressSnapshot.Running]) -> String {
+    let told = running.filter { $0.total > 0 }
+    guard !told.isEmpty else { return "" }
+    let texts = told.prefix(4).map { trial in
+      let percent = "\(min(100, trial.step * 100 / trial.total)) %"
+      return told.count == 1 && !trial.phase.isEmpty ? "\(trial.phase) \(percent)" : percent
+    }
+    return " (\(texts.joined(separator: ", "))\(told.count > 4 ? ", …" : ""))"
+  }
+
   private static func line(_ snapshot: ProgressSnapshot) -> String {
-    var parts = ["\(snapshot.finished)/\(snapshot.budget) done", "\(snapshot.running.count) running"]
+    var parts = [
+      "\(snapshot.finished)/\(snapshot.budget) done", "\(snapshot.running.count) running\(progress(snapshot.running))",
+    ]
     let failed = [TrialState.failed, .diverged, .infeasible].reduce(0) { $0 + (snapshot.counts[$1] ?? 0) }
     if failed > 0 { parts.append("\(failed) failed") }
     if snapshot.isPaused { parts.append("paused") }

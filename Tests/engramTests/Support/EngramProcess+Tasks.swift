@@ -15,9 +15,7 @@ extension EngramProcess {
 
   /// Waits for a started command.
   static func outcome(of process: Process) async -> Outcome {
-    // Used by that thread alone until it is done.
-    nonisolated(unsafe) let process = process
-    return await onOwnThread { finish(process) }.value
+    await onOwnThread { finish(process) }.value
   }
 
   /// Looks every tenth of a second whether `condition` holds.
