@@ -123,12 +123,28 @@ struct SuggestCommandTests {
     }
   }
 
+  @Test("the space file's sampler section is used") func samplerSection() throws {
+    let section = "sampler: {schedule: short, outcomeTransform: copula, lengthscalePrior: logNormal, evaluations: 200}"
+    let space = try write(Self.space + "\n" + section, "space.yaml")
+    let file = try write(try observations(switches: false).lines.prefix(12).joined(separator: "\n"), "o.jsonl")
+    let command = ["suggest", "--space", space, "--observations", file, "--seed", "3"]
+    let lines = try objects(try run(command).output)
+    #expect(lines.count == 1 && lines[0]["source"] as? String == "nehvi")
+    let unknown = try write(Self.space + "\nsampler: {schedul: short}", "wrong.yaml")
+    #expect(try run(["suggest", "--space", unknown, "--observations", file], status: 2).errors.contains("schedule"))
+  }
+
   @Test("bad observations and references name their place") func badInput() throws {
     let space = try write(Self.space, "space.yaml")
     let file = try write("\n{\"objectives\":{\"loss\":1}}\n", "o.jsonl")
     #expect(try run(["pareto", "--space", space, "--observations", file], status: 2).errors.contains("o.jsonl:2"))
     let outside = try write(#"{"configuration":{"layers":[40],"count":1,"rank":8},"pending":true}"#, "l.jsonl")
     #expect(try run(["suggest", "--space", space, "--observations", outside], status: 2).errors.contains("l.jsonl:1"))
+    let half = try write(
+      #"{"configuration":{"layers":[4],"count":1,"rank":8},"objectives":{"loss":1}}"#, "h.jsonl")
+    #expect(try run(["suggest", "--space", space, "--observations", half], status: 2).errors.contains("rougeL"))
+    #expect(try run(["bench", "search", "--points", "50,x"], status: 2).errors.contains("50,x"))
+    #expect(try run(["bench", "quality", "--problem", "zdt9"], status: 2).errors.contains("branin-currin"))
     let wrong = ["pareto", "--space", space, "--observations", file, "--reference", "loss=1"]
     #expect(try run(wrong, status: 2).errors.contains("rougeL"))
   }

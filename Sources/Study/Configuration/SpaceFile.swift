@@ -35,9 +35,7 @@ public struct SpaceFile: Sendable {
     }
     let section = try StudyConfiguration.readSpace(root, isMemory: false)
     objectives = try StudyConfiguration.readObjectives(root)
-    let hasInitial = try root.section("sampler").integer("initial") != nil
-    sampler = try StudyConfiguration.readSampler(root, objectives: objectives, minimumInitial: 0)
-    if !hasInitial { sampler.initial = 0 }
+    sampler = try StudyConfiguration.readSampler(root, objectives: objectives, minimumInitial: 0, defaultInitial: 0)
     try root.finish()
     space = try section.makeSpace(base: nil, file: file)
   }

@@ -99,11 +99,12 @@ extension StudyConfiguration {
   private enum LengthscalePriorName: String, CaseIterable { case saas, logNormal }
 
   static func readSampler(
-    _ root: ConfigurationSection, objectives: [Objective], minimumInitial: Int = 1
+    _ root: ConfigurationSection, objectives: [Objective], minimumInitial: Int = 1, defaultInitial: Int? = nil
   ) throws -> SamplerSettings {
     let section = try root.section("sampler")
     // One statement a key: the compiler gives up on one long initialiser.
     var settings = SamplerSettings()
+    if let defaultInitial { settings.initial = defaultInitial }
     if let kind = try section.choice("name", SamplerSettings.Kind.self) { settings.kind = kind }
     if let initial = try section.integer("initial", in: minimumInitial...1_000_000) { settings.initial = initial }
     if let design = try section.choice("design", SamplerSettings.InitialDesign.self) { settings.initialDesign = design }

@@ -32,9 +32,12 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
-      let sizes = points.split(separator: ",").compactMap { Int($0) }
-      guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= 2 }), dimensions >= 1, threads >= 1 else {
+      let sizes = points.split(separator: ",").map { Int($0.trimmingPrefix(while: \.isWhitespace)) ?? 0 }
+      guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= 2 }) else {
         throw CommandError(.usage, "--points \(points): write numbers of at least 2, separated by commas")
+      }
+      guard dimensions >= 2, threads >= 1 else {
+        throw CommandError(.usage, "--dimensions must be at least 2, --threads at least 1")
       }
       var rows: [Row] = []
       for size in sizes {

@@ -44,9 +44,14 @@ struct SuggestCommand: ParsableCommand {
     commandName: "suggest", abstract: "Observations in, the next configurations out; nothing is stored.",
     discussion: """
       One JSON object per line: {"configuration":{…},"objectives":{…},"standardErrors":{…}}, or "pending":true instead of \
-      objectives. Prints {"configuration":{…},"source":"nehvi|initial|…"} per line; with --posterior FILE (a configuration \
+      objectives, or "outcome":"outOfMemory" for what did not fit (configurations like it are avoided). \
+      Prints {"configuration":{…},"source":"nehvi|initial|…"} per line; with --posterior FILE (a configuration \
       per line) the latent mean and variance there instead. Layers are written as their indices, or as one switch (0 or 1) \
       per layer when the observations are.
+
+      The space file's sampler section chooses the rest: name (saas-nehvi, nsga2, sobol, random), initial, schedule, \
+      outcomeTransform (standardize, copula), lengthscalePrior (saas, logNormal), useStandardErrors, reference, evaluations. \
+      Same files, same seed: same answer.
       """)
 
   @OptionGroup var options: ProblemOptions
@@ -67,7 +72,7 @@ struct SuggestCommand: ParsableCommand {
   func run() throws {
     let problem = try options.problem()
     let lines = try options.numberedLines()
-    let observations = try checked(lines, space: problem.space)
+    let observations = try checked(lines, space: problem.space, objectives: problem.objectives)
     var settings = problem.sampler
     settings.threads = threads
     if let initial { settings.initial = initial }
@@ -95,7 +100,7 @@ struct SuggestCommand: ParsableCommand {
   }
 
   private func checked(
-    _ lines: [(line: Int, value: ObservationLine)], space: SearchSpace
+    _ lines: [(line: Int, value: ObservationLine)], space: SearchSpace, objectives: [Objective]
   ) throws -> (finished: [Observation], pending: [Configuration]) {
     var finished: [Observation] = []
     var pending: [Configuration] = []
@@ -107,6 +112,12 @@ struct SuggestCommand: ParsableCommand {
         _ = try space.key(configuration)
       } catch let error as SearchSpaceError {
         throw CommandError(.usage, "\(options.observations):\(number): \(error.message)")
+      }
+      if let observation = line.observation, observation.outcome == .completed,
+        let missing = objectives.first(where: { observation.objectives[$0.name] == nil })
+      {
+        throw CommandError(
+          .usage, "\(options.observations):\(number): the objective '\(missing.name)' is missing. Add it to the line")
       }
       if let observation = line.observation { finished.append(observation) } else { pending.append(configuration) }
     }

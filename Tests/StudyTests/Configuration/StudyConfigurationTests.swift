@@ -25,6 +25,20 @@ struct StudyConfigurationTests {
     }
   }
 
+  @Test("a space file's sampler section is read whole") func spaceFile() throws {
+    let space = "space: {layers: 6}\nobjectives: [{name: loss, direction: minimize}]\n"
+    let plain = try SpaceFile(yaml: space, file: "space.yaml")
+    #expect(plain.sampler.initial == 0)
+    let file = try SpaceFile(
+      yaml: space + "sampler: {initial: 4, schedule: nuts, outcomeTransform: copula, lengthscalePrior: logNormal}",
+      file: "space.yaml")
+    #expect(file.sampler.initial == 4 && file.sampler.surrogate.schedule == .nuts)
+    #expect(file.sampler.surrogate.outcome == .normalCopula)
+    #expect(file.sampler.surrogate.lengthscalePrior == .logNormal)
+    #expect(try SpaceFile(yaml: space + "sampler: {starts: 3}", file: "s.yaml").sampler.initial == 0)
+    #expect(throws: ConfigurationError.self) { try SpaceFile(yaml: space + "sampler: {start: 3}", file: "s.yaml") }
+  }
+
   @Test("defaults are the paper's") func defaults() throws {
     let configuration = try StudyConfiguration(yaml: "study: {}", file: "dir/paper.yaml")
     #expect(configuration.name == "paper")
