@@ -42,6 +42,7 @@ extension BenchCommand {
     }
 
     func validate() throws {
+      if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
       if steps < 0 || generate < 0 || batch < 1 || length < 2 {
         throw ValidationError("--steps and --generate must not be negative, --batch at least 1, --length at least 2")
       }

@@ -22,6 +22,10 @@ struct MemoryCommand: ParsableCommand {
     @Option(help: "Arithmetic instead of the study's base.precision: f32, bf16 or automatic.")
     var precision: DataTypeOption?
 
+    func validate() throws {
+      if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+    }
+
     func experiment(_ progress: ProgressLine, _ signals: Signals) throws -> (MemoryExperiment, PreparedStudy) {
       let prepared = try PreparedStudy.prepare(
         path: study, threads: threads, step: { SearchDisplay.show($0, on: progress) },

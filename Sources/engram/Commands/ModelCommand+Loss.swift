@@ -15,6 +15,8 @@ extension ModelCommand {
     @Flag(help: "Append the end token to every response, and label it.") var eos = false
     @Option(help: "Also write logits.<line> [T, V] as safetensors.") var logits: String?
 
+    private var place: String { data == "-" ? "standard input" : data }
+
     struct Line: Decodable {
       var prompt: String?
       var response: String?
@@ -33,7 +35,7 @@ extension ModelCommand {
 
     func run() throws {
       let lines = try JSONLines.read(Line.self, from: data)
-      guard !lines.isEmpty else { throw CommandError(.usage, "\(data): no lines. Give at least one example") }
+      guard !lines.isEmpty else { throw CommandError(.usage, "\(place): no lines. Give at least one example") }
       let (model, adapters) = try options.load()
       let needsTokenizer = lines.contains { $0.ids == nil }
       let tokenizer = needsTokenizer ? try Tokenizer(directory: options.directory) : nil
@@ -54,12 +56,12 @@ extension ModelCommand {
       if let ids = line.ids {
         let labels = line.labels ?? ids
         guard labels.count == ids.count, line.prompt == nil, line.response == nil else {
-          throw CommandError(.usage, "\(data):\(number): give ids and labels of equal length, and no text beside them")
+          throw CommandError(.usage, "\(place):\(number): give ids and labels of equal length, and no text beside them")
         }
         return TrainingExample(ids: ids, labels: labels)
       }
       guard let prompt = line.prompt, let response = line.response, let tokenizer else {
-        throw CommandError(.usage, "\(data):\(number): give prompt and response, or ids and labels")
+        throw CommandError(.usage, "\(place):\(number): give prompt and response, or ids and labels")
       }
       let promptIDs = tokenizer.leadingSpecials + tokenizer.encode(prompt, addSpecialTokens: false)
       var responseIDs = tokenizer.encode(response, addSpecialTokens: false)

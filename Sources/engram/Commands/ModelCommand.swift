@@ -81,7 +81,7 @@ struct ModelCommand: ParsableCommand {
           output.append(0x0A)
         } catch let error as DecodingError {
           throw CommandError(
-            .usage, "\(input.place):\(number): \(JSONLines.describe(error)). Write an array of token ids per line")
+            .usage, "\(input.place):\(number): expected an array of token ids such as [15496, 995]")
         } catch let error as ModelFileError {
           throw CommandError(
             .usage, "\(input.place):\(number): \(error.message). Write one JSON \(decode ? "array" : "string") per line"

@@ -25,6 +25,10 @@ extension ModelCommand {
     @Option(help: "Seed of weights and order (and of the quickstart's text).") var seed: UInt64 = 1
     @Option(help: "Threads (default: all cores).") var threads: Int?
 
+    func validate() throws {
+      if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+    }
+
     func run() throws {
       let progress = ProgressLine()
       let signals = Signals {}
@@ -57,7 +61,16 @@ extension ModelCommand {
       guard !FileManager.default.fileExists(atPath: directory.appendingPathComponent("config.json").path) else {
         throw CommandError(.conflict, "\(output) holds a base already. Choose another directory")
       }
-      let content = try String(contentsOf: URL(fileURLWithPath: text), encoding: .utf8)
+      var isFolder = ObjCBool(false)
+      if FileManager.default.fileExists(atPath: directory.path, isDirectory: &isFolder), !isFolder.boolValue {
+        throw CommandError(.conflict, "\(output) is a file. Choose another directory")
+      }
+      guard let data = FileManager.default.contents(atPath: text) else {
+        throw CommandError(.notFound, "\(text): cannot be read. Check the path and its permissions")
+      }
+      guard let content = String(validating: data, as: UTF8.self) else {
+        throw CommandError(.usage, "\(text): not UTF-8. Convert it (iconv -t utf-8), or give another file")
+      }
       let isOurs = !FileManager.default.fileExists(atPath: directory.path)
       try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
       var isDone = false
