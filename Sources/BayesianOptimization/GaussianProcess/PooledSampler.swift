@@ -100,8 +100,8 @@ struct PooledSampler {
   ///
   /// With many points a chain may begin near a local mode that it would leave only after hundreds of iterations, and
   /// pooled draws would give that mode a share it does not have. Such a mode lies many standard deviations of the log
-  /// density (sqrt(P/2) within a mode) below the best one and is not wide enough to make up for it. Only warm-up draws
-  /// are concerned, so that the chains' target stays what it is.
+  /// density (sqrt(P/2) within a mode) below the best one and is not wide enough to make up for it. Only the warm-up
+  /// is concerned, so that the chains' target stays what it is.
   static func relocate(_ chains: [HamiltonianChain]) -> Int {
     struct Place {
       var value: Double
