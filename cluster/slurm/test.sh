@@ -25,9 +25,14 @@ pids=()
 finish() {
   status=$?
   scancel --quiet --user "$(id -un)" 2>/dev/null || true
-  sleep 1
+  # The daemons see their jobs out; whoever does not leave is killed.
+  for _ in {1..40}; do
+    if [ -z "$(squeue --noheader 2>/dev/null)" ]; then break; fi
+    sleep 0.5
+  done
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  sleep 2
+  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
   if [ -f "$work/munge/pid" ]; then kill "$(cat "$work/munge/pid")" 2>/dev/null || true; fi
   if [ "$status" = 0 ]; then rm -rf "$work" || true; else echo "logs are kept in $work"; fi
   exit "$status"
