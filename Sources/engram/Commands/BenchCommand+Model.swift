@@ -143,10 +143,6 @@ extension BenchCommand {
       }
     }
 
-    private static func peakMegabytes() -> Int {
-      let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-      let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-      return line.flatMap { $0.split(separator: " ").dropLast().last }.flatMap { Int($0) }.map { $0 / 1024 } ?? 0
-    }
+    private static func peakMegabytes() -> Int { ProcessMemory.peak >> 20 }
   }
 }
