@@ -21,12 +21,15 @@ let package = Package(
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     .target(name: "CBLAS"),
     .target(name: "CKernels"),
+    .target(name: "CUDAKernels", exclude: ["kernels"]),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
     .target(name: "RandomStreams"),
     .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
     .target(
       name: "LanguageModel",
-      dependencies: ["CBLAS", "CKernels", "RandomStreams", .product(name: "Crypto", package: "swift-crypto")]),
+      dependencies: [
+        "CBLAS", "CKernels", "CUDAKernels", "RandomStreams", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .target(
       name: "Personalization",
       dependencies: ["LanguageModel", .product(name: "Crypto", package: "swift-crypto")]),
@@ -60,10 +63,11 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "CUDAEmulation", path: "Tests/CUDAEmulation", exclude: ["README.md"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "RandomStreams", "TestSupport"]),
     .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
     .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
-    .testTarget(name: "LanguageModelTests", dependencies: ["LanguageModel", "TestSupport"]),
+    .testTarget(name: "LanguageModelTests", dependencies: ["LanguageModel", "CUDAEmulation", "TestSupport"]),
     .testTarget(name: "PersonalizationTests", dependencies: ["Personalization", "TestSupport"]),
     .testTarget(name: "StudyTests", dependencies: ["Study", "TestSupport"]),
     .testTarget(name: "StudyDatabaseTests", dependencies: ["StudyDatabase", "TestSupport"]),
@@ -79,5 +83,6 @@ let package = Package(
         "Coordinator", "TestSupport",
       ]),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )

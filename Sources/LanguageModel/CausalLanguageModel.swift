@@ -84,7 +84,8 @@ public final class CausalLanguageModel: @unchecked Sendable {
   public func evaluate(_ examples: [TrainingExample], adapters: [Adapter] = [], tokensPerPass: Int? = nil) throws
     -> Evaluation
   {
-    let tokensPerPass = tokensPerPass ?? decoder.shape.tokensPerForwardPass
+    let tokensPerPass =
+      tokensPerPass ?? (backend.preferredPassBytes > 0 ? 4096 : decoder.shape.tokensPerForwardPass)
     for (index, example) in examples.enumerated() {
       try example.validate(index: index, for: configuration, needsLabels: false)
     }

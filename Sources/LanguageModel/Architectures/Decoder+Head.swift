@@ -13,7 +13,8 @@ extension Decoder {
   /// Logits [M, V] of the wanted rows.
   func logits(_ stream: ResidualStream, _ pass: DecoderPass) throws -> Tensor {
     let state = try openHead(try pick(stream, pass), keeps: false)
-    let logits = try activation(state.normed.rows, shape.vocabulary)
+    // In 32 bits whatever activations are: near ties decide between tokens.
+    let logits = try backend.makeTensor(rows: state.normed.rows, columns: shape.vocabulary, kind: .parameter)
     try backend.linear(state.normed, weights.head.matrix, bias: weights.head.bias, into: logits, accumulate: false)
     return logits
   }

@@ -19,6 +19,11 @@ public protocol Backend: AnyObject, Sendable {
   var name: String { get }
   /// Memory in use by tensors and weights now, at most, and the limit (bytes; nil = what the machine has).
   var memory: BackendMemory { get }
+  /// Bytes of one number of an activation. Default: 4.
+  var activationBytes: Int { get }
+  /// Bytes that a pass over several sequences (activations, or keys and values) should take where they are free, as
+  /// products are fast with thousands of rows only. Default: 0, no wish.
+  var preferredPassBytes: Int { get }
 
   // MARK: Memory
 
@@ -57,7 +62,8 @@ public protocol Backend: AnyObject, Sendable {
 
   // MARK: Linear layers and LoRA
 
-  /// y = xWᵀ + bias, or y += … with `accumulate`. x [T, in], bias [1, out] parameter, y [T, out].
+  /// y = xWᵀ + bias, or y += … with `accumulate`. x [T, in], bias [1, out] parameter, y [T, out] activation or parameter
+  /// (logits).
   func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws
   /// dx = dy·W, or dx += … with `accumulate`. dy [T, out], dx [T, in].
   func linearInputGradient(_ dy: Tensor, _ weight: WeightMatrix, into dx: Tensor, accumulate: Bool) throws
@@ -143,7 +149,8 @@ public protocol Backend: AnyObject, Sendable {
   func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
     gradients: (weight: Tensor, bias: Tensor?)?) throws
-  /// Index of the largest element of each row [1 x rows index]; the lowest index among equals.
+  /// Index of the largest element of each row [1 x rows index]; the lowest index among equals. Logits are activations or
+  /// parameters.
   func argmax(_ logits: Tensor, into indices: Tensor) throws
   /// The k largest elements of each row in descending order (lower index first among equals): values [B, k]
   /// activation, indices [B, k] index.
@@ -158,6 +165,11 @@ public protocol Backend: AnyObject, Sendable {
   func adamW(
     _ parameters: Tensor, gradients: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep,
     clip: (norm: Tensor, maximum: Float)?) throws
+}
+
+extension Backend {
+  public var activationBytes: Int { 4 }
+  public var preferredPassBytes: Int { 0 }
 }
 
 /// Memory of a backend in bytes.

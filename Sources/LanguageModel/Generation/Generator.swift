@@ -36,14 +36,16 @@ struct Generator {
     return results
   }
 
-  /// How many of the remaining prompts go together: keys and values in 256 MiB (at 4 bytes), at most 64 rows.
+  /// How many of the remaining prompts go together: keys and values in 256 MiB or what the backend prefers, at most 64 rows.
   private func rows(from start: Int, _ order: [Int], _ prompts: [[Int]]) -> Int {
     let limit = max(1, options.batchSize ?? 64)
-    let perToken = decoder.shape.layers * 2 * decoder.shape.attention.keyColumns * 4
+    let backend = decoder.backend
+    let perToken = decoder.shape.layers * 2 * decoder.shape.attention.keyColumns * backend.activationBytes
+    let room = max(256 << 20, backend.preferredPassBytes)
     var count = 0
     while start + count < order.count, count < limit {
       let capacity = capacity(prompts[order[start + count]].count)
-      if count > 0, (count + 1) * capacity * perToken > 256 << 20, options.batchSize == nil { break }
+      if count > 0, (count + 1) * capacity * perToken > room, options.batchSize == nil { break }
       count += 1
     }
     return count

@@ -2,7 +2,7 @@
 // passes whose gradients add up; where even one sequence is too long, layers are computed again in backward
 // (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
 
-/// Bytes that one token takes in a pass (at 4 bytes a number).
+/// Bytes that one token takes in a pass.
 struct ActivationEstimate {
   /// Kept from forward to backward.
   let kept: Int
@@ -16,7 +16,8 @@ struct ActivationEstimate {
   /// - Parameters:
   ///   - lowest: lowest half that trains (2 · layer + 0 or 1).
   ///   - keepsInputs: whether weights train, whose gradients need the input of every product.
-  init(_ shape: DecoderShape, lowest: Int, keepsInputs: Bool) {
+  ///   - numberBytes: bytes of a number.
+  init(_ shape: DecoderShape, lowest: Int, keepsInputs: Bool, numberBytes: Int = 4) {
     let width = shape.width
     let up = shape.size(of: .up).outputs
     let attention =
@@ -25,10 +26,11 @@ struct ActivationEstimate {
     let feedForward = width + 2 + up + (keepsInputs ? width + shape.feedForward : 0) + (shape.isPreNorm ? 0 : width)
     var total = 0
     for half in lowest..<(2 * shape.layers) { total += half % 2 == 0 ? attention : feedForward }
-    kept = 4 * total
-    checkpointed = 4 * width * (shape.layers - lowest / 2)
+    kept = numberBytes * total
+    checkpointed = numberBytes * width * (shape.layers - lowest / 2)
     fixed = min(32 << 20, 512 * shape.vocabulary)
-    transient = 4 * (6 * width + max(3 * up, 2 * shape.attention.columns)) + 4 * (attention + feedForward)
+    transient =
+      numberBytes * (6 * width + max(3 * up, 2 * shape.attention.columns) + attention + feedForward)
   }
 
   /// Bytes of one token in a pass, beside what does not depend on tokens.
@@ -43,9 +45,12 @@ struct PassPlan: Equatable {
   /// - Parameters:
   ///   - longest: tokens of the longest example, which cannot be cut.
   ///   - available: bytes that are free; nil when there is no limit.
-  init(_ estimate: ActivationEstimate, options: TrainingOptions, longest: Int, available: Int?) {
+  ///   - preferred: bytes that the backend wants a pass to take at least.
+  init(
+    _ estimate: ActivationEstimate, options: TrainingOptions, longest: Int, available: Int?, preferred: Int = 0
+  ) {
     let room = available.map { max(0, $0 - estimate.fixed) }
-    let wanted = min(options.passBytes, room ?? .max)
+    let wanted = min(max(options.passBytes, preferred), room ?? .max)
     switch options.activationCheckpointing {
     case .always: checkpointing = true
     case .never: checkpointing = false

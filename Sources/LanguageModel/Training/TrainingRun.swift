@@ -54,8 +54,8 @@ final class TrainingRun {
     plan = PassPlan(
       ActivationEstimate(
         decoder.shape, lowest: decoder.trainsWeights ? 0 : branches.lowestTrainable ?? decoder.halves,
-        keepsInputs: decoder.trainsWeights), options: options, longest: longest,
-      available: memory.limit.map { $0 - memory.used })
+        keepsInputs: decoder.trainsWeights, numberBytes: backend.activationBytes), options: options, longest: longest,
+      available: memory.limit.map { $0 - memory.used }, preferred: backend.preferredPassBytes)
     let epochs = examples.isEmpty ? 0 : Double(steps * options.batchSize) / Double(examples.count)
     if !decoder.trainsWeights, let lowest = branches.lowestTrainable, lowest > 0, epochs > 1,
       options.prefixCacheBytes > 0

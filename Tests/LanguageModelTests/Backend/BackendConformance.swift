@@ -9,6 +9,8 @@ struct BackendConformance {
   let backend: any Backend
   /// Largest max |Δ| / max |reference|.
   let tolerance: Double
+  /// Set where results are wanted instead of a comparison.
+  var recorder: Recorder?
 
   /// Runs everything.
   ///
@@ -29,6 +31,33 @@ struct BackendConformance {
     }
     try suite.choice()
     for count in [1, 15, 16, 1000, 40_001] { try suite.optimizer(count) }
+  }
+
+  /// What a backend computes over a few shapes, without a comparison.
+  static func results(on backend: any Backend) throws -> [[Float]] {
+    let suite = BackendConformance(backend: backend, tolerance: .infinity, recorder: Recorder())
+    try suite.linear(17, 33, 65)
+    try suite.rows(5, 300)
+    try suite.attention(AttentionShape(heads: 4, keyValueHeads: 2, headSize: 24), [70, 3])
+    try suite.decoding(AttentionShape(heads: 4, keyValueHeads: 2, headSize: 8))
+    try suite.crossEntropy(9, 40, 700)
+    try suite.choice()
+    try suite.optimizer(5000)
+    return suite.recorder?.values ?? []
+  }
+
+  /// Keeps what a backend reported.
+  final class Recorder {
+    var values: [[Float]] = []
+  }
+
+  /// Runs what rests on matrix products, over few shapes.
+  func products() throws {
+    for (tokens, inputs, outputs) in [(1, 1, 1), (17, 33, 65)] {
+      try linear(tokens, inputs, outputs)
+      try lora(tokens, inputs, outputs, 8)
+      try crossEntropy(tokens, inputs, outputs)
+    }
   }
 
   /// One of the two backends, with inputs that are the same on both.
@@ -78,6 +107,10 @@ struct BackendConformance {
   private func compare(_ operation: String, exact: Bool = false, _ body: (Lane) throws -> Void) throws {
     let lanes = (tested: Lane(backend), reference: Lane(ReferenceBackend()))
     try body(lanes.tested)
+    if let recorder {
+      recorder.values += lanes.tested.outputs.map(\.values)
+      return
+    }
     try body(lanes.reference)
     #expect(lanes.tested.outputs.count == lanes.reference.outputs.count)
     for (tested, reference) in zip(lanes.tested.outputs, lanes.reference.outputs) {
@@ -119,6 +152,9 @@ struct BackendConformance {
         try lane.report("y +=", y)
         try lane.backend.linear(x, weight, bias: nil, into: y, accumulate: false)
         try lane.report("y", y)
+        let logits = try lane.empty(tokens, outputs, .parameter)
+        try lane.backend.linear(x, weight, bias: bias, into: logits, accumulate: false)
+        try lane.report("y in 32 bits", logits)
         let dy = try lane.random(tokens, outputs)
         let dx = try lane.random(tokens, inputs)
         try lane.backend.linearInputGradient(dy, weight, into: dx, accumulate: true)
@@ -168,7 +204,7 @@ struct BackendConformance {
     }
   }
 
-  private func rows(_ tokens: Int, _ width: Int) throws {
+  func rows(_ tokens: Int, _ width: Int) throws {
     for kind in [Normalization.layerNorm(epsilon: 1e-5), .rmsNorm(epsilon: 1e-5)] {
       try compare("norm \(kind) \(tokens) x \(width)") { try self.norm($0, kind, tokens, width) }
     }
@@ -256,19 +292,21 @@ struct BackendConformance {
     try lane.report("dx in place", dy)
   }
 
-  private func attention(_ shape: AttentionShape, _ lengths: [Int]) throws {
+  func attention(_ shape: AttentionShape, _ lengths: [Int]) throws {
     try compare("attention \(shape.heads)/\(shape.keyValueHeads) x \(shape.headSize), \(lengths)") { lane in
       let sequences = try PackedSequences(lengths: lengths, backend: lane.backend)
       let tokens = sequences.tokens
-      let qkv = try lane.random(tokens, shape.columns)
+      let rotated = try lane.random(tokens, shape.columns)
       let table = try lane.random(70, shape.headSize, .parameter)
       let positions = try lane.indices(tokens, below: 70)
       let heads = shape.heads + shape.keyValueHeads
       for inverse in [true, false] {
         try lane.backend.rotate(
-          qkv, heads: heads, headSize: shape.headSize, positions: positions, table: table, inverse: inverse)
-        try lane.report("rotated", qkv)
+          rotated, heads: heads, headSize: shape.headSize, positions: positions, table: table, inverse: inverse)
+        try lane.report("rotated", rotated)
       }
+      // Fresh numbers: those above are rounded where activations are stored in bf16, and softmax magnifies that.
+      let qkv = try lane.random(tokens, shape.columns)
       let out = try lane.empty(tokens, shape.queryColumns)
       try lane.backend.attention(qkv, sequences, shape, into: out, logSumExp: nil)
       try lane.report("out", out)
@@ -305,6 +343,30 @@ struct BackendConformance {
     }
   }
 
+  /// Generation of `count` sequences at once.
+  func manySequences(_ count: Int) throws {
+    let shape = AttentionShape(heads: 2, keyValueHeads: 1, headSize: 6)
+    try compare("decoding \(count) sequences") { lane in
+      let lengths = (0..<count).map { 1 + $0 % 3 }
+      let slots = (0..<count).map { ($0 * 3) % count }
+      let sequences = try PackedSequences(lengths: lengths, backend: lane.backend)
+      let qkv = try lane.random(sequences.tokens, shape.columns)
+      let keys = try lane.empty(count * 5, shape.keyColumns)
+      let values = try lane.empty(count * 5, shape.keyColumns)
+      try lane.backend.fill(keys, with: 0)
+      try lane.backend.fill(values, with: 0)
+      try lane.backend.storeKeysValues(
+        qkv, sequences, shape, slots: slots, capacity: 5, keys: keys, values: values)
+      let step = try lane.random(count, shape.columns)
+      let out = try lane.empty(count, shape.queryColumns)
+      try lane.backend.attentionStep(
+        step, shape, slots: slots, lengths: lengths, capacity: 5, keys: keys, values: values, into: out)
+      try lane.report("out", out)
+      try lane.report("keys", keys)
+      try lane.report("values", values)
+    }
+  }
+
   private func crossEntropy(_ rows: Int, _ width: Int, _ vocabulary: Int) throws {
     try compare("cross-entropy \(rows) x \(width), \(vocabulary)") { lane in
       let x = try lane.random(rows, width)
@@ -331,17 +393,19 @@ struct BackendConformance {
   }
 
   private func choice() throws {
-    try compare("choice", exact: true) { lane in
-      let logits = try lane.random(5, 333)  // quantised numbers: with ties
-      let best = try lane.empty(1, 5, .index)
-      try lane.backend.argmax(logits, into: best)
-      try lane.report("argmax", best)
-      for k in [1, 20, 333] {
-        let values = try lane.empty(5, k)
-        let indices = try lane.empty(5, k, .index)
-        try lane.backend.topK(logits, values: values, indices: indices)
-        try lane.report("top values", values)
-        try lane.report("top indices", indices)
+    for kind in [ElementKind.activation, .parameter] {
+      try compare("choice from \(kind)s", exact: true) { lane in
+        let logits = try lane.random(5, 333, kind)  // quantised numbers: with ties
+        let best = try lane.empty(1, 5, .index)
+        try lane.backend.argmax(logits, into: best)
+        try lane.report("argmax", best)
+        for k in [1, 20, 333] {
+          let values = try lane.empty(5, k)
+          let indices = try lane.empty(5, k, .index)
+          try lane.backend.topK(logits, values: values, indices: indices)
+          try lane.report("top values", values)
+          try lane.report("top indices", indices)
+        }
       }
     }
   }

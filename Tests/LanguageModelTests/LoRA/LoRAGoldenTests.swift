@@ -57,7 +57,8 @@ struct LoRAGoldenTests {
 
   static let arguments = ModelFixtures.models.flatMap { model in ModelFixtures.cases.map { "\(model)-\($0)" } }
 
-  private func open(_ name: String) throws -> (Golden, GoldenBatch, String) {
+  /// The reference numbers of a case, its batch and its model's name.
+  static func load(_ name: String) throws -> (Golden, GoldenBatch, String) {
     let path = "goldens/lm/golden/lora-\(name).json"
     let model = ModelFixtures.models.first { name.hasPrefix($0) } ?? ""
     return (try Fixtures.decode(Golden.self, from: path), try Fixtures.decode(GoldenBatch.self, from: path), model)
@@ -65,7 +66,7 @@ struct LoRAGoldenTests {
 
   @Test(arguments: arguments)
   func logitsLossGradients(_ name: String) throws {
-    let (golden, batch, modelName) = try open(name)
+    let (golden, batch, modelName) = try Self.load(name)
     for (label, backend) in try ModelFixtures.backends() {
       let model = try ModelFixtures.model(modelName, on: backend)
       let adapter = try Self.adapter(golden, on: model)
@@ -101,7 +102,7 @@ struct LoRAGoldenTests {
 
   @Test(arguments: arguments)
   func twentySteps(_ name: String) throws {
-    let (golden, batch, modelName) = try open(name)
+    let (golden, batch, modelName) = try Self.load(name)
     for (label, backend) in try ModelFixtures.backends() {
       for cacheBytes in [0, 1 << 20] {
         let model = try ModelFixtures.model(modelName, on: backend)

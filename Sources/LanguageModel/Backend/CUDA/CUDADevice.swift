@@ -1,0 +1,58 @@
+/// A CUDA device of this machine.
+public struct CUDADevice: Sendable, Hashable {
+  /// Number as CUDA counts the visible devices, from 0.
+  public let index: Int
+  /// Such as "NVIDIA H200".
+  public let name: String
+  /// Bytes.
+  public let memory: Int
+  /// Compute capability, such as 9.0.
+  public let major: Int
+  public let minor: Int
+  public let processors: Int
+  /// PCI bus id, such as "0000:1b:00.0".
+  public let busID: String
+
+  /// "sm_90".
+  public var architecture: String { "sm_\(major)\(minor)" }
+  /// Oldest compute capability that the kernels are written for: bf16 in the matrix units.
+  static let oldest = (major: 8, minor: 0)
+
+  /// The devices that this process may use, in CUDA's order.
+  ///
+  /// Throws `CUDAError` (`unavailable` where there is no driver, `device` where it fails).
+  public static func all() throws -> [CUDADevice] { try all(CUDADriver(.shared)) }
+
+  static func all(_ driver: CUDADriver) throws(CUDAError) -> [CUDADevice] {
+    try driver.check(driver.initialize(0), "cuInit")
+    var count: Int32 = 0
+    try driver.check(driver.deviceCount(&count), "cuDeviceGetCount")
+    var result: [CUDADevice] = []
+    for index in 0..<count { result.append(try CUDADevice(driver, Int(index))) }
+    return result
+  }
+
+  init(_ driver: CUDADriver, _ index: Int) throws(CUDAError) {
+    var device: Int32 = 0
+    try driver.check(driver.device(&device, Int32(index)), "cuDeviceGet(\(index))")
+    func attribute(_ number: Int32) throws(CUDAError) -> Int {
+      var value: Int32 = 0
+      try driver.check(driver.deviceAttribute(&value, number, device), "cuDeviceGetAttribute(\(number))")
+      return Int(value)
+    }
+    func text(_ read: (UnsafeMutablePointer<CChar>, Int32, Int32) -> Int32) -> String {
+      var buffer = [CChar](repeating: 0, count: 256)
+      guard read(&buffer, 255, device) == 0 else { return "" }
+      return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+    self.index = index
+    name = text(driver.deviceName)
+    busID = text(driver.deviceBusID)
+    var bytes = 0
+    try driver.check(driver.deviceMemory(&bytes, device), "cuDeviceTotalMem")
+    memory = bytes
+    major = try attribute(CUDADriver.Constant.attributeMajor)
+    minor = try attribute(CUDADriver.Constant.attributeMinor)
+    processors = try attribute(CUDADriver.Constant.attributeProcessors)
+  }
+}

@@ -1,0 +1,34 @@
+/// A failure of CUDA: what was called, what came back, what to do.
+public struct CUDAError: Error, CustomStringConvertible, Sendable {
+  /// What failed; new kinds may be added.
+  public struct Code: Sendable, Hashable, CustomStringConvertible {
+    private enum Value: String { case unavailable, device, compilation, unsupported }
+    private let value: Value
+    /// A library or a device is not there.
+    public static let unavailable = Code(value: .unavailable)
+    /// A call failed.
+    ///
+    /// After a fault in a kernel every later call fails too: the process must be started anew.
+    public static let device = Code(value: .device)
+    /// A kernel could not be compiled for the device.
+    public static let compilation = Code(value: .compilation)
+    /// The device or the backend cannot do what was asked.
+    public static let unsupported = Code(value: .unsupported)
+    public var description: String { value.rawValue }
+  }
+  public let code: Code
+  /// The failing call, such as "cuLaunchKernel(attention_64)"; "" where nothing was called.
+  public let call: String
+  /// What the call returned; 0 where nothing was called.
+  public let status: Int
+  public let message: String
+
+  public init(_ code: Code, call: String = "", status: Int = 0, _ message: String) {
+    self.code = code
+    self.call = call
+    self.status = status
+    self.message = message
+  }
+
+  public var description: String { call.isEmpty ? message : "\(call) failed (\(status)): \(message)" }
+}

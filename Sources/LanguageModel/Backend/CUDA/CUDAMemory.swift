@@ -1,0 +1,77 @@
+import Synchronization
+
+/// The device's memory as the backend uses it: a `BlockPool` whose decisions are carried out on a device.
+final class CUDAMemory: Sendable {
+  let context: CUDAContext
+  private let pool: Mutex<BlockPool>
+  /// What may be used at all.
+  private let budget: Int
+
+  /// `limit`: most bytes to use; nil = what is free on the device now.
+  init(context: CUDAContext, limit: Int?) throws(CUDAError) {
+    self.context = context
+    let available = try context.freeMemory()
+    budget = min(limit ?? Int.max, available)
+    pool = Mutex(BlockPool(budget: budget))
+  }
+
+  deinit { releaseKept() }
+
+  var status: BackendMemory {
+    pool.withLock { BackendMemory(used: $0.used, peak: $0.peak, limit: budget) }
+  }
+
+  /// A block of at least `bytes`.
+  ///
+  /// Throws `BackendError` (`outOfMemory`) or `CUDAError`.
+  func allocate(_ bytes: Int) throws -> DevicePointer {
+    let decision = pool.withLock { $0.take(bytes) }
+    let size: Int
+    switch decision {
+    case .reuse(let address): return address
+    case .refuse: throw BackendError.outOfMemory(bytes, memory: status)
+    case .request(let wanted): size = wanted
+    case .release(let kept, let wanted):
+      free(kept)
+      size = wanted
+    }
+    var address = try context.allocate(size)
+    if address == nil {
+      // Others use the device too, or its memory is in pieces: give back what is kept and ask once more.
+      releaseKept()
+      address = try context.allocate(size)
+    }
+    guard let address else { throw BackendError.outOfMemory(bytes, memory: status) }
+    pool.withLock { $0.adopt(address, size: size) }
+    return address
+  }
+
+  /// Takes a block back.
+  func recycle(_ address: DevicePointer) { pool.withLock { $0.give(address) } }
+
+  /// Gives all kept blocks to the device.
+  func releaseKept() { free(pool.withLock { $0.drain() }) }
+
+  /// What is queued may still use the blocks: the device finishes first.
+  private func free(_ blocks: [DevicePointer]) {
+    guard !blocks.isEmpty else { return }
+    try? context.synchronize()
+    for address in blocks { context.free(address) }
+  }
+}
+
+/// A block of device memory that returns to its pool when the last reference goes.
+final class CUDABuffer: @unchecked Sendable {
+  // Sendable: constants; contents and version are guarded by the backend's one-thread-at-a-time contract.
+  let address: DevicePointer
+  private let memory: CUDAMemory
+  /// Counts the times that something wrote into the block, so that what was derived from it knows its age.
+  var version = 0
+
+  init(bytes: Int, memory: CUDAMemory) throws {
+    address = try memory.allocate(bytes)
+    self.memory = memory
+  }
+
+  deinit { memory.recycle(address) }
+}

@@ -1,0 +1,86 @@
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Entry points of CUDA's libraries by name: from shared libraries, or a test's emulation of them.
+struct CUDASymbols: Sendable {
+  /// The address of a function, or an error that says where it was looked for.
+  ///
+  /// The second argument: major version of the
+  /// driver (0 = not known yet).
+  var address:
+    @Sendable (CUDALibrary, _ driverVersion: Int, _ name: String) throws(CUDAError) -> UnsafeMutableRawPointer
+
+  /// A function of a library; `type` is its calling convention.
+  func load<Function>(
+    _ library: CUDALibrary, driverVersion: Int, _ name: String, as type: Function.Type
+  ) throws(CUDAError) -> Function {
+    unsafeBitCast(try address(library, driverVersion, name), to: type)
+  }
+
+  /// The shared libraries of this machine.
+  static let shared: CUDASymbols = {
+    let libraries = OpenedLibraries(search: .standard)
+    return CUDASymbols { (library, driverVersion, name) throws(CUDAError) in
+      try libraries.symbol(library, driverVersion: driverVersion, name)
+    }
+  }()
+}
+
+/// Libraries that were opened once and stay open.
+private final class OpenedLibraries: @unchecked Sendable {
+  // Sendable: the handles are guarded by the lock.
+  private let search: CUDALibrarySearch
+  private let lock = NSLock()
+  private var handles: [CUDALibrary: UnsafeMutableRawPointer] = [:]
+
+  init(search: CUDALibrarySearch) { self.search = search }
+
+  func symbol(_ library: CUDALibrary, driverVersion: Int, _ name: String) throws(CUDAError) -> UnsafeMutableRawPointer {
+    let handle = try open(library, driverVersion)
+    guard let symbol = dlsym(handle, name) else {
+      throw CUDAError(
+        .unavailable, call: name, "\(library.title) on this machine has no \(name); it is too old, install a newer one")
+    }
+    return symbol
+  }
+
+  private func open(_ library: CUDALibrary, _ driverVersion: Int) throws(CUDAError) -> UnsafeMutableRawPointer {
+    lock.lock()
+    defer { lock.unlock() }
+    if let handle = handles[library] { return handle }
+    var refusals: [String] = []
+    for candidate in search.candidates(library, driverVersion: driverVersion) {
+      if let handle = dlopen(candidate, RTLD_NOW | RTLD_LOCAL) {
+        handles[library] = handle
+        return handle
+      }
+      // "No such file" is the ordinary answer; anything else is worth showing.
+      let text = dlerror().map { String(cString: $0) } ?? ""
+      if candidate.hasPrefix("/") { refusals.append(text) }
+    }
+    throw search.missing(library, refusals: refusals)
+  }
+}
+
+extension CUDALibrarySearch {
+  /// The error for a library that cannot be opened.
+  func missing(_ library: CUDALibrary, refusals: [String]) -> CUDAError {
+    if library == .driver {
+      return CUDAError(
+        .unavailable,
+        "no CUDA here: the NVIDIA driver (libcuda.so.1) was not found in the system's library path; install the driver, "
+          + "or use --device cpu")
+    }
+    let package = library == .compiler ? "nvidia-cuda-nvrtc" : "nvidia-cublas"
+    let refused = refusals.isEmpty ? "" : " What was found could not be opened: \(refusals.joined(separator: "; "))."
+    return CUDAError(
+      .unavailable,
+      "CUDA: \(library.title) (\(library.stem).13 or .12) was not found. Looked in: \(places).\(refused) Install the CUDA "
+        + "toolkit or `pip install \(package)`, or set \(Self.variable) to the folder that holds it")
+  }
+}

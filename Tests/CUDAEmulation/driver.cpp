@@ -1,0 +1,351 @@
+// The entry points of libcuda and libnvrtc that the backend uses, over one emulated device. Everything happens at once: the
+// order on a stream is the order of calls.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "emulation.h"
+#include "emulated_device.h"
+#include "include/CUDAEmulation.h"
+
+using namespace emulation;
+
+namespace {
+
+constexpr size_t guard_bytes = 256;
+constexpr unsigned char guard_byte = 0xa5;
+
+struct Module {
+  int is_bf16;
+};
+struct Function {
+  const Registration* kernel;
+  int shared_limit;
+};
+struct Program {
+  std::string source, log, image;
+};
+
+std::mutex lock;
+std::map<uint64_t, size_t> allocations;
+std::set<void*> objects;
+int64_t allocated_bytes = 0, memory_limit = 1ll << 30, allocation_calls = 0, launches = 0, fault_countdown = 0;
+int sticky_fault = 0, primary_context = 0;
+int64_t context_count = 0;
+thread_local bool has_context = false;
+std::string complaint;
+
+int checked(int result) { return sticky_fault ? sticky_fault : has_context ? result : 201; }
+
+// Complains when something wrote behind an allocation.
+void check_guard(uint64_t address, size_t bytes) {
+  const unsigned char* guard = (const unsigned char*)address + bytes;
+  for (size_t i = 0; i < guard_bytes; ++i) {
+    if (guard[i] != guard_byte) {
+      complain(("a write behind an allocation of " + std::to_string(bytes) + " bytes").c_str());
+      return;
+    }
+  }
+}
+
+// Whether the range lies within one allocation.
+bool is_allocated(uint64_t address, size_t bytes) {
+  auto next = allocations.upper_bound(address);
+  if (next == allocations.begin()) return false;
+  --next;
+  return address + bytes <= next->first + next->second;
+}
+
+int require(uint64_t address, size_t bytes) {
+  if (is_allocated(address, bytes)) return checked(0);
+  complain("a copy or fill outside any allocation");
+  return 1;
+}
+
+template <class T>
+void* made(T* object) {
+  objects.insert(object);
+  return object;
+}
+
+int forget(void* object) { return objects.erase(object) ? 0 : 400; }
+
+}  // namespace
+
+namespace emulation {
+void complain(const char* what) {
+  if (complaint.empty()) complaint = what;
+}
+void* register_object(void* object) {
+  std::lock_guard<std::mutex> held(lock);
+  return made(object);
+}
+bool unregister_object(void* object) {
+  std::lock_guard<std::mutex> held(lock);
+  return forget(object) == 0;
+}
+bool check_range(const void* address, size_t bytes) {
+  std::lock_guard<std::mutex> held(lock);
+  return is_allocated((uint64_t)address, bytes);
+}
+}  // namespace emulation
+
+#define LOCKED std::lock_guard<std::mutex> held(lock)
+
+static int cuInit_(unsigned) { return 0; }
+static int cuDriverGetVersion_(int* version) { return *version = 13000, 0; }
+static int cuDeviceGetCount_(int* count) { return *count = 1, 0; }
+static int cuDeviceGet_(int* device, int index) { return *device = index, index == 0 ? 0 : 101; }
+static int cuDeviceGetName_(char* name, int length, int) { return snprintf(name, (size_t)length, "Emulated GPU"), 0; }
+static int cuDeviceTotalMem_(size_t* bytes, int) { return *bytes = (size_t)memory_limit, 0; }
+static int cuDeviceGetPCIBusId_(char* id, int length, int) { return snprintf(id, (size_t)length, "0000:00:00.0"), 0; }
+static int cuDeviceGetAttribute_(int* value, int attribute, int) {
+  switch (attribute) {
+    case 16: *value = 4; return 0;        // multiprocessors
+    case 75: *value = 9; return 0;        // compute capability
+    case 76: *value = 0; return 0;
+    case 97: *value = 227 << 10; return 0;  // shared memory per block, opted in
+    default: return 1;
+  }
+}
+static int cuDevicePrimaryCtxRetain_(void** context, int) { LOCKED; return ++context_count, *context = &primary_context, 0; }
+static int cuDevicePrimaryCtxRelease_(int) { LOCKED; return context_count > 0 ? --context_count, 0 : 201; }
+static int cuCtxSetCurrent_(void* context) { return has_context = context != nullptr, checked(0); }
+static int cuGetErrorName_(int code, const char** text) {
+  *text = code == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 719 ? "CUDA_ERROR_LAUNCH_FAILED" : "CUDA_ERROR_UNKNOWN";
+  return 0;
+}
+static int cuGetErrorString_(int, const char** text) { return *text = "emulated", 0; }
+
+static int cuMemAlloc_(uint64_t* address, size_t bytes) {
+  LOCKED;
+  ++allocation_calls;
+  if (int fault = checked(0)) return fault;
+  if (bytes == 0) return 1;
+  if (allocated_bytes + (int64_t)bytes > memory_limit) return 2;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 256, bytes + guard_bytes) != 0) return 2;
+  memset(memory, 0xff, bytes);  // NaN in every element type
+  memset((char*)memory + bytes, guard_byte, guard_bytes);
+  *address = (uint64_t)memory;
+  allocations[*address] = bytes;
+  allocated_bytes += (int64_t)bytes;
+  return 0;
+}
+static int cuMemFree_(uint64_t address) {
+  LOCKED;
+  auto found = allocations.find(address);
+  if (found == allocations.end()) {
+    complain("freeing what is not an allocation");
+    return 1;
+  }
+  check_guard(address, found->second);
+  allocated_bytes -= (int64_t)found->second;
+  allocations.erase(found);
+  free((void*)address);
+  return checked(0);
+}
+static int cuMemGetInfo_(size_t* available, size_t* total) {
+  LOCKED;
+  *total = (size_t)memory_limit;
+  *available = (size_t)(memory_limit - allocated_bytes);
+  return checked(0);
+}
+static int cuMemHostAlloc_(void** pointer, size_t bytes, unsigned) {
+  LOCKED;
+  if (posix_memalign(pointer, 4096, bytes) != 0) return 2;
+  memset(*pointer, 0xff, bytes);
+  made((char*)*pointer);
+  return checked(0);
+}
+static int cuMemFreeHost_(void* pointer) {
+  LOCKED;
+  int result = forget(pointer);
+  if (result == 0) free(pointer);
+  return result;
+}
+static int cuMemcpyHtoDAsync_(uint64_t target, const void* source, size_t bytes, void*) {
+  LOCKED;
+  int result = require(target, bytes);
+  if (result == 0) memcpy((void*)target, source, bytes);
+  return result;
+}
+static int cuMemcpyDtoHAsync_(void* target, uint64_t source, size_t bytes, void*) {
+  LOCKED;
+  int result = require(source, bytes);
+  if (result == 0) memcpy(target, (const void*)source, bytes);
+  return result;
+}
+static int cuMemcpyDtoDAsync_(uint64_t target, uint64_t source, size_t bytes, void*) {
+  LOCKED;
+  int result = require(target, bytes);
+  if (result == 0) result = require(source, bytes);
+  if (result == 0) memmove((void*)target, (const void*)source, bytes);
+  return result;
+}
+static int cuMemsetD32Async_(uint64_t target, unsigned value, size_t count, void*) {
+  LOCKED;
+  int result = require(target, count * 4);
+  for (size_t i = 0; result == 0 && i < count; ++i) ((unsigned*)target)[i] = value;
+  return result;
+}
+static int cuMemsetD16Async_(uint64_t target, unsigned short value, size_t count, void*) {
+  LOCKED;
+  int result = require(target, count * 2);
+  for (size_t i = 0; result == 0 && i < count; ++i) ((unsigned short*)target)[i] = value;
+  return result;
+}
+
+static int cuStreamCreate_(void** stream, unsigned) { LOCKED; return *stream = made(new int), checked(0); }
+static int cuStreamDestroy_(void* stream) { LOCKED; return forget(stream); }
+static int cuStreamSynchronize_(void*) { return checked(0); }
+static int cuStreamWaitEvent_(void*, void*, unsigned) { return checked(0); }
+static int cuEventCreate_(void** event, unsigned) { LOCKED; return *event = made(new int), checked(0); }
+static int cuEventDestroy_(void* event) { LOCKED; return forget(event); }
+static int cuEventRecord_(void*, void*) { return checked(0); }
+static int cuEventSynchronize_(void*) { return checked(0); }
+
+static int cuModuleLoadData_(void** module, const void* image) {
+  LOCKED;
+  const char* text = (const char*)image;
+  if (strncmp(text, "EMULATED ", 9) != 0) return 200;
+  return *module = made(new Module{text[9] == '1'}), checked(0);
+}
+static int cuModuleUnload_(void* module) { LOCKED; return forget(module); }
+static int cuModuleGetFunction_(void** function, void* module, const char* name) {
+  LOCKED;
+  const Registration* kernel = find(name, ((Module*)module)->is_bf16);
+  if (!kernel) return 500;
+  return *function = new Function{kernel, 48 << 10}, 0;  // lives as long as the process, like the few kernels there are
+}
+static int cuFuncSetAttribute_(void* function, int attribute, int value) {
+  if (attribute != 8 || value > 227 << 10) return 1;
+  return ((Function*)function)->shared_limit = value, checked(0);
+}
+static int cuFuncGetParamInfo_(void* function, size_t index, size_t* offset, size_t* size) {
+  const Registration* kernel = ((Function*)function)->kernel;
+  if (index >= kernel->sizes.size()) return 1;
+  size_t place = 0;
+  for (size_t i = 0; i < index; ++i) place += kernel->sizes[i];  // without alignment: only sizes are used
+  *offset = place;
+  *size = kernel->sizes[index];
+  return 0;
+}
+static int cuLaunchKernel_(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                           unsigned shared, void*, void** arguments, void**) {
+  if (int fault = checked(0)) return fault;
+  {
+    LOCKED;
+    ++launches;
+    if (fault_countdown > 0 && --fault_countdown == 0) return sticky_fault = 719;
+  }
+  Function* launched = (Function*)function;
+  if ((int)shared > launched->shared_limit) {
+    complain("more shared memory than the kernel was allowed");
+    return 1;
+  }
+  if (run(*launched->kernel, {gx, gy, gz}, {bx, by, bz}, shared, arguments)) return 0;
+  complaint += std::string(" (kernel ") + launched->kernel->name + ")";
+  return sticky_fault = 719;
+}
+
+static int nvrtcVersion_(int* major, int* minor) { return *major = 13, *minor = 0, 0; }
+static int nvrtcGetNumSupportedArchs_(int* count) { return *count = 2, 0; }
+static int nvrtcGetSupportedArchs_(int* archs) { return archs[0] = 80, archs[1] = 90, 0; }
+static const char* nvrtcGetErrorString_(int code) { return code == 6 ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR"; }
+static int nvrtcCreateProgram_(void** program, const char* source, const char*, int, const char* const*,
+                               const char* const*) {
+  LOCKED;
+  return *program = made(new Program{source, "", ""}), 0;
+}
+static int nvrtcDestroyProgram_(void** program) {
+  LOCKED;
+  int result = forget(*program);
+  if (result == 0) delete (Program*)*program;
+  *program = nullptr;
+  return result;
+}
+static int nvrtcCompileProgram_(void* program, int count, const char* const* options) {
+  Program* own = (Program*)program;
+  const char* storage = nullptr;
+  for (int i = 0; i < count; ++i)
+    if (strncmp(options[i], "-DENGRAM_BF16=", 14) == 0) storage = options[i] + 14;
+  if (!storage || own->source.find("KERNEL(") == std::string::npos) {
+    own->log = "no storage type, or no kernel in the text";
+    return 6;
+  }
+  own->image = std::string("EMULATED ") + storage + std::string(1, '\0');
+  return 0;
+}
+static int nvrtcGetCUBINSize_(void* program, size_t* size) { return *size = ((Program*)program)->image.size(), 0; }
+static int nvrtcGetCUBIN_(void* program, char* image) {
+  const std::string& own = ((Program*)program)->image;
+  memcpy(image, own.data(), own.size());
+  return 0;
+}
+static int nvrtcGetProgramLogSize_(void* program, size_t* size) { return *size = ((Program*)program)->log.size() + 1, 0; }
+static int nvrtcGetProgramLog_(void* program, char* log) { return strcpy(log, ((Program*)program)->log.c_str()), 0; }
+
+void* cuda_emulation_symbol(const char* name) {
+  static const std::map<std::string, void*> symbols = {
+#define SYMBOL(name, function) {name, (void*)&function}
+      SYMBOL("cuInit", cuInit_), SYMBOL("cuDriverGetVersion", cuDriverGetVersion_),
+      SYMBOL("cuDeviceGetCount", cuDeviceGetCount_), SYMBOL("cuDeviceGet", cuDeviceGet_),
+      SYMBOL("cuDeviceGetName", cuDeviceGetName_), SYMBOL("cuDeviceTotalMem_v2", cuDeviceTotalMem_),
+      SYMBOL("cuDeviceGetPCIBusId", cuDeviceGetPCIBusId_), SYMBOL("cuDeviceGetAttribute", cuDeviceGetAttribute_),
+      SYMBOL("cuDevicePrimaryCtxRetain", cuDevicePrimaryCtxRetain_),
+      SYMBOL("cuDevicePrimaryCtxRelease_v2", cuDevicePrimaryCtxRelease_), SYMBOL("cuCtxSetCurrent", cuCtxSetCurrent_),
+      SYMBOL("cuGetErrorName", cuGetErrorName_), SYMBOL("cuGetErrorString", cuGetErrorString_),
+      SYMBOL("cuMemAlloc_v2", cuMemAlloc_), SYMBOL("cuMemFree_v2", cuMemFree_),
+      SYMBOL("cuMemGetInfo_v2", cuMemGetInfo_), SYMBOL("cuMemHostAlloc", cuMemHostAlloc_),
+      SYMBOL("cuMemFreeHost", cuMemFreeHost_), SYMBOL("cuMemcpyHtoDAsync_v2", cuMemcpyHtoDAsync_),
+      SYMBOL("cuMemcpyDtoHAsync_v2", cuMemcpyDtoHAsync_), SYMBOL("cuMemcpyDtoDAsync_v2", cuMemcpyDtoDAsync_),
+      SYMBOL("cuMemsetD32Async", cuMemsetD32Async_), SYMBOL("cuMemsetD16Async", cuMemsetD16Async_),
+      SYMBOL("cuStreamCreate", cuStreamCreate_), SYMBOL("cuStreamDestroy_v2", cuStreamDestroy_),
+      SYMBOL("cuStreamSynchronize", cuStreamSynchronize_), SYMBOL("cuStreamWaitEvent", cuStreamWaitEvent_),
+      SYMBOL("cuEventCreate", cuEventCreate_), SYMBOL("cuEventDestroy_v2", cuEventDestroy_),
+      SYMBOL("cuEventRecord", cuEventRecord_), SYMBOL("cuEventSynchronize", cuEventSynchronize_),
+      SYMBOL("cuModuleLoadData", cuModuleLoadData_), SYMBOL("cuModuleUnload", cuModuleUnload_),
+      SYMBOL("cuModuleGetFunction", cuModuleGetFunction_), SYMBOL("cuFuncSetAttribute", cuFuncSetAttribute_),
+      SYMBOL("cuFuncGetParamInfo", cuFuncGetParamInfo_), SYMBOL("cuLaunchKernel", cuLaunchKernel_),
+      SYMBOL("nvrtcVersion", nvrtcVersion_), SYMBOL("nvrtcGetNumSupportedArchs", nvrtcGetNumSupportedArchs_),
+      SYMBOL("nvrtcGetSupportedArchs", nvrtcGetSupportedArchs_), SYMBOL("nvrtcGetErrorString", nvrtcGetErrorString_),
+      SYMBOL("nvrtcCreateProgram", nvrtcCreateProgram_), SYMBOL("nvrtcDestroyProgram", nvrtcDestroyProgram_),
+      SYMBOL("nvrtcCompileProgram", nvrtcCompileProgram_), SYMBOL("nvrtcGetCUBINSize", nvrtcGetCUBINSize_),
+      SYMBOL("nvrtcGetCUBIN", nvrtcGetCUBIN_), SYMBOL("nvrtcGetPTXSize", nvrtcGetCUBINSize_),
+      SYMBOL("nvrtcGetPTX", nvrtcGetCUBIN_), SYMBOL("nvrtcGetProgramLogSize", nvrtcGetProgramLogSize_),
+      SYMBOL("nvrtcGetProgramLog", nvrtcGetProgramLog_),
+#undef SYMBOL
+  };
+  auto found = symbols.find(name);
+  return found != symbols.end() ? found->second : emulated_cublas_symbol(name);
+}
+
+void cuda_emulation_set_memory(int64_t bytes) { memory_limit = bytes; }
+void cuda_emulation_fail_launch(int64_t n) { fault_countdown = n; }
+void cuda_emulation_decline_products(int32_t declines) { decline_products = declines != 0; }
+void cuda_emulation_reset(void) {
+  memory_limit = 1ll << 30;
+  fault_countdown = 0;
+  sticky_fault = 0;
+  decline_products = false;
+  reverse_order = false;
+  complaint.clear();
+}
+void cuda_emulation_reverse_order(int32_t reversed) { reverse_order = reversed != 0; }
+int64_t cuda_emulation_allocations(void) { LOCKED; return (int64_t)allocations.size(); }
+int64_t cuda_emulation_allocated_bytes(void) { LOCKED; return allocated_bytes; }
+int64_t cuda_emulation_other_objects(void) { LOCKED; return (int64_t)objects.size() + context_count; }
+int64_t cuda_emulation_allocation_calls(void) { return allocation_calls; }
+int64_t cuda_emulation_launches(void) { return launches; }
+int64_t cuda_emulation_products(void) { return product_count; }
+const char* cuda_emulation_complaint(void) {
+  LOCKED;
+  for (auto& entry : allocations) check_guard(entry.first, entry.second);
+  return complaint.c_str();
+}

@@ -1,0 +1,18 @@
+// What the emulated libraries share.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Address of an emulated cuBLASLt function; null when there is none.
+void* emulated_cublas_symbol(const char* name);
+extern bool decline_products;
+extern int64_t product_count;
+
+namespace emulation {
+// Keeps count of an object until it is taken off again; false: it was not there.
+void* register_object(void* object);
+bool unregister_object(void* object);
+// Whether the range lies within one device allocation.
+bool check_range(const void* address, size_t bytes);
+}  // namespace emulation

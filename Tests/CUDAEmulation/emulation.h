@@ -1,0 +1,100 @@
+// What the kernels' text needs to be compiled as C++: one emulated block runs at a time on the calling thread, each of its
+// threads a fiber that runs until a barrier or a warp operation.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <utility>
+#include <vector>
+
+#define KERNEL(threads, name, ...)                                                                                     \
+  static void name(__VA_ARGS__);                                                                                       \
+  static const ::emulation::Registration registration_##name(#name, ENGRAM_BF16, threads, &name);                      \
+  static void name(__VA_ARGS__)
+#define DEVICE static inline
+#define SHARED_MEMORY(name) unsigned char* name = ::emulation::dynamic_shared_memory()
+#define __shared__ static thread_local
+
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return uint4{x, y, z, w}; }
+
+namespace emulation {
+struct Index {
+  unsigned x, y, z;
+};
+
+// Where the running fiber is.
+struct Position {
+  Index thread, block, block_size, grid_size;
+};
+extern thread_local Position position;
+// Whether blocks, warps and lanes run from the last to the first. What depends on the order lacks a barrier.
+extern bool reverse_order;
+
+void block_barrier();
+void warp_barrier();
+unsigned char* dynamic_shared_memory();
+// Gives `value` to the other lanes of the warp and returns lane `lane`'s.
+uint32_t exchange(uint32_t value, unsigned lane);
+void mma_m16n8k16_bf16(float (&acc)[4], const unsigned (&a)[4], const unsigned (&b)[2]);
+void complain(const char* what);
+
+// A kernel with its arguments in an array of pointers, as a launch passes them.
+class Registration {
+ public:
+  template <class... Arguments>
+  Registration(const char* name, int is_bf16, int threads, void (*kernel)(Arguments...))
+      : name(name), is_bf16(is_bf16), threads(threads), function((void*)kernel), sizes{sizeof(Arguments)...},
+        invoke(&call<Arguments...>) {
+    add();
+  }
+  const char* name;
+  int is_bf16, threads;
+  void* function;
+  std::vector<size_t> sizes;
+  void (*invoke)(void* function, void** arguments);
+
+ private:
+  template <class... Arguments, size_t... I>
+  static void spread(void* function, void** arguments, std::index_sequence<I...>) {
+    ((void (*)(Arguments...))function)(*(Arguments*)arguments[I]...);
+  }
+  template <class... Arguments>
+  static void call(void* function, void** arguments) {
+    spread<Arguments...>(function, arguments, std::index_sequence_for<Arguments...>{});
+  }
+  void add();
+};
+
+// Runs one launch; false when a kernel did something that a device would not survive.
+bool run(const Registration& kernel, Index grid, Index block, unsigned shared_bytes, void** arguments);
+const Registration* find(const char* name, int is_bf16);
+}  // namespace emulation
+
+#define threadIdx (::emulation::position.thread)
+#define blockIdx (::emulation::position.block)
+#define blockDim (::emulation::position.block_size)
+#define gridDim (::emulation::position.grid_size)
+
+static inline float __uint_as_float(unsigned bits) {
+  float result;
+  memcpy(&result, &bits, 4);
+  return result;
+}
+static inline unsigned __float_as_uint(float value) {
+  unsigned result;
+  memcpy(&result, &value, 4);
+  return result;
+}
+static inline void __syncthreads() { emulation::block_barrier(); }
+static inline void __syncwarp() { emulation::warp_barrier(); }
+static inline float __shfl_xor_sync(unsigned, float value, int mask) {
+  return __uint_as_float(emulation::exchange(__float_as_uint(value), (emulation::position.thread.x & 31u) ^ (unsigned)mask));
+}
+static inline int __shfl_xor_sync(unsigned, int value, int mask) {
+  return (int)emulation::exchange((unsigned)value, (emulation::position.thread.x & 31u) ^ (unsigned)mask);
+}

@@ -1,0 +1,42 @@
+// A CUDA device that is emulated on the processor, for tests: the libraries' entry points under their real names and
+// calling conventions, with the kernels compiled from their own CUDA text. What it proves and what not: README.md.
+#ifndef CUDA_EMULATION_H
+#define CUDA_EMULATION_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Address of the emulated function `name` of libcuda, libnvrtc or libcublasLt; null when it is not emulated.
+void *_Nullable cuda_emulation_symbol(const char *_Nonnull name);
+
+/// Memory of the emulated device in bytes; allocations beyond it fail as a full device does. Default 1 GiB.
+void cuda_emulation_set_memory(int64_t bytes);
+/// Makes the n-th launch from now on fail as a device fault does (sticky, like the real one); 0 = never.
+void cuda_emulation_fail_launch(int64_t n);
+/// Makes cuBLASLt find no algorithm for any product.
+void cuda_emulation_decline_products(int32_t declines);
+/// Runs blocks, warps and lanes from the last to the first: what needs a barrier and has none gives other numbers.
+void cuda_emulation_reverse_order(int32_t reversed);
+/// Forgets a fault; limits and switches return to their defaults. Allocations stay.
+void cuda_emulation_reset(void);
+
+/// Device allocations alive, and their bytes.
+int64_t cuda_emulation_allocations(void);
+int64_t cuda_emulation_allocated_bytes(void);
+/// Retained contexts, pinned host allocations, streams, events, modules and cuBLASLt objects alive.
+int64_t cuda_emulation_other_objects(void);
+/// Calls of cuMemAlloc, kernel launches and cuBLASLt products so far.
+int64_t cuda_emulation_allocation_calls(void);
+int64_t cuda_emulation_launches(void);
+int64_t cuda_emulation_products(void);
+/// What a kernel or a call did wrong since the last reset ("" = nothing): writes beyond an allocation or beyond shared
+/// memory, divergent barriers, wrong arguments.
+const char *_Nonnull cuda_emulation_complaint(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
