@@ -40,6 +40,8 @@ public final class MemoryEvaluator: TrialEvaluator {
       throw EvaluationError.unavailable(error.description)
     } catch let error as ModelFileError {
       throw EvaluationError.unavailable(error.description)
+    } catch let error as CUDAError {
+      throw EvaluationError.unavailable(error.description)
     } catch let error as AdapterError {
       throw EvaluationError.unavailable(error.description, nextStep: "correct memory.targets in the study's file")
     }
@@ -59,6 +61,10 @@ public final class MemoryEvaluator: TrialEvaluator {
       throw EvaluationError.diverged(error.message)
     } catch let error as BackendError where error.code == .outOfMemory {
       throw EvaluationError.outOfMemory(error.message)
+    } catch let error as CUDAError where error.code == .device {
+      // The device's context is lost with it: nothing more can be computed in this process.
+      throw EvaluationError(
+        .failed(.hardware), error.description, nextStep: "look at the device with nvidia-smi and dmesg")
     }
   }
 

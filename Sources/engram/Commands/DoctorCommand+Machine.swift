@@ -1,4 +1,5 @@
 import Foundation
+import LanguageModel
 import Report
 import Study
 import StudyDatabase
@@ -51,6 +52,16 @@ extension DoctorCommand {
         subject: "GPU", isFine: isExpected, found: isExpected ? "none (no NVIDIA driver)" : "\(error)",
         remedy: isExpected ? nil : "see the text; workers on the CPU need none")
     }
+  }
+
+  /// The libraries that the GPU backend opens at run time.
+  static func cuda() -> Finding {
+    let diagnosis = CUDADiagnosis.make()
+    let isExpected = diagnosis.hasDriver || !GPUEvidence.read().deviceNodes.isEmpty
+    return Finding(
+      subject: "CUDA", isFine: diagnosis.isUsable || !isExpected,
+      found: isExpected ? diagnosis.text : "none (no NVIDIA driver)",
+      remedy: diagnosis.isUsable || !isExpected ? nil : "see the text; workers on the CPU need none of it")
   }
 
   /// What containers and schedulers allow: they kill without a word.

@@ -29,7 +29,8 @@ struct DoctorCommand: ParsableCommand {
   }
 
   func run() throws {
-    var findings = [Self.program(), Self.system(), Self.blas(), Self.processor(), Self.gpu(), Self.zeroMQ()]
+    var findings = [Self.program(), Self.system(), Self.blas(), Self.processor(), Self.gpu(), Self.cuda()]
+    findings.append(Self.zeroMQ())
     findings.append(
       Finding(subject: "SQLite", isFine: true, found: SQLiteStudyStore.libraryVersion, remedy: nil))
     findings += [Self.memory(), disk(), Self.limits(), studies(), Self.keys(), Self.settings()]

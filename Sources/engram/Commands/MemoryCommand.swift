@@ -18,6 +18,7 @@ struct MemoryCommand: ParsableCommand {
   /// A study's file and a configuration.
   struct Setup: ParsableArguments {
     @Argument(help: "The study's file: base, data, training.") var study: String
+    @Option(help: "cpu or cuda:N.") var device: String = "cpu"
     @Option(help: "Threads (default: all cores).") var threads: Int?
     @Option(help: "Arithmetic instead of the study's base.precision: f32, bf16 or automatic.")
     var precision: DataTypeOption?
@@ -41,14 +42,8 @@ struct MemoryCommand: ParsableCommand {
     }
 
     private func backend(_ prepared: PreparedStudy) throws -> any Backend {
-      let wanted: StudyConfiguration.Precision =
-        switch precision {
-        case .f32: .f32
-        case .bf16: .bf16
-        case .automatic: .automatic
-        case nil: prepared.configuration.base.precision
-        }
-      return try Devices.backend("cpu", precision: wanted, threads: threads)
+      try Devices.backend(
+        device, precision: precision?.precision ?? prepared.configuration.base.precision, threads: threads)
     }
   }
 

@@ -9,7 +9,7 @@ struct WorkerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "Take trials from a coordinator, one at a time, until the study is over.",
     usage: """
-      engram worker STUDY.yaml --connect tcp://HOST:PORT [--device cpu | --gpus all] (all options: engram worker run --help)
+      engram worker STUDY.yaml --connect tcp://HOST:PORT [--device cpu|cuda:N | --gpus all] (all options: engram worker run --help)
       engram worker list [STUDY]
       engram worker reinstate NAME [--study STUDY]
       """,
@@ -55,7 +55,7 @@ extension WorkerCommand {
     @Option(help: "Name of this worker's key pair in that folder.") var key: String = "worker"
     @Option(help: "Name of the worker, stable across restarts (default: HOST/DEVICE); of several: NAME/DEVICE.")
     var name: String?
-    @Option(help: "cpu; a list such as cpu,cpu starts one worker for each.") var device: String = "cpu"
+    @Option(help: "cpu or cuda:N; a list such as cpu,cpu starts one worker for each.") var device: String = "cpu"
     @Option(help: "One worker per GPU: all, or numbers such as 0,2.") var gpus: String?
     @Option(help: "Threads of the trainer (default: all cores, shared among several workers).") var threads: Int?
     @Option(help: "Folder of this worker's state (default: ~/.local/state/engram/STUDY/NAME).") var state: String?
@@ -113,7 +113,7 @@ extension WorkerCommand {
         build: "engram \(BuildInformation.version)", fingerprints: Fingerprints(prepared.fingerprints), host: host,
         device: device, pid: Int(ProcessInfo.processInfo.processIdentifier),
         capabilities: Capabilities(
-          memoryBytes: Devices.memoryBytes, cores: ProcessInfo.processInfo.activeProcessorCount,
+          memoryBytes: Devices.memoryBytes(of: device), cores: ProcessInfo.processInfo.activeProcessorCount,
           evaluator: prepared.configuration.evaluator.kind.rawValue))
       hello.incarnation = UUID().uuidString
       var arguments = ["trainer", prepared.file.path, "--device", device]

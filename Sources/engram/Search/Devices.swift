@@ -2,24 +2,51 @@ import Foundation
 import LanguageModel
 import Study
 
-/// Where a worker computes.
+/// Where a worker computes: `cpu`, or `cuda:N` with N as CUDA counts the visible devices.
 enum Devices {
-  /// The backend of a device: `cpu`.
+  private enum Device {
+    case cpu
+    case cuda(Int)
+
+    init(_ text: String) throws {
+      if text == "cpu" {
+        self = .cpu
+      } else if text.hasPrefix("cuda:"), let index = Int(text.dropFirst(5)), index >= 0 {
+        self = .cuda(index)
+      } else {
+        throw CommandError(.usage, "--device \(text): write cpu, or cuda:N such as cuda:0")
+      }
+    }
+  }
+
+  /// The backend of a device.
+  ///
+  /// On a GPU `automatic` is bf16.
   static func backend(
     _ device: String, precision: StudyConfiguration.Precision, threads: Int?
   ) throws -> any Backend {
-    guard device == "cpu" else {
-      throw BackendError(.unavailable, "device '\(device)': this build computes on cpu only. Use --device cpu")
+    switch try Device(device) {
+    case .cuda(let index):
+      return try CUDABackend(device: index, precision: precision == .f32 ? .float32 : .bfloat16)
+    case .cpu:
+      let wanted: CPUPrecision =
+        switch precision {
+        case .automatic: .automatic
+        case .f32: .float32
+        case .bf16: .bfloat16
+        }
+      return try CPUBackend(precision: wanted, threads: threads)
     }
-    let wanted: CPUPrecision =
-      switch precision {
-      case .automatic: .automatic
-      case .f32: .float32
-      case .bf16: .bfloat16
-      }
-    return try CPUBackend(precision: wanted, threads: threads)
   }
 
   /// Main memory in bytes.
   static var memoryBytes: Int64 { Int64(ProcessInfo.processInfo.physicalMemory) }
+
+  /// Memory of a device in bytes: main memory for the CPU, and for a GPU that cannot be asked.
+  static func memoryBytes(of device: String) -> Int64 {
+    guard case .cuda(let index)? = try? Device(device),
+      let found = try? CUDADevice.all().first(where: { $0.index == index })
+    else { return memoryBytes }
+    return Int64(found.memory)
+  }
 }

@@ -2,8 +2,19 @@ import ArgumentParser
 import Foundation
 import LanguageModel
 import Personalization
+import Study
 
-enum DataTypeOption: String, ExpressibleByArgument, CaseIterable { case f32, bf16, automatic }
+enum DataTypeOption: String, ExpressibleByArgument, CaseIterable {
+  case f32, bf16, automatic
+
+  var precision: StudyConfiguration.Precision {
+    switch self {
+    case .f32: .f32
+    case .bf16: .bf16
+    case .automatic: .automatic
+    }
+  }
+}
 
 /// Which model, on what.
 struct ModelOptions: ParsableArguments {
@@ -12,6 +23,7 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Arithmetic: f32 (exact), bf16 (frozen weights), automatic (the fastest here).")
   var dtype: DataTypeOption = .f32
   @Flag(help: "Take an adapter although it was trained on other weights.") var anyBase = false
+  @Option(help: "cpu or cuda:N.") var device: String = "cpu"
   @Option(help: "Threads (default: all cores).") var threads: Int?
 
   func validate() throws {
@@ -20,15 +32,7 @@ struct ModelOptions: ParsableArguments {
 
   var directory: URL { URL(fileURLWithPath: model, isDirectory: true) }
 
-  func backend() throws -> CPUBackend {
-    let precision: CPUPrecision =
-      switch dtype {
-      case .f32: .float32
-      case .bf16: .bfloat16
-      case .automatic: .automatic
-      }
-    return try CPUBackend(precision: precision, threads: threads)
-  }
+  func backend() throws -> any Backend { try Devices.backend(device, precision: dtype.precision, threads: threads) }
 
   /// The model and its adapters.
   func load() throws -> (model: CausalLanguageModel, adapters: [Adapter]) {
