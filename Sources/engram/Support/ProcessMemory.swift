@@ -10,6 +10,8 @@ enum ProcessMemory {
   private static func value(_ name: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("\(name):") }
-    return line.flatMap { $0.split(separator: " ").dropLast().last }.flatMap { Int($0) }.map { $0 * 1024 } ?? 0
+    // `VmRSS:<tab>   37228 kB`; a large number leaves no space between tab and digits.
+    let digits = line?.filter { $0.isASCII && $0.isNumber } ?? ""
+    return Int(digits).map { $0 * 1024 } ?? 0
   }
 }
