@@ -28,11 +28,18 @@ extension BenchCommand {
 
         productShare is the part of the time that matrix products take, productGigaflops their rate and \
         limitGigaflops the best rate of one product of a suitable size on this machine.
+
+        With --device or --model (cases full and generate): any device, any base, also the seconds of loading and of the \
+        turnover to another configuration on the resident base; peakMegabytes is then the device's.
         """)
     @Option(help: "gpt2-small (12 x 768, vocabulary 50,257) or llama-110m (12 x 768, vocabulary 32,000).")
     var shape: Shape = .gpt2Small
     @Option(name: .customLong("case"), help: "full, dialogue, top2, top2-dialogue or generate.")
     var kind: Case = .full
+    @Option(help: "cpu or cuda:N.") var device: String?
+    @Option(help: "A Hugging Face directory instead of a shape with random weights.") var model: String?
+    @Option(help: "With --device or --model: predicted tokens of a sequence.") var length = 128
+    @Option(help: "With --device or --model: rank of the LoRAs.") var rank = 16
     @Option(help: "f32, bf16 or automatic.") var dtype: DataTypeOption = .automatic
     @Option(help: "Threads (default: all cores).") var threads: Int?
     @Option(help: "Steps that are timed, after one that is not.") var steps = 4
@@ -58,7 +65,7 @@ extension BenchCommand {
       var products: CPUBackend.ProductTotals
     }
 
-    private var model: ModelConfiguration {
+    private var shapeConfiguration: ModelConfiguration {
       switch shape {
       case .gpt2Small:
         ModelConfiguration(
@@ -72,10 +79,11 @@ extension BenchCommand {
     }
 
     func run() throws {
+      guard device == nil, model == nil else { return try runOnDevice() }
       let precision: CPUPrecision = dtype == .f32 ? .float32 : dtype == .bf16 ? .bfloat16 : .automatic
       let backend = try CPUBackend(precision: precision, threads: threads)
       let network = try CausalLanguageModel(
-        randomInitialization: model, seed: 1, backend: backend, trainable: false)
+        randomInitialization: shapeConfiguration, seed: 1, backend: backend, trainable: false)
       let timing = kind == .generate ? try generate(network, backend) : try train(network, backend)
       let peak = Self.peakMegabytes()
       let output = Output(
@@ -88,9 +96,33 @@ extension BenchCommand {
       Terminal.print(try JSON.line(output))
     }
 
+    private func runOnDevice() throws {
+      guard kind == .full || kind == .generate else {
+        throw CommandError(.usage, "--case \(kind.rawValue): with --device or --model only full and generate")
+      }
+      guard steps >= 1, length >= 1, rank >= 1 else {
+        throw CommandError(.usage, "--steps, --length and --rank must be at least 1")
+      }
+      let bench = DeviceBench(
+        name: model ?? shape.rawValue,
+        backend: try Devices.backend(device ?? "cpu", precision: dtype.precision, threads: threads), steps: steps,
+        length: length, rank: rank)
+      let output = try bench.run(isGeneration: kind == .generate) { backend in
+        if let model {
+          return try CausalLanguageModel(directory: URL(fileURLWithPath: model, isDirectory: true), backend: backend)
+        }
+        return try CausalLanguageModel(
+          randomInitialization: shapeConfiguration, seed: 1, backend: backend, trainable: false)
+      }
+      Terminal.print(try JSON.line(output))
+    }
+
     private func train(_ network: CausalLanguageModel, _ backend: CPUBackend) throws -> Timing {
       let examples = try examples()
-      let layers = kind.isTop ? [model.layerCount - 2, model.layerCount - 1] : Array(0..<model.layerCount)
+      let layers =
+        kind.isTop
+        ? [shapeConfiguration.layerCount - 2, shapeConfiguration.layerCount - 1]
+        : Array(0..<shapeConfiguration.layerCount)
       let adapter = try network.makeAdapter(AdapterPlan(layers: layers, count: 1, rank: 16), seed: 1)
       var options = TrainingOptions()
       options.batchSize = 8
@@ -117,7 +149,7 @@ extension BenchCommand {
 
     private func generate(_ network: CausalLanguageModel, _ backend: CPUBackend) throws -> Timing {
       var random = RandomStream(seed: 1, purpose: "bench/prompts")
-      let prompts = (0..<8).map { _ in (0..<32).map { _ in random.integer(below: model.vocabularySize) } }
+      let prompts = (0..<8).map { _ in (0..<32).map { _ in random.integer(below: shapeConfiguration.vocabularySize) } }
       _ = try network.generate(prompts, options: GenerationOptions(maximumNewTokens: 4, stopIDs: []))
       let before = backend.productTotals
       let start = Date()
@@ -128,7 +160,9 @@ extension BenchCommand {
 
     private func examples() throws -> [TrainingExample] {
       var random = RandomStream(seed: 1, purpose: "bench/text")
-      func ids(_ count: Int) -> [Int] { (0..<count).map { _ in random.integer(below: model.vocabularySize) } }
+      func ids(_ count: Int) -> [Int] {
+        (0..<count).map { _ in random.integer(below: shapeConfiguration.vocabularySize) }
+      }
       guard kind.isDialogue else {
         return (0..<(8 * (kind.isTop ? steps : steps + 1))).map { _ in TrainingExample(text: ids(128)) }
       }
