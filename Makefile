@@ -2,6 +2,7 @@
 # make test     set-up, build, every test
 # make faults   the full form of the fault tests (half an hour; some need root: network namespaces, mounts);
 #               PROMISE=R7 runs one of them, SEED=5 with another seed; the table goes to faults.md
+# make sanitize the runtime's tests under the Thread and the Address Sanitizer (debug builds of their own; takes long)
 SHELL := /bin/bash
 # Both targets share one build configuration, so that nothing is built twice. -enable-testing lets tests see internals.
 BUILD := -c release -Xswiftc -enable-testing
@@ -12,7 +13,7 @@ PROMISE ?=
 SEED ?=
 FAULTS_TABLE ?= faults.md
 
-.PHONY: search test faults build setup lint format clean
+.PHONY: search test faults build setup lint format clean sanitize sanitize-thread sanitize-address
 search: build
 	.build/release/engram search $(CONFIG) --workers $(WORKERS)
 
@@ -45,3 +46,18 @@ format:
 
 clean:
 	rm -rf .build
+
+# What has threads, sockets, processes and files. Debug builds are slow: few seeds of the simulation are enough here.
+SANITIZED := StudyTests|StudyDatabaseTests|WireProtocolTests|TransportTests|CoordinatorTests|WorkerTests
+SANITIZED_SEEDS ?= 0..<4
+
+sanitize: sanitize-thread sanitize-address
+
+sanitize-thread: setup
+	ENGRAM_SIMULATION_SEEDS='$(SANITIZED_SEEDS)' TSAN_OPTIONS='suppressions=$(CURDIR)/.ci/thread-sanitizer.txt' \
+	  swift test --sanitize thread --scratch-path .build-sanitize-thread --filter '$(SANITIZED)'
+
+# Leaks are not looked for: Swift's runtime and Foundation keep memory to the end on purpose.
+sanitize-address: setup
+	ENGRAM_SIMULATION_SEEDS='$(SANITIZED_SEEDS)' ASAN_OPTIONS='detect_leaks=0' \
+	  swift test --sanitize address --scratch-path .build-sanitize-address --filter '$(SANITIZED)'

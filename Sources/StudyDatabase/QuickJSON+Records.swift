@@ -58,6 +58,9 @@ extension QuickJSON {
       case "fallbacks": if let list = value.list(\.text) { (result.fallbacks, known) = (list, known + 1) }
       case "eventNumber": if let number = value.integer { (result.eventNumber, known) = (number, known + 1) }
       case "pending": if let list = value.list(\.integer) { (result.pending, known) = (list, known + 1) }
+      case "pendingSet":
+        guard let text = value.text, let list = NumberSetText.numbers(text) else { return nil }
+        (result.pending, known) = (list, known + 1)
       case "hasWarmStart": if let flag = value.flag { (result.hasWarmStart, known) = (flag, known + 1) }
       case "diagnostics": if let numbers = value.numbers { (result.diagnostics, known) = (numbers, known + 1) }
       case "proposalIndex":

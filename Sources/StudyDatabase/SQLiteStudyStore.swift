@@ -120,33 +120,43 @@ public final class SQLiteStudyStore: StudyStore {
 
   // MARK: - Writing
 
-  public func commit(_ transition: Transition) throws {
+  public func commit(_ transitions: [Transition]) throws {
+    guard !transitions.isEmpty else { return }
     let encoder = RowEncoder()
     try write { db in
-      let last = try Int.fetchOne(db.cachedStatement(sql: "SELECT max(number) FROM events")) ?? 0
-      let count = try Int.fetchOne(db.cachedStatement(sql: "SELECT max(number) + 1 FROM trials")) ?? 0
-      try StoreGuard.check(transition, lastEvent: last, trialCount: count)
-      let insertEvent = try db.cachedStatement(sql: "INSERT INTO events (number, time, kind) VALUES (?, ?, ?)")
-      for event in transition.events {
-        try insertEvent.execute(arguments: [event.number, event.time, try encoder.text(event.kind)])
+      var last = try Int.fetchOne(db.cachedStatement(sql: "SELECT max(number) FROM events")) ?? 0
+      var count = try Int.fetchOne(db.cachedStatement(sql: "SELECT max(number) + 1 FROM trials")) ?? 0
+      for transition in transitions {
+        try StoreGuard.check(transition, lastEvent: last, trialCount: count)
+        try Self.put(transition, trialCount: count, encoder, db)
+        last = transition.header.lastEvent
+        count = max(count, (transition.trials.last?.number ?? -1) + 1)
       }
-      for trial in transition.trials {
-        try Self.put(trial, isNew: trial.number >= count, changed: transition.changedAttempts, encoder, db)
+      if let header = transitions.last(where: { !$0.events.isEmpty })?.header {
+        try db.cachedStatement(sql: "UPDATE study SET header = ?").execute(arguments: [try encoder.text(header)])
       }
-      if !transition.events.isEmpty {
-        try db.cachedStatement(sql: "UPDATE study SET header = ?")
-          .execute(arguments: [try encoder.text(transition.header)])
-      }
-      for report in transition.reports {
-        try db.cachedStatement(
-          sql: "INSERT OR REPLACE INTO reports (token, step, trial, objectives) VALUES (?, ?, ?, ?)"
-        ).execute(
-          arguments: [report.token.rawValue, report.step, report.trial, try encoder.text(report.values)])
-      }
-      for (trial, data) in transition.warmStarts {
-        try db.cachedStatement(sql: "INSERT OR REPLACE INTO warm_starts (trial, data) VALUES (?, ?)")
-          .execute(arguments: [trial, data])
-      }
+    }
+  }
+
+  private static func put(
+    _ transition: Transition, trialCount: Int, _ encoder: RowEncoder, _ db: Database
+  ) throws {
+    let insertEvent = try db.cachedStatement(sql: "INSERT INTO events (number, time, kind) VALUES (?, ?, ?)")
+    for event in transition.events {
+      try insertEvent.execute(arguments: [event.number, event.time, try encoder.text(event.kind)])
+    }
+    for trial in transition.trials {
+      try put(trial, isNew: trial.number >= trialCount, changed: transition.changedAttempts, encoder, db)
+    }
+    for report in transition.reports {
+      try db.cachedStatement(
+        sql: "INSERT OR REPLACE INTO reports (token, step, trial, objectives) VALUES (?, ?, ?, ?)"
+      ).execute(
+        arguments: [report.token.rawValue, report.step, report.trial, try encoder.text(report.values)])
+    }
+    for (trial, data) in transition.warmStarts {
+      try db.cachedStatement(sql: "INSERT OR REPLACE INTO warm_starts (trial, data) VALUES (?, ?)")
+        .execute(arguments: [trial, data])
     }
   }
 

@@ -77,6 +77,37 @@ public final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
     }
   }
 
+  /// The next element and what stands behind it, at most `limit` together; `nil` where ``next()`` gives `nil`.
+  public func nextBatch(limit: Int) async -> [Element]? {
+    guard let first = await next() else { return nil }
+    var batch = [first]
+    let hasRoom = state.withLock { state in
+      while batch.count < limit, let element = Self.removeFirst(&state) { batch.append(element) }
+      return noteRoom(&state)
+    }
+    if hasRoom { onRoom() }
+    return batch
+  }
+
+  private static func removeFirst(_ state: inout State) -> Element? {
+    guard state.head < state.elements.count else { return nil }
+    let (element, cost) = state.elements[state.head]
+    state.head += 1
+    state.cost -= cost
+    if state.head > 64, state.head * 2 > state.elements.count {
+      state.elements.removeFirst(state.head)
+      state.head = 0
+    }
+    return element
+  }
+
+  /// Whether a full box has become half empty.
+  private func noteRoom(_ state: inout State) -> Bool {
+    let hasRoom = state.wasFull && state.cost < capacity / 2
+    if hasRoom { state.wasFull = false }
+    return hasRoom
+  }
+
   private enum Outcome {
     case element(Element, hasRoom: Bool)
     case end
@@ -85,18 +116,7 @@ public final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
 
   private func take(_ continuation: CheckedContinuation<Element?, Never>) {
     let outcome = state.withLock { state -> Outcome in
-      if state.head < state.elements.count {
-        let (element, cost) = state.elements[state.head]
-        state.head += 1
-        state.cost -= cost
-        if state.head > 64, state.head * 2 > state.elements.count {
-          state.elements.removeFirst(state.head)
-          state.head = 0
-        }
-        let hasRoom = state.wasFull && state.cost < capacity / 2
-        if hasRoom { state.wasFull = false }
-        return .element(element, hasRoom: hasRoom)
-      }
+      if let element = Self.removeFirst(&state) { return .element(element, hasRoom: noteRoom(&state)) }
       if state.isFinished || state.waiter != nil { return .end }
       state.waiter = continuation
       return .wait

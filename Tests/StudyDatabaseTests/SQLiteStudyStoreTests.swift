@@ -107,7 +107,7 @@ import Testing
 private struct KeptStore: StudyStore {
   let base: SQLiteStudyStore
   let folder: TemporaryFolder
-  func commit(_ transition: Transition) throws { try base.commit(transition) }
+  func commit(_ transitions: [Transition]) throws { try base.commit(transitions) }
   func load() throws -> StudyRecord { try base.load() }
   func lastEventNumber() throws -> Int { try base.lastEventNumber() }
   func events(after number: Int, limit: Int) throws -> [StudyEvent] { try base.events(after: number, limit: limit) }

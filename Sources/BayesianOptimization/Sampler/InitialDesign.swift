@@ -25,15 +25,35 @@ struct InitialPoints {
   }
 }
 
+extension InitialPoints {
+  /// Points in a row, each known to the next; `proposal` makes the answer of a point.
+  func proposals(
+    _ request: ProposalRequest, count: Int,
+    _ proposal: (Configuration, _ source: String) -> Proposal
+  ) -> [ProposalOutcome] {
+    var known = KnownConfigurations(space, request)
+    var outcomes: [ProposalOutcome] = []
+    repeat {
+      let index = request.index + outcomes.count
+      guard let point = next(known, seed: request.seed, index: index) else { return outcomes + [.spaceExhausted] }
+      let configuration = space.configuration(point.levels)
+      known.insert(configuration)
+      outcomes.append(.proposal(proposal(configuration, point.source)))
+    } while outcomes.count < count
+    return outcomes
+  }
+}
+
 /// Uniform random configurations.
 struct RandomSampler: Sampler {
   let space: SearchSpace
 
-  func propose(_ request: ProposalRequest) -> ProposalOutcome {
-    let known = KnownConfigurations(space, request)
-    let points = InitialPoints(space: space, design: .random)
-    guard let point = points.next(known, seed: request.seed, index: request.index) else { return .spaceExhausted }
-    return .proposal(Proposal(configuration: space.configuration(point.levels), source: "random"))
+  func propose(_ request: ProposalRequest) -> ProposalOutcome { proposals(request, count: 1)[0] }
+
+  func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome] {
+    InitialPoints(space: space, design: .random).proposals(request, count: count) { configuration, _ in
+      Proposal(configuration: configuration, source: "random")
+    }
   }
 }
 
@@ -41,13 +61,13 @@ struct RandomSampler: Sampler {
 struct SobolSampler: Sampler {
   let space: SearchSpace
 
-  func propose(_ request: ProposalRequest) -> ProposalOutcome {
-    let known = KnownConfigurations(space, request)
-    let points = InitialPoints(space: space, design: .sobol)
-    guard let point = points.next(known, seed: request.seed, index: request.index) else { return .spaceExhausted }
-    return .proposal(
+  func propose(_ request: ProposalRequest) -> ProposalOutcome { proposals(request, count: 1)[0] }
+
+  func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome] {
+    InitialPoints(space: space, design: .sobol).proposals(request, count: count) { configuration, source in
       Proposal(
-        configuration: space.configuration(point.levels), source: "sobol",
-        fallbacks: point.source == "sobol" ? [] : ["random draw: no unseen Sobol point"]))
+        configuration: configuration, source: "sobol",
+        fallbacks: source == "sobol" ? [] : ["random draw: no unseen Sobol point"])
+    }
   }
 }

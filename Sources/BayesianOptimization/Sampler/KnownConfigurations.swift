@@ -16,7 +16,7 @@ struct KnownConfigurations {
     for configuration in request.pending { insert(configuration) }
   }
 
-  private mutating func insert(_ configuration: Configuration) {
+  mutating func insert(_ configuration: Configuration) {
     guard let raw = try? space.levels(of: configuration) else {
       // NULL may be observed in a space that has no place for it.
       if !configuration.isNull { strangers += 1 }

@@ -10,6 +10,14 @@ import Foundation
 /// - `.spaceExhausted` means that every valid key is observed or pending.
 public protocol Sampler: Sendable {
   func propose(_ request: ProposalRequest) -> ProposalOutcome
+  /// Up to `count` proposals in a row, where that takes hardly longer than one; at least one.
+  ///
+  /// Each is what `propose` answers to the request after it: the next index, and the configuration before it pending.
+  func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome]
+}
+
+extension Sampler {
+  public func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome] { [propose(request)] }
 }
 
 /// Everything a proposal depends on.

@@ -8,12 +8,12 @@ extension CoordinatorCore {
   mutating func feed(_ event: CoordinatorSession.Event, to peer: Peer) {
     if sessions[peer] == nil {
       switch event {
-      case .received, .malformed: sessions[peer] = makeSession()
+      case .received, .malformed: sessions[peer] = Boxed(makeSession())
       default: return
       }
     }
     let now = time.now
-    let actions = sessions[peer]?.handle(event, now: now) ?? []
+    let actions = sessions[peer]?.value.handle(event, now: now) ?? []
     for action in actions { perform(action, peer) }
   }
 
@@ -46,7 +46,7 @@ extension CoordinatorCore {
     case .idle: idle(peer)
     case .renew(let token): touch(token, peer, hasStarted: false)
     case .started(let token): touch(token, peer, hasStarted: true)
-    case .progress(let token, let progress): show(token, progress)
+    case .progress(let token, let progress): show(token, progress, peer)
     case .report(let report): take(report, peer)
     case .submit(let id, let submission): take(submission, id: id, peer)
     case .store(let id, let chunk): output.append(.store(peer, id: id, chunk))
@@ -70,7 +70,7 @@ extension CoordinatorCore {
       workers[hello.worker] = nil
     }
     let held = Set(hello.retained + (hello.running.map { [$0] } ?? []))
-    for attempt in state.liveAttempts where attempt.worker.name == hello.worker && !held.contains(attempt.token) {
+    for attempt in state.liveAttempts(of: hello.worker) where !held.contains(attempt.token) {
       if attempt.worker.incarnation == hello.incarnation {
         giveBack(attempt.token, reason: "the assignment had not reached the worker")
       } else {
@@ -88,7 +88,10 @@ extension CoordinatorCore {
   private mutating func admit(_ identity: WorkerIdentity, _ peer: Peer) {
     workers[identity.name] = WorkerView(identity: identity, peer: peer, helloID: helloID)
     note(.info, "worker \(identity.name) is here (\(identity.device ?? "unknown device"))")
-    if isDraining { feed(.drain(Drain(immediately: true, reason: "the coordinator is stopping")), to: peer) }
+    guard isDraining else { return }
+    // A worker that was away when the study ended hears it now.
+    let reason = state.header.stopReason.map(Self.farewell) ?? "the coordinator is stopping"
+    feed(.drain(Drain(immediately: true, reason: reason)), to: peer)
   }
 
   private mutating func idle(_ peer: Peer) {
@@ -99,7 +102,7 @@ extension CoordinatorCore {
     workers[name]?.attempt = nil
   }
 
-  func workerName(_ peer: Peer) -> String? { sessions[peer]?.hello?.worker }
+  func workerName(_ peer: Peer) -> String? { sessions[peer]?.value.hello?.worker }
 
   /// Whether an attempt was leased by an earlier coordinator process and not heard of since.
   private func isInherited(_ token: AttemptToken) -> Bool {
@@ -131,8 +134,8 @@ extension CoordinatorCore {
     }
   }
 
-  private mutating func show(_ token: AttemptToken, _ progress: AttemptProgress) {
-    guard let name = workers.first(where: { $0.value.attempt == token })?.key else { return }
+  private mutating func show(_ token: AttemptToken, _ progress: AttemptProgress, _ peer: Peer) {
+    guard let name = workerName(peer), workers[name]?.attempt == token else { return }
     workers[name]?.step = progress.step
     workers[name]?.total = progress.total
     workers[name]?.phase = progress.phase

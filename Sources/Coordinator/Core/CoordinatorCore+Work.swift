@@ -65,8 +65,8 @@ extension CoordinatorCore {
   /// As many proposals as there are idle workers, and some ahead; one is computed at a time.
   private mutating func propose() {
     guard !isProposing, !isExhausted, !isDraining, trouble == nil, state.proposalsLeft > 0 else { return }
-    let ready = state.queued.count { state.trials[$0].kind != .anchor }
-    guard ready < workers.values.count(where: \.isIdle) + settings.lookahead else { return }
+    let wanted = workers.values.count(where: \.isIdle) + settings.lookahead - state.queuedCount
+    guard wanted > 0 else { return }
     isProposing = true
     let observations = interrupted?.observations ?? state.observations
     let pending = interrupted?.pending ?? state.pendingTrials
@@ -77,7 +77,9 @@ extension CoordinatorCore {
       .propose(
         ProposalTask(
           request: request, eventNumber: interrupted?.eventNumber ?? state.header.lastEvent, pending: pending,
-          warmStartFrom: warmStart?.trial)))
+          warmStartFrom: warmStart?.trial, trial: state.trials.count,
+          // A question that is repeated is answered alone: what came after it has to be seen by the next one.
+          wanted: interrupted == nil ? min(wanted, state.proposalsLeft) : 1)))
     interrupted = nil
   }
 
@@ -85,6 +87,8 @@ extension CoordinatorCore {
     isProposing = false
     heldProposal = nil
     guard task.request.index == state.header.nextProposal, state.proposalsLeft > 0 else { return }
+    // One that counts on proposals before it is of no use where another trial has taken one of their numbers.
+    guard !task.isFollowing || task.trial == state.trials.count else { return }
     switch outcome {
     case .spaceExhausted:
       isExhausted = true
@@ -116,6 +120,9 @@ extension CoordinatorCore {
     }
   }
 
+  /// What workers are told at the end.
+  static func farewell(_ reason: StopReason) -> String { "the study has ended (\(reason.rawValue))" }
+
   private mutating func finish() {
     if isExhausted && state.isIdle && state.header.stopReason == nil && trouble == nil {
       _ = commit(state.stop(.spaceExhausted, time: time.wall))
@@ -125,7 +132,7 @@ extension CoordinatorCore {
       isDraining = true
       // What still runs is finished if the budget ended the study (nothing does), given back otherwise.
       for peer in sessions.keys.sorted(by: { $0.id.lexicographicallyPrecedes($1.id) }) {
-        feed(.drain(Drain(immediately: true, reason: "the study has ended (\(reason.rawValue))")), to: peer)
+        feed(.drain(Drain(immediately: true, reason: Self.farewell(reason))), to: peer)
       }
     }
     guard state.running.isEmpty || workers.isEmpty else { return }

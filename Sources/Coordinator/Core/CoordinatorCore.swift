@@ -6,9 +6,9 @@ import WireProtocol
 
 /// The coordinator's decisions: sessions, leases, proposals and the study's state, without clock, socket or thread.
 ///
-/// Events go in, actions come out. The only effect inside is the injected `commit`, called once per transition; a
-/// transition whose commit fails is not applied and nothing that depends on it is sent, so that an acknowledgement or
-/// an assignment always follows its commit.
+/// Events go in, actions come out. The only effect inside is the injected `commit`; a transition whose commit fails is
+/// not applied and nothing that depends on it is sent, so that an acknowledgement or an assignment always follows its
+/// commit. Events that come together share one commit, so that a thousand of them wait for the disk once.
 public struct CoordinatorCore {
   /// The study as committed.
   public private(set) var state: StudyState
@@ -24,7 +24,7 @@ public struct CoordinatorCore {
   let store: any StudyStore
   let key: @Sendable (BayesianOptimization.Configuration) -> String
   let sessionName: String
-  var sessions: [Peer: CoordinatorSession] = [:]
+  var sessions: [Peer: Boxed<CoordinatorSession>] = [:]
   /// When the lease of a live attempt ends, on the monotonic clock.
   var deadlines: [AttemptToken: Duration] = [:]
   /// Attempts below this token were leased by an earlier coordinator process.
@@ -47,7 +47,9 @@ public struct CoordinatorCore {
   /// Number of the hello that is being handled.
   var helloID: Int64 = 0
   var output: [Action] = []
-  private var uncertain: Transition?
+  private var uncertain: [Transition] = []
+  /// The steps of the batch that is being handled, applied and not yet stored; nil outside of a batch.
+  private var gathered: [Transition]?
   private var now: Duration
   private let start: Duration
   private var wallTime: Double
@@ -93,11 +95,60 @@ public struct CoordinatorCore {
 
   /// Handles one event at time `now` of a monotonic clock; `wallTime` (seconds since 1970) is only recorded.
   public mutating func handle(_ event: Event, now: Duration, wallTime: Double) -> [Action] {
+    advance(to: now, wallTime: wallTime)
+    _ = resolveUncertainty()
+    take(event)
+    goOn()
+    defer { output = [] }
+    return output
+  }
+
+  /// Handles events that came together, as if they had come one after the other: their steps are stored in one
+  /// transaction, and no action is returned before.
+  public mutating func handle(_ events: [Event], now: Duration, wallTime: Double) -> [Action] {
+    advance(to: now, wallTime: wallTime)
+    if resolveUncertainty(), trouble == nil {
+      let before = self
+      gathered = []
+      for event in events { take(event) }
+      goOn()
+      let steps = gathered ?? []
+      gathered = nil
+      if isStored(steps) {
+        defer { output = [] }
+        return output
+      }
+      // Nothing of it is true, as far as is known: once more, step by step, each with its own success or failure.
+      self = before
+      uncertain = steps
+      _ = resolveUncertainty()
+    }
+    var actions = output
+    for event in events { actions += handle(event, now: now, wallTime: wallTime) }
+    return actions
+  }
+
+  /// Stores the steps of a batch; false if they were not stored, or if that is not known.
+  private mutating func isStored(_ steps: [Transition]) -> Bool {
+    guard let last = steps.last else { return true }
+    do {
+      try store.commit(steps)
+      return true
+    } catch {
+      // The error may have come after the deed.
+      let hasEvents = steps.contains { !$0.events.isEmpty }
+      return hasEvents && (try? store.lastEventNumber()) == last.header.lastEvent
+    }
+  }
+
+  private mutating func advance(to now: Duration, wallTime: Double) {
     output = []
     forgive(from: self.now, to: now)
     self.now = max(now, self.now)
     self.wallTime = wallTime
-    _ = resolveUncertainty()
+  }
+
+  private mutating func take(_ event: Event) {
     switch event {
     case .received(let peer, let envelope): if !isOutdated(envelope) { feed(.received(envelope), to: peer) }
     case .malformed(let peer, let error): feed(.malformed(error), to: peer)
@@ -110,9 +161,6 @@ public struct CoordinatorCore {
         feed(.drain(Drain(immediately: immediately, reason: reason)), to: peer)
       }
     }
-    goOn()
-    defer { output = [] }
-    return output
   }
 
   /// What to do first, before any event.
@@ -135,7 +183,7 @@ public struct CoordinatorCore {
     let gap = new - old - settings.stall
     guard gap > .zero else { return }
     for token in deadlines.keys { deadlines[token]? += gap }
-    for peer in sessions.keys { sessions[peer]?.forgive(gap, now: new) }
+    for peer in sessions.keys { sessions[peer]?.value.forgive(gap, now: new) }
     note(.warning, "this coordinator stood still for \(gap + settings.stall); leases were extended")
   }
 
@@ -151,7 +199,15 @@ public struct CoordinatorCore {
   }
 
   /// Commits and applies a transition; false if it could not be stored, so that nothing may follow from it.
+  ///
+  /// In a batch it is applied at once and stored with the others at the end.
   mutating func commit(_ transition: Transition) -> Bool {
+    if gathered != nil {
+      if transition.isEmpty { return true }
+      gathered?.append(transition)
+      settle(transition)
+      return true
+    }
     let known = state.header.lastEvent
     guard resolveUncertainty(), state.header.lastEvent == known else {
       // An earlier step turned out to be stored: this one was computed without it and has to be computed again.
@@ -164,7 +220,7 @@ public struct CoordinatorCore {
       return true
     } catch {
       let problem = error as? StudyError ?? StudyError(.inputOutput, "\(error)")
-      uncertain = transition
+      uncertain = [transition]
       // The error may have come after the deed: ask the store what is true.
       let before = state.header.lastEvent
       if resolveUncertainty(), state.header.lastEvent != before { return true }
@@ -185,7 +241,7 @@ public struct CoordinatorCore {
   /// Makes up for what did not follow from a step at the time, because it was not known to be stored: every live
   /// attempt has a deadline, and one that was never sent is given back.
   mutating func recover() {
-    guard uncertain == nil else { return }
+    guard uncertain.isEmpty else { return }
     for attempt in state.liveAttempts where attempt.leaseSeconds > 0 && deadlines[attempt.token] == nil {
       if attempt.state == .leased {
         giveBack(attempt.token, reason: "its assignment was never sent")
@@ -195,18 +251,19 @@ public struct CoordinatorCore {
     }
   }
 
-  /// Finds out whether a transition whose commit failed was stored.
+  /// Finds out whether transitions whose commit failed were stored.
   ///
   /// False while that can not be known.
   private mutating func resolveUncertainty() -> Bool {
-    guard let transition = uncertain else { return true }
+    guard let newest = uncertain.last else { return true }
     do {
       let last = try store.lastEventNumber()
-      if transition.events.isEmpty || last == state.header.lastEvent {
-        uncertain = nil
-      } else if last == transition.header.lastEvent {
-        uncertain = nil
-        settle(transition)
+      if last == state.header.lastEvent {
+        uncertain = []
+      } else if last == newest.header.lastEvent {
+        let steps = uncertain
+        uncertain = []
+        for step in steps { settle(step) }
       } else {
         output.append(
           .fatal(

@@ -69,6 +69,47 @@ public struct ProposalTask: Sendable {
   public var pending: [Int]
   /// Number of the trial whose warm start is in `request`.
   public var warmStartFrom: Int?
+  /// Number that the proposed trial will have, unless the user adds one first.
+  public var trial: Int
+  /// How many proposals in a row are wanted; the first one is enough.
+  public var wanted: Int
+  /// Whether `pending` counts on the trials of proposals that were made in the same row.
+  public private(set) var isFollowing = false
+
+  init(
+    request: ProposalRequest, eventNumber: Int, pending: [Int], warmStartFrom: Int?, trial: Int, wanted: Int
+  ) {
+    self.request = request
+    self.eventNumber = eventNumber
+    self.pending = pending
+    self.warmStartFrom = warmStartFrom
+    self.trial = trial
+    self.wanted = wanted
+  }
+
+  /// The tasks of a row of answers, as the sampler saw them, each with its answer.
+  ///
+  /// An answer follows the ones before it: its request has them among the pending configurations.
+  func answered(by outcomes: [ProposalOutcome]) -> [(task: ProposalTask, outcome: ProposalOutcome)] {
+    var task = self
+    return outcomes.map { outcome in
+      defer { if case .proposal(let proposal) = outcome { task.follow(proposal) } }
+      return (task, outcome)
+    }
+  }
+
+  private mutating func follow(_ proposal: Proposal) {
+    request.index += 1
+    request.pending.append(proposal.configuration)
+    pending.append(trial)
+    if let data = proposal.warmStart {
+      request.warmStart = data
+      warmStartFrom = trial
+    }
+    trial += 1
+    wanted -= 1
+    isFollowing = true
+  }
 }
 
 /// What a person (or a program in their name) wants of a running study.

@@ -5,12 +5,12 @@ import Study
 struct FailpointStore: StudyStore {
   let base: any StudyStore
 
-  func commit(_ transition: Transition) throws {
-    let name = Self.name(transition)
+  func commit(_ transitions: [Transition]) throws {
+    let names = transitions.compactMap(Self.name)
     Failpoint.pass("commit.before")
-    if let name { Failpoint.pass("\(name).before") }
-    try base.commit(transition)
-    if let name { Failpoint.pass("\(name).after") }
+    for name in names { Failpoint.pass("\(name).before") }
+    try base.commit(transitions)
+    for name in names { Failpoint.pass("\(name).after") }
     Failpoint.pass("commit.after")
   }
 

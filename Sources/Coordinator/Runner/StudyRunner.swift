@@ -49,6 +49,8 @@ public actor StudyRunner {
   /// Nothing is taken any more: the run has returned.
   private var isClosed = false
   private var waiter: CheckedContinuation<Void, Never>?
+  /// What has happened and waits for its turn, together.
+  private var waiting: [CoordinatorCore.Event] = []
   private var lastFront: [Int] = []
   private var lastSnapshot: ContinuousClock.Instant?
 
@@ -95,7 +97,7 @@ public actor StudyRunner {
     try? mailbox?.make()
     perform(core.begin())
     let messages = Task { [weak self, transport] in
-      for await event in transport.events { await self?.take(event) }
+      while let batch = await transport.events.nextBatch(limit: Self.batchLimit) { await self?.take(batch) }
     }
     let ticks = Task { [weak self, tick] in
       while !Task.isCancelled {
@@ -133,6 +135,7 @@ public actor StudyRunner {
   ///
   /// - Throws: ``StudyError`` if it can not be carried out.
   public func steer(_ command: SteeringCommand) throws -> SteeringReply {
+    handleWaiting()
     let answer = try core.steer(command, now: clock.now - origin, wallTime: Date().timeIntervalSince1970)
     perform(answer.actions)
     return answer.reply
@@ -143,18 +146,25 @@ public actor StudyRunner {
 
   // MARK: - Events and actions
 
-  private func take(_ event: ServerEvent) {
-    switch event {
-    case .message(let peer, let frames):
-      do throws(WireError) {
-        step(.received(peer, try codec.decode(frames, from: .worker)))
-      } catch {
-        step(.malformed(peer, error))
+  /// The most messages that share one wait for the disk: enough for a cluster that comes back at once, few enough that
+  /// the first of them is not kept waiting for the last.
+  private static let batchLimit = 256
+
+  private func take(_ batch: [ServerEvent]) {
+    for event in batch {
+      switch event {
+      case .message(let peer, let frames):
+        do throws(WireError) {
+          waiting.append(.received(peer, try codec.decode(frames, from: .worker)))
+        } catch {
+          waiting.append(.malformed(peer, error))
+        }
+      case .undeliverable: break
+      case .turnedAway(let key, let address, let count):
+        logger.warning("turned away \(count) connection(s) from \(address): key \(key) is not authorised")
       }
-    case .undeliverable: break
-    case .turnedAway(let key, let address, let count):
-      logger.warning("turned away \(count) connection(s) from \(address): key \(key) is not authorised")
     }
+    handleWaiting()
   }
 
   private func passTime() {
@@ -163,8 +173,17 @@ public actor StudyRunner {
   }
 
   private func step(_ event: CoordinatorCore.Event) {
+    waiting.append(event)
+    handleWaiting()
+  }
+
+  /// Handles what waits, with one commit for all of it.
+  private func handleWaiting() {
+    guard !waiting.isEmpty else { return }
+    let events = waiting
+    waiting = []
     guard failure == nil, !isClosed else { return }
-    perform(core.handle(event, now: clock.now - origin, wallTime: Date().timeIntervalSince1970))
+    perform(core.handle(events, now: clock.now - origin, wallTime: Date().timeIntervalSince1970))
   }
 
   private func perform(_ actions: [CoordinatorCore.Action]) {
@@ -201,12 +220,19 @@ public actor StudyRunner {
   private func propose(_ task: ProposalTask) {
     // A thread of its own: a fit takes seconds, and the few threads of Swift's tasks carry the heartbeats.
     let thread = Thread { [sampler, weak self] in
-      let outcome = sampler.propose(task.request)
-      Task { [weak self] in await self?.step(.proposed(task, outcome)) }
+      let outcomes = sampler.proposals(task.request, count: min(task.wanted, Self.batchLimit))
+      Task { [weak self] in await self?.take(task.answered(by: outcomes)) }
     }
     thread.name = "sampler"
     thread.stackSize = 16 << 20
     thread.start()
+  }
+
+  /// Proposals wait for the messages that are here already, so that they share a commit.
+  private func take(_ answers: [(task: ProposalTask, outcome: ProposalOutcome)]) async {
+    waiting += answers.map { .proposed($0.task, $0.outcome) }
+    await Task.yield()
+    handleWaiting()
   }
 
   private func keep(_ chunk: ArtifactChunk, id: Int64, _ peer: Peer) {

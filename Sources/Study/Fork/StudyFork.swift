@@ -59,7 +59,7 @@ public struct StudyFork: Sendable {
     let finished = builder.carried.count { builder.state.trials[$0.trial].kind != .anchor }
     transition = Transition(
       events: builder.events, header: builder.state.skippingInitialPoints(min(initial, finished)),
-      trials: builder.state.trials)
+      trials: Array(builder.state.trials))
     state = builder.state
     carried = builder.carried
     leftOut = builder.leftOut.sorted { $0.source < $1.source }

@@ -1,18 +1,8 @@
 import BayesianOptimization
 
 extension StudyState {
-  /// What the sampler sees: the trials that ended, in the order in which that was committed.
-  public var observations: [Observation] {
-    ended.compactMap { number in
-      trials[number].state == .abandoned ? nil : Self.observation(of: trials[number])
-    }
-  }
-
   /// The configurations that are queued, running or taken out by the user, by trial number: the sampler avoids them.
-  public var pendingTrials: [Int] {
-    let abandoned = ended.filter { trials[$0].state == .abandoned }
-    return (queued + running + abandoned).sorted()
-  }
+  public var pendingTrials: [Int] { (queued + running + abandoned).sorted() }
 
   /// A terminal trial as an observation.
   public static func observation(of trial: Trial) -> Observation {
@@ -50,11 +40,6 @@ extension StudyState {
 
   /// Whether a trial uses up budget.
   func isCounted(_ trial: Trial) -> Bool { trial.kind != .anchor && trial.state.countsTowardsBudget }
-
-  /// Search and attached trials that are queued or running.
-  public var openCount: Int {
-    queued.count { trials[$0].kind != .anchor } + running.count { trials[$0].kind != .anchor }
-  }
 
   /// How many more proposals the budget allows: open trials hold their place.
   public var proposalsLeft: Int {

@@ -14,7 +14,7 @@ public struct StudyState: Sendable {
   /// What changes besides the trials.
   public private(set) var header: StudyHeader
   /// All trials, by number.
-  public private(set) var trials: [Trial]
+  public private(set) var trials = TrialList()
   /// Numbers of the trials that wait for a worker, ascending.
   public private(set) var queued: [Int] = []
   /// Numbers of the trials with a live attempt.
@@ -27,6 +27,14 @@ public struct StudyState: Sendable {
   public private(set) var finishedCount = 0
   /// Trials by state.
   public private(set) var counts: [TrialState: Int] = [:]
+  /// Search and attached trials that are queued or running.
+  public private(set) var openCount = 0
+  /// Search and attached trials that are queued.
+  public private(set) var queuedCount = 0
+  /// What the sampler sees: the trials that ended, in the order in which that was committed.
+  public private(set) var observations: [Observation] = []
+  /// Numbers of the trials that the user took out.
+  private(set) var abandoned: Set<Int> = []
   /// Hypervolume after each completed trial since the reference point was fixed.
   public private(set) var hypervolumes: [Double] = []
   /// Hardware failures of each worker since its last success.
@@ -41,8 +49,6 @@ public struct StudyState: Sendable {
     definition = record.definition
     self.policy = policy
     header = record.header
-    trials = []
-    trials.reserveCapacity(record.trials.count)
     for trial in record.trials { index(trial) }
     let order = record.trials.compactMap { trial in trial.endedEvent.map { ($0, trial.number) } }.sorted { $0 < $1 }
     for (_, number) in order { note(ended: trials[number]) }
@@ -53,10 +59,11 @@ public struct StudyState: Sendable {
   /// Takes over a committed transition.
   public mutating func apply(_ transition: Transition) {
     header = transition.header
-    for trial in transition.trials.sorted(by: { $0.number < $1.number }) {
+    for trial in transition.trials {
       let before = trial.number < trials.count ? trials[trial.number].endedEvent : nil
-      if before != nil && before != trial.endedEvent { forget(ended: trial.number) }
+      let isForgotten = before != nil && before != trial.endedEvent
       index(trial)
+      if isForgotten { forget(ended: trial.number) }
       if trial.endedEvent != nil && trial.endedEvent != before {
         note(ended: trial)
         if let value = trial.hypervolume { hypervolumes.append(value) }
@@ -89,6 +96,14 @@ public struct StudyState: Sendable {
     running.compactMap { trials[$0].liveAttempt }.sorted { $0.token < $1.token }
   }
 
+  /// The live attempts of a worker, by token.
+  public func liveAttempts(of worker: String) -> [Attempt] {
+    running.compactMap { number -> Attempt? in
+      guard let attempt = trials[number].liveAttempt, attempt.worker.name == worker else { return nil }
+      return attempt
+    }.sorted { $0.token < $1.token }
+  }
+
   /// Whether nothing is queued and nothing runs.
   public var isIdle: Bool { queued.isEmpty && running.isEmpty }
 
@@ -99,13 +114,13 @@ public struct StudyState: Sendable {
       trials.append(trial)
       trialOfKey[trial.key] = trial.number
     } else {
-      counts[trials[trial.number].state, default: 0] -= 1
-      if trials[trial.number].state.countsTowardsBudget && trial.kind != .anchor { finishedCount -= 1 }
+      count(trials[trial.number], by: -1)
       trials[trial.number] = trial
     }
-    counts[trial.state, default: 0] += 1
-    if trial.state.countsTowardsBudget && trial.kind != .anchor { finishedCount += 1 }
-    for attempt in trial.attempts { trialOfToken[attempt.token] = trial.number }
+    count(trial, by: 1)
+    for attempt in trial.attempts where trialOfToken[attempt.token] == nil {
+      trialOfToken[attempt.token] = trial.number
+    }
     if trial.state == .running { running.insert(trial.number) } else { running.remove(trial.number) }
     let position = queued.partitioningIndex { $0 >= trial.number }
     let isThere = position < queued.count && queued[position] == trial.number
@@ -113,8 +128,21 @@ public struct StudyState: Sendable {
     if trial.state != .queued && isThere { queued.remove(at: position) }
   }
 
+  private mutating func count(_ trial: Trial, by step: Int) {
+    counts[trial.state, default: 0] += step
+    guard trial.kind != .anchor else { return }
+    if trial.state.countsTowardsBudget { finishedCount += step }
+    if !trial.state.isTerminal { openCount += step }
+    if trial.state == .queued { queuedCount += step }
+  }
+
   private mutating func note(ended trial: Trial) {
     ended.append(trial.number)
+    if trial.state == .abandoned {
+      abandoned.insert(trial.number)
+    } else {
+      observations.append(Self.observation(of: trial))
+    }
     if trial.state == .completed { front = frontAdding(trial, to: front) }
     guard trial.kind == .search else { return }
     if trial.state == .completed { failuresInARow = 0 }
@@ -123,6 +151,8 @@ public struct StudyState: Sendable {
 
   private mutating func forget(ended number: Int) {
     ended.removeAll { $0 == number }
+    abandoned.remove(number)
+    observations = ended.compactMap { abandoned.contains($0) ? nil : Self.observation(of: trials[$0]) }
     failuresInARow = 0
   }
 

@@ -83,7 +83,8 @@ struct TransitionDraft {
     let wasCounted = trial.map { state.trials.indices.contains($0.number) && state.isCounted(state.trials[$0.number]) }
     let isCounted = trial.map { state.isCounted($0) } ?? false
     let finished = before - (wasCounted ?? false ? 1 : 0) + (isCounted ? 1 : 0)
-    let open = state.queued.count { !isChanged($0) } + state.running.count { !isChanged($0) } + openInDraft
+    let changed = trials.keys.count { state.trials.indices.contains($0) && !state.trials[$0].state.isTerminal }
+    let open = state.queued.count + state.running.count - changed + trials.values.count { !$0.state.isTerminal }
     if finished >= header.budget && open == 0 {
       stop(.budget)
     } else if let trial, trial.state == .failed, trial.kind == .search,
@@ -94,10 +95,6 @@ struct TransitionDraft {
       stop(.converged)
     }
   }
-
-  private func isChanged(_ number: Int) -> Bool { trials[number] != nil }
-
-  private var openInDraft: Int { trials.values.count { !$0.state.isTerminal } }
 
   mutating func stop(_ reason: StopReason) {
     header.stopReason = reason

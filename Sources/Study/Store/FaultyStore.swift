@@ -40,7 +40,7 @@ public final class FaultyStore: StudyStore {
   /// Replaces the plan of faults from the next commit on.
   public func replan(_ decide: @escaping @Sendable (Int) -> Fault?) { plan.withLock { $0.decide = decide } }
 
-  public func commit(_ transition: Transition) throws {
+  public func commit(_ transitions: [Transition]) throws {
     let fault = plan.withLock { plan in
       plan.commits += 1
       let fault = plan.decide(plan.commits)
@@ -50,13 +50,13 @@ public final class FaultyStore: StudyStore {
     switch fault {
     case .fail(let error): throw error
     case .executeAndFail(let error):
-      try base.commit(transition)
+      try base.commit(transitions)
       throw error
     case .executeAndLoseContact(let error):
-      try base.commit(transition)
+      try base.commit(transitions)
       plan.withLock { $0.lostContact = error }
       throw error
-    case nil: try base.commit(transition)
+    case nil: try base.commit(transitions)
     }
   }
 

@@ -35,37 +35,47 @@ public final class InMemoryStudyStore: StudyStore {
 
   public func warmStart(trial: Int) throws -> Data? { content.withLock { $0.warmStarts[trial] } }
 
-  public func commit(_ transition: Transition) throws {
+  public func commit(_ transitions: [Transition]) throws {
     try content.withLock { content in
-      try StoreGuard.check(
-        transition, lastEvent: content.events.last?.number ?? 0, trialCount: content.record.trials.count)
-      for trial in transition.trials {
-        let isNew = trial.number >= content.record.trials.count
-        if isNew, content.keys.contains(trial.key) {
-          throw StudyError(.duplicateKey, "two trials would have the key \(trial.key)")
-        }
-        for attempt in trial.attempts {
-          if let owner = content.tokens[attempt.token], owner != trial.number {
-            throw StudyError(.illegalTransition, "token \(attempt.token) belongs to trial \(owner) already")
-          }
-        }
+      let before = transitions.count > 1 ? content : nil
+      do {
+        for transition in transitions { try Self.store(transition, in: &content) }
+      } catch {
+        if let before { content = before }
+        throw error
       }
-      for trial in transition.trials {
-        if trial.number < content.record.trials.count {
-          content.record.trials[trial.number] = trial
-        } else {
-          content.record.trials.append(trial)
-          content.keys.insert(trial.key)
-        }
-        for attempt in trial.attempts { content.tokens[attempt.token] = trial.number }
-      }
-      content.record.header = transition.header
-      content.events += transition.events
-      for report in transition.reports {
-        content.reports[report.trial, default: []].removeAll { $0.token == report.token && $0.step == report.step }
-        content.reports[report.trial, default: []].append(report)
-      }
-      content.warmStarts.merge(transition.warmStarts) { $1 }
     }
+  }
+
+  private static func store(_ transition: Transition, in content: inout Content) throws {
+    try StoreGuard.check(
+      transition, lastEvent: content.events.last?.number ?? 0, trialCount: content.record.trials.count)
+    for trial in transition.trials {
+      let isNew = trial.number >= content.record.trials.count
+      if isNew, content.keys.contains(trial.key) {
+        throw StudyError(.duplicateKey, "two trials would have the key \(trial.key)")
+      }
+      for attempt in trial.attempts {
+        if let owner = content.tokens[attempt.token], owner != trial.number {
+          throw StudyError(.illegalTransition, "token \(attempt.token) belongs to trial \(owner) already")
+        }
+      }
+    }
+    for trial in transition.trials {
+      if trial.number < content.record.trials.count {
+        content.record.trials[trial.number] = trial
+      } else {
+        content.record.trials.append(trial)
+        content.keys.insert(trial.key)
+      }
+      for attempt in trial.attempts { content.tokens[attempt.token] = trial.number }
+    }
+    content.record.header = transition.header
+    content.events += transition.events
+    for report in transition.reports {
+      content.reports[report.trial, default: []].removeAll { $0.token == report.token && $0.step == report.step }
+      content.reports[report.trial, default: []].append(report)
+    }
+    content.warmStarts.merge(transition.warmStarts) { $1 }
   }
 }

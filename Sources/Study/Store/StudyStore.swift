@@ -67,7 +67,7 @@ public protocol StudyReader: Sendable {
 /// The contract, checked by ``StudyStoreContract`` on every implementation:
 ///
 /// - *One writer.* A store is opened for writing by one coordinator at a time; a second one is refused.
-/// - *Atomic.* `commit` stores all of a transition or nothing of it.
+/// - *Atomic.* `commit` stores all of what it is given or nothing of it.
 /// - *Durable.* When `commit` has returned, the transition survives the death of the process and loss of power.
 /// - *Ordered.* Event numbers are gapless from 1. A transition whose first event does not follow the last stored one
 ///   is refused with `sequenceConflict` and changes nothing, so a step is never applied twice and never on top of a
@@ -78,8 +78,15 @@ public protocol StudyReader: Sendable {
 ///   are unique. A transition that breaks one of these is refused and changes nothing.
 /// - *Exact.* Everything comes back as it was stored, every finite number bit by bit.
 public protocol StudyStore: StudyReader {
-  /// Stores one transition in one transaction.
-  func commit(_ transition: Transition) throws
+  /// Stores transitions in one transaction, in order: all of them or none.
+  ///
+  /// Each follows from the one before it. One transaction for many steps costs one wait for the disk.
+  func commit(_ transitions: [Transition]) throws
   /// The number of the last stored event; 0 for a study without events.
   func lastEventNumber() throws -> Int
+}
+
+extension StudyStore {
+  /// Stores one transition in one transaction.
+  public func commit(_ transition: Transition) throws { try commit([transition]) }
 }

@@ -29,6 +29,7 @@ public struct StudyStoreContract {
     Check(name: "events are gapless, paged and ordered", run: pages),
     Check(name: "a transition that does not follow is refused and changes nothing", run: sequence),
     Check(name: "the guards refuse and change nothing", run: guards),
+    Check(name: "steps that are stored together are stored all or not at all", run: batches),
     Check(name: "reports are vectors, kept by attempt and step", run: reports),
     Check(name: "a reopened store has everything", run: reopening),
   ]
@@ -89,7 +90,8 @@ public struct StudyStoreContract {
     store, _ in
     let state = try fill(store)
     let record = try store.load()
-    try require(record.trials == state.trials, "trials differ: \(record.trials) instead of \(state.trials)")
+    try require(
+      record.trials == Array(state.trials), "trials differ: \(record.trials) instead of \(Array(state.trials))")
     try require(record.header == state.header, "headers differ: \(record.header) instead of \(state.header)")
     try require(try store.warmStart(trial: 1) == Data([0, 255, 1]), "the warm start differs")
     try require(try store.warmStart(trial: 0) == nil, "a warm start appeared")
@@ -153,6 +155,28 @@ public struct StudyStoreContract {
     try store.commit(good)
   }
 
+  private static let batches: @Sendable (any StudyStore, (any StudyStore) throws -> any StudyStore) throws -> Void = {
+    store, _ in
+    var state = try fill(store)
+    let lease = try state.lease(trial: 1, to: worker, leaseSeconds: 60, time: 2_000)
+    state.apply(lease)
+    guard let token = state.trials[1].liveAttempt?.token else { throw Violation(description: "no lease") }
+    let start = try state.start(token, time: 2_001)
+    let before = try (store.load(), store.lastEventNumber())
+    do {
+      try store.commit([lease, start, start])
+      throw Violation(description: "a batch with a step twice: was accepted")
+    } catch let error as StudyError where error.code == .sequenceConflict {
+      let after = try (store.load(), store.lastEventNumber())
+      try require(before == after, "a batch was refused, but a part of it was stored")
+    }
+    try store.commit([lease, start])
+    state.apply(start)
+    try require(try store.load().trials == Array(state.trials), "a batch is not its steps")
+    try require(try store.load().header == state.header, "the header after a batch is not its last step's")
+    try store.commit([])
+  }
+
   private static let reports: @Sendable (any StudyStore, (any StudyStore) throws -> any StudyStore) throws -> Void = {
     store, _ in
     let state = try fill(store)
@@ -171,11 +195,11 @@ public struct StudyStoreContract {
     let events = try store.events(after: 0, limit: .max)
     let again = try reopen(store)
     let record = try again.load()
-    try require(record.trials == state.trials && record.header == state.header, "reopening changed the study")
+    try require(record.trials == Array(state.trials) && record.header == state.header, "reopening changed the study")
     try require(try again.events(after: 0, limit: .max) == events, "reopening changed the events")
     let next = try state.lease(trial: 1, to: worker, leaseSeconds: 60, time: 2_000)
     try again.commit(next)
     state.apply(next)
-    try require(try again.load().trials == state.trials, "a reopened store does not go on")
+    try require(try again.load().trials == Array(state.trials), "a reopened store does not go on")
   }
 }

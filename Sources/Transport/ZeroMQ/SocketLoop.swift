@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Synchronization
 
-/// A thread that owns ZeroMQ sockets: it polls them together with an eventfd by which other threads wake it.
+/// A thread that owns ZeroMQ sockets: it waits for them together with an eventfd by which other threads wake it.
 ///
 /// Nothing but this thread touches a socket. Others put commands into a queue behind a mutex and wake the loop.
 final class SocketLoop<Command: Sendable>: Sendable {
@@ -25,15 +25,17 @@ final class SocketLoop<Command: Sendable>: Sendable {
 
   deinit { Glibc.close(wakeDescriptor) }
 
-  /// Queues a command for the thread; dropped after `close`.
-  func post(_ command: Command) {
-    let mustWake = queue.withLock { queue -> Bool in
-      guard !queue.isClosed else { return false }
+  /// Queues a command for the thread; dropped, with the answer false, after `close`.
+  @discardableResult
+  func post(_ command: Command) -> Bool {
+    let (isQueued, mustWake) = queue.withLock { queue -> (Bool, Bool) in
+      guard !queue.isClosed else { return (false, false) }
       queue.commands.append(command)
       defer { queue.isWakeNeeded = false }
-      return queue.isWakeNeeded
+      return (true, queue.isWakeNeeded)
     }
     if mustWake { wake() }
+    return isQueued
   }
 
   /// Asks the thread to end after the commands that are queued.
@@ -95,23 +97,10 @@ final class SocketLoop<Command: Sendable>: Sendable {
   }
 
   private func run(_ service: any SocketService<Command>, interval: Int) {
-    while true {
-      let sockets = service.sockets
-      var items = [zmq_pollitem_t(socket: nil, fd: wakeDescriptor, events: Int16(ZMQ_POLLIN), revents: 0)]
-      var indices: [Int] = []
-      for (index, socket) in sockets.enumerated() {
-        guard let socket else { continue }
-        items.append(socket.pollItem())
-        indices.append(index)
-      }
-      let count = zmq_poll(&items, Int32(items.count), interval)
-      if count < 0 && zmq_errno() != EINTR { return }
+    while service.wait(wake: wakeDescriptor, interval: interval) {
       let (commands, isClosed) = takeCommands()
       for command in commands { service.perform(command) }
       if isClosed { return }
-      for (position, index) in indices.enumerated() where items[position + 1].revents & Int16(ZMQ_POLLIN) != 0 {
-        service.readable(index)
-      }
       service.turn()
     }
   }
@@ -120,11 +109,10 @@ final class SocketLoop<Command: Sendable>: Sendable {
 /// What the thread serves; lives and dies on the thread.
 protocol SocketService<Command>: AnyObject {
   associatedtype Command: Sendable
-  /// The sockets to poll, in an order that `readable` refers to; a socket that must wait is left out with nil.
-  var sockets: [ZeroMQSocket?] { get }
-  func readable(_ index: Int)
+  /// Waits until a socket or the descriptor `wake` is readable, at most `interval` milliseconds; false ends the loop.
+  func wait(wake: Int32, interval: Int) -> Bool
   func perform(_ command: Command)
-  /// Called after every turn and at least every `interval` milliseconds.
+  /// Takes what has arrived; called after every wait and the commands that came meanwhile.
   func turn()
 }
 

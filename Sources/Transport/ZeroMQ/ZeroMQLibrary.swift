@@ -38,11 +38,13 @@ final class ZeroMQContext: Sendable {
   // A context is thread-safe by libzmq's contract; the pointer never changes.
   nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
 
-  init() throws {
+  /// - Parameter sockets: how many sockets it may hold at a time; nil for libzmq's own limit, 1,023.
+  init(sockets: Int32? = nil) throws {
     try ZeroMQLibrary.check()
     guard let pointer = zmq_ctx_new() else {
       throw TransportError(.system, "cannot make a ZeroMQ context: \(ZeroMQLibrary.lastError())")
     }
+    if let sockets { zmq_ctx_set(pointer, ZMQ_MAX_SOCKETS, min(sockets, zmq_ctx_get(pointer, ZMQ_SOCKET_LIMIT))) }
     self.pointer = pointer
   }
 
@@ -98,6 +100,18 @@ final class ZeroMQSocket {
     guard status == 0 else {
       throw TransportError(.system, "libzmq refused option \(option): \(ZeroMQLibrary.lastError())")
     }
+  }
+
+  /// A descriptor that is readable when the socket's state may have changed.
+  ///
+  /// It may stay silent about what was there before the last receive or send: receive until nothing is left.
+  func readinessDescriptor() throws -> Int32 {
+    var descriptor: Int32 = -1
+    var size = MemoryLayout<Int32>.size
+    guard zmq_getsockopt(pointer, ZMQ_FD, &descriptor, &size) == 0 else {
+      throw TransportError(.system, "a ZeroMQ socket has no descriptor: \(ZeroMQLibrary.lastError())")
+    }
+    return descriptor
   }
 
   /// The address that the socket is bound to.

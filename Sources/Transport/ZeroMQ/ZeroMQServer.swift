@@ -30,6 +30,8 @@ public final class ZeroMQServer: ServerTransport {
         "\(endpoint): TCP needs CURVE keys, on the loopback interface too, since every user of the machine can reach "
           + "it; run: engram keys generate server, then engram keys authorize NAME KEY for every worker")
     }
+    // One descriptor per worker; the usual limit of 1,024 is too low for a large cluster.
+    FileLimit.raise(to: 65_536)
     let context = try ZeroMQContext()
     let loop = try SocketLoop<Command>()
     let events = Inbox<ServerEvent> { [weak loop] in loop?.wake() }
@@ -61,6 +63,8 @@ private final class RouterService: SocketService {
   private let limits: WireLimits
   private let events: Inbox<ServerEvent>
   private(set) var boundEndpoint = ""
+  private var hasMessages = false
+  private var hasRequests = false
 
   init(
     context: ZeroMQContext, security: ZeroMQServer.Security, limits: WireLimits, events: Inbox<ServerEvent>
@@ -147,13 +151,26 @@ private final class RouterService: SocketService {
     }
   }
 
-  var sockets: [ZeroMQSocket?] { [events.isFull ? nil : router, zap?.socket] }
+  func wait(wake: Int32, interval: Int) -> Bool {
+    var items = [
+      zmq_pollitem_t(socket: nil, fd: wake, events: Int16(ZMQ_POLLIN), revents: 0),
+      // A full box holds the senders back.
+      events.isFull ? zmq_pollitem_t(socket: nil, fd: -1, events: 0, revents: 0) : router.pollItem(),
+    ]
+    if let zap { items.append(zap.socket.pollItem()) }
+    let count = zmq_poll(&items, Int32(items.count), interval)
+    hasMessages = count > 0 && items[1].revents & Int16(ZMQ_POLLIN) != 0
+    hasRequests = count > 0 && items.count > 2 && items[2].revents & Int16(ZMQ_POLLIN) != 0
+    return count >= 0 || zmq_errno() == EINTR
+  }
 
-  func readable(_ index: Int) {
-    if index == 1 {
-      zap?.handleRequests()
-      return
-    }
+  func turn() {
+    if hasRequests { zap?.handleRequests() }
+    if hasMessages { takeMessages() }
+    if let event = zap?.takeReport() { events.put(event, cost: 0) }
+  }
+
+  private func takeMessages() {
     // A bounded number per turn, so that commands and handshakes get their turn under a flood.
     for _ in 0..<256 {
       guard let received = router.receive(frameLimit: 3, wantsUser: zap != nil) else { return }
@@ -173,10 +190,6 @@ private final class RouterService: SocketService {
     guard case .send(let frames, let peer) = command else { return }
     let list = [peer.id, frames.json] + (frames.attachment.map { [$0] } ?? [])
     if !router.send(list) { events.put(.undeliverable(peer), cost: 0) }
-  }
-
-  func turn() {
-    if let event = zap?.takeReport() { events.put(event, cost: 0) }
   }
 }
 

@@ -340,8 +340,12 @@ public actor WorkerRuntime {
     case .connected: advice = "the connection stands, but the coordinator is silent: it may be busy or stopped"
     case .connecting: advice = "no connection yet: the coordinator may be down, or this worker's key not authorised"
     }
-    let kept = everWelcomed ? "; the present trial goes on and its outcome is kept" : ""
-    return "no answer from the coordinator at \(place): \(advice); trying on\(kept)"
+    var rest = "trying on"
+    if session.current != nil { rest += "; the present trial goes on and its outcome is kept" }
+    if !session.retained.isEmpty { rest += "; \(session.retained.count) outcome(s) are kept for it" }
+    // Only a coordinator could tell.
+    if everWelcomed { rest += "; if the study has ended meanwhile, stop this worker (Ctrl-C)" }
+    return "no answer from the coordinator at \(place): \(advice); \(rest)"
   }
 }
 

@@ -5,10 +5,10 @@ import Report
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure this machine: the search core and the language-model engine.",
+    commandName: "bench", abstract: "Measure this machine: the search core, the language-model engine, the runtime.",
     subcommands: [
       SearchBench.self, ProposalBench.self, QualityBench.self, ModelBench.self, TokenizerBench.self,
-      CheckpointBench.self,
+      CheckpointBench.self, ClusterBenchCommand.self, SwarmCommand.self,
     ])
 
   struct SearchBench: ParsableCommand {

@@ -59,7 +59,7 @@ extension StudyCommand {
       if !dryRun {
         _ = try StudyInstallation.install(definition, in: runs) { folder in
           try StudyInstallation.write(definition, budget: budget, fork.transition, into: folder)
-          try StudyInstallation.copyFiles(of: fork.state.trials, from: runs.study(study), to: folder)
+          try StudyInstallation.copyFiles(of: Array(fork.state.trials), from: runs.study(study), to: folder)
         }
       }
       try report(fork, source, definition, budget: budget)

@@ -36,10 +36,12 @@ import Testing
     #expect(try broken.findings() == [])
   }
 
-  @Test func everyPastProposalCanBeComputedAgain() throws {
+  @Test(arguments: [false, true]) func everyPastProposalCanBeComputedAgain(inRows: Bool) throws {
     let store = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: 9), budget: 20)
-    var cluster = try StraightCluster(store: store, budget: 20)
+    var cluster = try StraightCluster(store: store, budget: 20, lookahead: inRows ? 4 : 1)
+    cluster.isBatching = inRows
     try cluster.run()
+    #expect(cluster.longestRow > 1 || !inRows)
     for trial in try store.load().trials where trial.kind == .search {
       let request = try ProposalReplay(trial: trial.number, in: store).request
       guard case .proposal(let proposal) = ToySampler().propose(request) else {

@@ -11,11 +11,17 @@ struct StraightCluster {
   let store: any StudyStore
   let sampler: any Sampler
   let budget: Int
+  /// Proposals to hold ready.
+  let lookahead: Int
   let policy: StudyPolicy
   let key: @Sendable (BayesianOptimization.Configuration) -> String
   /// Whether the coordinator is started anew before every proposal is computed.
   var restartsBeforeProposals = false
+  /// Whether messages that wait together are handled as one batch.
+  var isBatching = false
   private(set) var restarts = 0
+  /// Most proposals that were answered at once.
+  private(set) var longestRow = 0
   private(set) var acknowledged: [AttemptToken: TrialResult] = [:]
   private(set) var finish: StopReason?
   private(set) var fatal: StudyError?
@@ -27,23 +33,26 @@ struct StraightCluster {
   private var toWorker: [Envelope] = []
 
   init(
-    store: any StudyStore, budget: Int, sampler: any Sampler = ToySampler(), policy: StudyPolicy = ToyEvaluation.policy,
+    store: any StudyStore, budget: Int, lookahead: Int = 1, sampler: any Sampler = ToySampler(),
+    policy: StudyPolicy = ToyEvaluation.policy,
     key: @escaping @Sendable (BayesianOptimization.Configuration) -> String = ToySampler.key
   ) throws {
     self.store = store
     self.sampler = sampler
     self.budget = budget
+    self.lookahead = lookahead
     self.policy = policy
     self.key = key
-    core = try Self.open(store, budget, policy, key, now: .zero)
+    core = try Self.open(store, budget, lookahead, policy, key, now: .zero)
   }
 
   private static func open(
-    _ store: any StudyStore, _ budget: Int, _ policy: StudyPolicy,
+    _ store: any StudyStore, _ budget: Int, _ lookahead: Int, _ policy: StudyPolicy,
     _ key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, now: Duration
   ) throws -> CoordinatorCore {
     let settings = CoordinatorSettings(
-      build: "b", budget: budget, heartbeat: .seconds(5), anchor: .memory(layers: [], count: 0, rank: 8),
+      build: "b", budget: budget, heartbeat: .seconds(5), lookahead: lookahead,
+      anchor: .memory(layers: [], count: 0, rank: 8),
       stall: .seconds(600))
     return try CoordinatorCore(
       settings: settings, store: store, policy: policy, sessionName: "s", key: key, now: now, wallTime: 0)
@@ -56,7 +65,11 @@ struct StraightCluster {
     feed(.evaluatorReady)
     while finish == nil && fatal == nil && now < .seconds(limit) {
       while !toServer.isEmpty || !toWorker.isEmpty {
-        if !toServer.isEmpty {
+        if isBatching, !toServer.isEmpty {
+          let events = toServer.map { CoordinatorCore.Event.received(worker.peer, $0) }
+          toServer = []
+          carryOut(core.handle(events, now: now, wallTime: 0))
+        } else if !toServer.isEmpty {
           carryOut(core.handle(.received(worker.peer, toServer.removeFirst()), now: now, wallTime: 0))
         }
         if !toWorker.isEmpty { feed(.received(toWorker.removeFirst())) }
@@ -79,11 +92,16 @@ struct StraightCluster {
     if restartsBeforeProposals {
       restarts += 1
       tasks = []
-      core = try Self.open(store, budget, policy, key, now: now)
+      core = try Self.open(store, budget, lookahead, policy, key, now: now)
       carryOut(core.begin())
     }
     let task = tasks.removeFirst()
-    carryOut(core.handle(.proposed(task, sampler.propose(task.request)), now: now, wallTime: 0))
+    guard isBatching else {
+      return carryOut(core.handle(.proposed(task, sampler.propose(task.request)), now: now, wallTime: 0))
+    }
+    let row = task.answered(by: sampler.proposals(task.request, count: task.wanted))
+    longestRow = max(longestRow, row.count)
+    carryOut(core.handle(row.map { .proposed($0.task, $0.outcome) }, now: now, wallTime: 0))
   }
 
   private mutating func train() {

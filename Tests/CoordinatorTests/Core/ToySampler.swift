@@ -44,6 +44,19 @@ struct ToySampler: Sampler {
     }
     return .spaceExhausted
   }
+
+  func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome] {
+    var request = request
+    var outcomes: [ProposalOutcome] = []
+    repeat {
+      outcomes.append(propose(request))
+      guard case .proposal(let proposal)? = outcomes.last else { break }
+      request.index += 1
+      request.pending.append(proposal.configuration)
+      request.warmStart = proposal.warmStart ?? request.warmStart
+    } while outcomes.count < count
+    return outcomes
+  }
 }
 
 /// Two objectives computed from a configuration, for workers that do not train.

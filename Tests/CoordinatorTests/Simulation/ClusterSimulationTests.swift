@@ -60,7 +60,7 @@ import Testing
     let expected = [
       "dropped", "duplicated", "delayed", "lost in partition", "partition", "one-way partition", "swizzle-clog",
       "coordinator killed", "killed before replies", "coordinator stopped", "worker killed", "worker preempted",
-      "disk full", "clock jump", "failure bug", "failure outOfMemory", "failure hardware", "failure preempted",
+      "disk full", "clock jump", "batch", "failure bug", "failure outOfMemory", "failure hardware", "failure preempted",
     ]
     for fault in expected { #expect(fired[fault, default: 0] > 0, "\(fault) never happened") }
     let hours = reports.map(\.hours).reduce(0, +)

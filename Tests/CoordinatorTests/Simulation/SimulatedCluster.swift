@@ -19,6 +19,8 @@ final class SimulatedCluster {
     case trainerStarts(Int, incarnation: Int, AttemptToken)
     case trainerEnds(Int, incarnation: Int, AttemptToken)
     case proposed(Int, ProposalTask)
+    /// The coordinator takes what has gathered.
+    case flush(Int)
     case mischief
     case startCoordinator
     case startWorker(Int)
@@ -46,6 +48,10 @@ final class SimulatedCluster {
   private var stoppedUntil: Duration = .zero
   private var diskFullUntil: Duration = .zero
   private var wallOffset = 0.0
+  /// Whether the coordinator takes its events in batches, as the runner does under load; every second seed.
+  private let isBatching: Bool
+  private var batch: [CoordinatorCore.Event] = []
+  private var batchRandom: RandomStream
   private let budget: Int
   private let tick = Duration.seconds(60)
   private let heartbeat = Duration.seconds(120)
@@ -53,6 +59,9 @@ final class SimulatedCluster {
   init(seed: UInt64, budget: Int = 120, workerCount: Int = 4) {
     self.budget = budget
     random = RandomStream(seed: seed, purpose: "test/cluster")
+    // Chance of its own, so that seeds that once found a fault keep their course.
+    batchRandom = RandomStream(seed: seed, purpose: "test/batches")
+    isBatching = seed % 2 == 1
     base = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: seed), budget: budget)
     store = FaultyStore(base) { _ in nil }
     workers = (0..<workerCount).map { SimulatedWorker($0, heartbeat: .seconds(120)) }
@@ -92,7 +101,7 @@ final class SimulatedCluster {
 
   private func take(_ event: Event) {
     switch event {
-    case .toServer, .coordinatorTick, .proposed:
+    case .toServer, .coordinatorTick, .proposed, .flush:
       if now < stoppedUntil {
         queue.plan(event, at: stoppedUntil)
       } else {
@@ -128,14 +137,22 @@ final class SimulatedCluster {
 
   private func takeAtServer(_ event: Event) {
     switch event {
-    case .toServer(let peer, let envelope): handle(.received(peer, envelope))
+    case .toServer(let peer, let envelope): handle([.received(peer, envelope)])
     case .coordinatorTick(let epoch):
       guard epoch == self.epoch, core != nil else { return }
-      handle(.clock)
+      handle([.clock])
       plan(.coordinatorTick(epoch), in: tick)
     case .proposed(let epoch, let task):
       guard epoch == self.epoch, core != nil else { return }
-      handle(.proposed(task, ToySampler().propose(task.request)))
+      guard isBatching else { return handle([.proposed(task, ToySampler().propose(task.request))]) }
+      let row = ToySampler().proposals(task.request, count: 1 + batchRandom.integer(below: 3))
+      handle(task.answered(by: row).map { .proposed($0.task, $0.outcome) })
+    case .flush(let epoch):
+      guard epoch == self.epoch, core != nil else { return }
+      fire(batch.count > 1 ? "batch" : "batch of one")
+      let events = batch
+      batch = []
+      handleNow(events)
     default: return
     }
   }
@@ -164,10 +181,22 @@ final class SimulatedCluster {
 
   private var wall: Double { 1e9 + Double(now.components.seconds) + wallOffset }
 
-  private func handle(_ event: CoordinatorCore.Event) {
+  private func handle(_ events: [CoordinatorCore.Event]) {
     guard core != nil else { return }
+    guard isBatching else { return handleNow(events) }
+    if batch.isEmpty {
+      let isLong = batchRandom.uniform() < 0.3
+      plan(.flush(epoch), in: .seconds(batchRandom.uniform() * (isLong ? 90 : 0.3)))
+    }
+    batch += events
+  }
+
+  private func handleNow(_ events: [CoordinatorCore.Event]) {
     planStoreFaults()
-    let actions = core?.handle(event, now: now, wallTime: wall) ?? []
+    let actions =
+      isBatching
+      ? core?.handle(events, now: now, wallTime: wall) ?? []
+      : events.flatMap { core?.handle($0, now: now, wallTime: wall) ?? [] }
     if chance(0.0005) {
       // Killed after its commits and before its replies.
       fire("killed before replies")
@@ -183,9 +212,11 @@ final class SimulatedCluster {
     let full = StudyError(.diskFull, "full")
     let broken = StudyError(.inputOutput, "broken")
     if isFull { return store.replan { _ in .fail(full) } }
-    if draw < 0.02 { return store.replan { _ in .fail(broken) } }
-    if draw < 0.04 { return store.replan { _ in .executeAndFail(broken) } }
-    if draw < 0.05 { return store.replan { _ in .executeAndLoseContact(broken) } }
+    // Of a batch often only the common commit fails, and the single ones after it do not.
+    let last = isBatching && batchRandom.uniform() < 0.5 ? store.commits + 1 : .max
+    if draw < 0.02 { return store.replan { $0 <= last ? .fail(broken) : nil } }
+    if draw < 0.04 { return store.replan { $0 <= last ? .executeAndFail(broken) : nil } }
+    if draw < 0.05 { return store.replan { $0 <= last ? .executeAndLoseContact(broken) : nil } }
     store.replan { _ in nil }
   }
 
@@ -218,6 +249,7 @@ final class SimulatedCluster {
 
   private func killCoordinator() {
     core = nil
+    batch = []
     fire("coordinator killed")
     plan(.startCoordinator, in: anyTime(random.uniform() < 0.2 ? 3_600 : 30))
   }

@@ -1,0 +1,27 @@
+/// The trials of a study by number, in pieces, so that changing one trial of a copy does not copy them all.
+public struct TrialList: RandomAccessCollection, Sendable, Hashable {
+  private static let shift = 6
+  private static let mask = 1 << shift - 1
+  private var pieces: [[Trial]] = []
+  public private(set) var count = 0
+
+  init() {}
+
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { count }
+
+  public internal(set) subscript(number: Int) -> Trial {
+    get { pieces[number >> Self.shift][number & Self.mask] }
+    set { pieces[number >> Self.shift][number & Self.mask] = newValue }
+  }
+
+  mutating func append(_ trial: Trial) {
+    if count & Self.mask == 0 {
+      var piece: [Trial] = []
+      piece.reserveCapacity(Self.mask + 1)
+      pieces.append(piece)
+    }
+    pieces[count >> Self.shift].append(trial)
+    count += 1
+  }
+}
