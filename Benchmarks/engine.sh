@@ -2,7 +2,8 @@
 # LoRA training and generation, Engram beside PEFT and Transformers: one run, one case after the other, one line of JSON
 # each. usage: engine.sh SHAPE [CASE...]   SHAPE: gpt2-small or llama-110m
 #
-# PYTHON: interpreter with torch, transformers and peft; ENGRAM: the binary; PEER_DTYPES: "bf16 f32".
+# PYTHON: interpreter with torch, transformers and peft; ENGRAM: the binary. ENGRAM_DTYPES, PEER_DTYPES ("bf16 f32") and
+# BATCHING ("plain bucketed") leave something out.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 shape=${1:-gpt2-small}
@@ -14,7 +15,7 @@ lengths=$here/dialogue_lengths.json
 echo "# $(date -u '+%Y-%m-%d %H:%M UTC'), load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown)"
 for case in $cases; do
   case $case in
-  dialogue | top2-dialogue) steps=8 buckets="plain bucketed" ;;
+  dialogue | top2-dialogue) steps=8 buckets=${BATCHING:-plain bucketed} ;;
   *) steps=3 buckets=plain ;;
   esac
   for dtype in ${ENGRAM_DTYPES:-bf16 f32}; do
@@ -23,6 +24,8 @@ for case in $cases; do
   done
   for dtype in ${PEER_DTYPES:-bf16 f32}; do
     for bucket in $buckets; do
+      # The slower type needs no second way of batching.
+      [ "$dtype$bucket$buckets" = "f32plainplain bucketed" ] && continue
       flag=
       [ "$bucket" = bucketed ] && flag=--bucketed
       # shellcheck disable=SC2086
