@@ -91,20 +91,23 @@ public struct StudyControl: Sendable {
   let sampler: any Sampler
   let policy: StudyPolicy
   let key: @Sendable (BayesianOptimization.Configuration) -> String
+  let patience: Double
 
   /// - Parameters:
   ///   - folder: the study.
   ///   - sampler: proposes, where `ask` needs a new trial and nobody is running the study.
   ///   - policy: rules of the study.
   ///   - key: canonical key of a configuration.
+  ///   - patience: seconds to wait for a running coordinator's answer. Default 15.
   public init(
     _ folder: StudyFolder, sampler: any Sampler, policy: StudyPolicy,
-    key: @escaping @Sendable (BayesianOptimization.Configuration) -> String
+    key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, patience: Double = 15
   ) {
     self.folder = folder
     self.sampler = sampler
     self.policy = policy
     self.key = key
+    self.patience = patience
   }
 
   /// Carries a command out: by the running coordinator if there is one, else directly.
@@ -115,7 +118,7 @@ public struct StudyControl: Sendable {
     do {
       store = try SQLiteStudyStore(folder)
     } catch let error as StudyError where error.code == .locked {
-      return try ControlMailbox(folder).send(command)
+      return try ControlMailbox(folder).send(command, patience: patience)
     }
     let record = try store.load()
     let settings = CoordinatorSettings(build: record.definition.madeBy, budget: record.header.budget)

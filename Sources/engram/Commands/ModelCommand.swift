@@ -79,7 +79,7 @@ struct ModelCommand: ParsableCommand {
             try tokenizer.encode(jsonString: line, addSpecialTokens: !noSpecialTokens, into: &output)
           }
           output.append(0x0A)
-        } catch let error as DecodingError {
+        } catch is DecodingError {
           throw CommandError(
             .usage, "\(input.place):\(number): expected an array of token ids such as [15496, 995]")
         } catch let error as ModelFileError {

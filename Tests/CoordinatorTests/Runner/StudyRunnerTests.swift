@@ -114,7 +114,9 @@ import WireProtocol
     let network = InMemoryNetwork()
     let (runner, _) = try Self.makeRunner(study, budget: 4, network: network)
     let run = Task { try await runner.run() }
-    let control = StudyControl(study, sampler: ToySampler(), policy: ToyEvaluation.policy, key: ToySampler.key)
+    // Other tests may hold the few threads on which the runner's actor gets its turn.
+    let control = StudyControl(
+      study, sampler: ToySampler(), policy: ToyEvaluation.policy, key: ToySampler.key, patience: 300)
     func steer(_ command: SteeringCommand) async throws -> SteeringReply {
       try await OwnThread.run { try control.carryOut(command) }
     }
