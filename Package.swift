@@ -86,3 +86,23 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
 )
+
+// A module is compiled again only when a module that it names has changed, but the layout of a struct goes into everything
+// that sees it, also by way of others. So every target names all modules below it; the arrows are those above.
+let directNames = Dictionary(
+  uniqueKeysWithValues: package.targets.map { target in
+    let names = target.dependencies.compactMap { dependency -> String? in
+      if case .byNameItem(let name, _) = dependency { name } else { nil }
+    }
+    return (target.name, Set(names))
+  })
+
+func namesBelow(_ name: String, _ directNames: [String: Set<String>]) -> Set<String> {
+  let names = directNames[name] ?? []
+  return names.reduce(into: names) { $0.formUnion(namesBelow($1, directNames)) }
+}
+
+for target in package.targets {
+  let missing = namesBelow(target.name, directNames).subtracting(directNames[target.name] ?? [])
+  target.dependencies += missing.sorted().map { .byName(name: $0) }
+}
