@@ -81,6 +81,11 @@ extension CoordinatorCore {
       name: hello.worker, incarnation: hello.incarnation, host: hello.host, device: hello.device,
       deviceBytes: hello.capabilities.memoryBytes)
     let continues = hello.running.map { goesOn($0, identity) } ?? false
+    if isDraining {
+      // A worker that was away when the study ended hears it now, right behind its welcome.
+      let reason = state.header.stopReason.map(Self.farewell) ?? "the coordinator is stopping"
+      feed(.drain(Drain(immediately: true, reason: reason)), to: peer)
+    }
     feed(.admit(continues: continues), to: peer)
     if let running = hello.running, continues { workers[hello.worker]?.attempt = running }
   }
@@ -88,10 +93,6 @@ extension CoordinatorCore {
   private mutating func admit(_ identity: WorkerIdentity, _ peer: Peer) {
     workers[identity.name] = WorkerView(identity: identity, peer: peer, helloID: helloID)
     note(.info, "worker \(identity.name) is here (\(identity.device ?? "unknown device"))")
-    guard isDraining else { return }
-    // A worker that was away when the study ended hears it now.
-    let reason = state.header.stopReason.map(Self.farewell) ?? "the coordinator is stopping"
-    feed(.drain(Drain(immediately: true, reason: reason)), to: peer)
   }
 
   private mutating func idle(_ peer: Peer) {
