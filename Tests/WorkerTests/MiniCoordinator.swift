@@ -98,9 +98,9 @@ actor MiniCoordinator {
     for peer in sessions.keys { handle(.cancel(live, .abandoned), peer) }
   }
 
-  /// Waits until so many outcomes are there.
+  /// Waits until so many outcomes are there; long, since other tests may hold the few threads of the pool.
   func outcomes(_ count: Int) async throws -> [Submission] {
-    for _ in 0..<1500 {
+    for _ in 0..<15_000 {
       if submissions.count >= count { return submissions }
       try await Task.sleep(for: .milliseconds(20))
     }
@@ -108,7 +108,7 @@ actor MiniCoordinator {
   }
 
   func waitUntil(_ condition: @Sendable (isolated MiniCoordinator) -> Bool) async throws {
-    for _ in 0..<1500 {
+    for _ in 0..<15_000 {
       if condition(self) { return }
       try await Task.sleep(for: .milliseconds(20))
     }
