@@ -108,7 +108,7 @@ struct ClusterBench {
 
   private func definition(_ problem: AnalyticProblem) throws -> StudyDefinition {
     let text = try StudyConfiguration(
-      yaml: "evaluator: {name: analytic, problem: sparse34}", file: "bench cluster"
+      yaml: "evaluator: {name: analytic, problem: sparse34}", file: "bench-cluster"
     ).canonicalText
     return StudyDefinition(
       name: Self.studyName, identifier: UUID().uuidString.lowercased(), seed: 1, objectives: problem.objectives,
