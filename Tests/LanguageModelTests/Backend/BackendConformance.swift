@@ -11,11 +11,16 @@ struct BackendConformance {
   let tolerance: Double
   /// Set where results are wanted instead of a comparison.
   var recorder: Recorder?
+  /// How many results were compared.
+  private let tally = Tally()
 
-  /// Runs everything.
+  private final class Tally { var compared = 0 }
+
+  /// Runs everything and returns how many results were compared with the reference.
   ///
   /// `tolerance`: about 2e-5 for 32-bit backends, 2e-2 where products are in bf16.
-  static func run(on backend: any Backend, tolerance: Double) throws {
+  @discardableResult
+  static func run(on backend: any Backend, tolerance: Double) throws -> Int {
     let suite = BackendConformance(backend: backend, tolerance: tolerance)
     try suite.memory()
     for (tokens, inputs, outputs) in [(1, 1, 1), (3, 5, 7), (17, 33, 65), (70, 128, 300), (129, 96, 31)] {
@@ -31,6 +36,7 @@ struct BackendConformance {
     }
     try suite.choice()
     for count in [1, 15, 16, 1000, 40_001] { try suite.optimizer(count) }
+    return suite.tally.compared
   }
 
   /// What a backend computes over a few shapes, without a comparison.
@@ -115,6 +121,7 @@ struct BackendConformance {
     #expect(lanes.tested.outputs.count == lanes.reference.outputs.count)
     for (tested, reference) in zip(lanes.tested.outputs, lanes.reference.outputs) {
       let difference = relativeDifference(tested.values, reference.values)
+      tally.compared += 1
       #expect(
         difference <= (exact ? 0 : tolerance), "\(backend.name): \(operation), \(reference.name): off by \(difference)")
     }

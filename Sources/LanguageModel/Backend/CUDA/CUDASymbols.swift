@@ -33,7 +33,7 @@ struct CUDASymbols: Sendable {
 
 /// Libraries that were opened once and stay open.
 private final class OpenedLibraries: @unchecked Sendable {
-  // Sendable: the handles are guarded by the lock.
+  // Sendable: `search` is constant and `handles` is touched in `open` only, under the lock.
   private let search: CUDALibrarySearch
   private let lock = NSLock()
   private var handles: [CUDALibrary: UnsafeMutableRawPointer] = [:]
