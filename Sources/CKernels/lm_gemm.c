@@ -13,8 +13,8 @@
 #include "lm_internal.h"
 
 // Block sizes: a panel of B in the first-level cache, a block of A in the second (processors with tiles have 2 MB).
-// Measured on Zen 5 (48 KB and 1 MB); tiles not yet.
-enum { K_BLOCK_F32 = 256, K_BLOCK_PAIRS = 768, K_BLOCK_TILES = 512, M_BLOCK = 1120, M_BLOCK_PAIRS = 420 };
+// Measured on Zen 5 (48 KB and 1 MB; pairs) and Zen 4 (32 KB and 1 MB; f32); tiles not yet.
+enum { K_BLOCK_F32 = 384, K_BLOCK_PAIRS = 768, K_BLOCK_TILES = 512, M_BLOCK = 1120, M_BLOCK_PAIRS = 420 };
 // Up to so many columns, 32-bit products read A in place.
 enum { SKINNY_COLUMNS = 64 };
 
@@ -284,7 +284,9 @@ static bool run_gemm(lm_context *context, int precision, long m, long n, long k,
     p.mode = MODE_F32, p.panel_rows = p.table->rows, p.k_block = K_BLOCK_F32, p.k_unit = 1;
     rate = context->isa >= LM_AVX512 ? 100 : context->isa == LM_AVX2 ? 50 : 8;
   }
-  p.m_block = (p.mode == MODE_PAIRS ? M_BLOCK_PAIRS : M_BLOCK) / p.panel_rows / 2 * 2 * p.panel_rows;
+  // Blocks of about equal size: a small last one would pay for packing B all the same.
+  long limit = p.mode == MODE_PAIRS ? M_BLOCK_PAIRS : M_BLOCK, count = (m + limit - 1) / limit;
+  p.m_block = lm_round_up((m + count - 1) / count, 2L * p.panel_rows);
   long rows = lm_min(m, p.m_block), panels = (rows + p.panel_rows - 1) / p.panel_rows;
   long blocks = (k + p.k_block - 1) / p.k_block;
   p.packed = lm_reserve(&context->shared, (size_t)(blocks * panels * panel_bytes(&p, p.k_block)) + 4096);

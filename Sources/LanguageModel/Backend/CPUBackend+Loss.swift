@@ -9,9 +9,9 @@ import CKernels
 #endif
 
 extension CPUBackend {
-  /// Largest block of logits that is held at once, in bytes: large enough that reading the head once per block is
-  /// small beside its product, small beside a model.
-  private static let logitBytes = 32 << 20
+  /// Largest block of logits that is held at once, in bytes: large enough that reading (and, in 32 bits, packing) the
+  /// head once per block is small beside its product, small beside a model.
+  private static let logitBytes = 96 << 20
 
   public func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
@@ -19,7 +19,10 @@ extension CPUBackend {
   ) throws {
     let (d, vocabulary) = (x.columns, head.outputs)
     let backward = dx != nil || gradients != nil
-    let block = max(1, min(x.rows, max(32, CPUBackend.logitBytes / (4 * vocabulary))))
+    // Blocks of about equal size.
+    let limit = max(32, CPUBackend.logitBytes / (4 * vocabulary))
+    let count = (x.rows + limit - 1) / limit
+    let block = (x.rows + count - 1) / count
     let buffer = try CPUBuffer(bytes: block * vocabulary * 4, memory: pool)
     let logits = buffer.pointer.assumingMemoryBound(to: Float.self)
     for first in stride(from: 0, to: x.rows, by: block) {
