@@ -59,13 +59,14 @@ extension Decoder {
   /// - Parameters:
   ///   - entry: hidden states in front of half `entry.half`, when they are known already (the frozen prefix).
   ///   - checkpointing: keep the input of each layer only, and compute the rest again in backward.
+  ///   - prunes: as for `pass`; whatever it is, losses and gradients are the same.
   func losses(
     _ batch: PackedBatch, _ branches: BranchTable, entry: (half: Int, states: Tensor)? = nil, scale: Float? = nil,
-    checkpointing: Bool = false
+    checkpointing: Bool = false, prunes: Bool? = nil
   ) throws -> [Float] {
     let lowest = trainsWeights ? 0 : (branches.lowestTrainable ?? halves)
     let startsBehindPicking = (entry?.half ?? 0) > halves - 2
-    let pass = try pass(batch, branches: branches, prunes: startsBehindPicking ? true : nil)
+    let pass = try pass(batch, branches: branches, prunes: startsBehindPicking ? true : prunes)
     let targets = try backend.upload(indices: batch.targets)
     let embeddingTape = trainsWeights && scale != nil ? HalfTape() : nil
     var tokens: Tensor?

@@ -87,6 +87,44 @@ struct LoRAGoldenTests {
     }
   }
 
+  /// Rows without a label are left out of the last feed-forward and of the head where that saves work: nothing that
+  /// counts may depend on it.
+  @Test(arguments: arguments)
+  func rowsWithoutLabelsChangeNothing(_ name: String) throws {
+    let (golden, batch, modelName) = try Self.load(name)
+    var examples = batch.examples
+    for index in examples.indices {
+      for position in examples[index].labels.indices where (position + index) % 3 != 0 {
+        examples[index].labels[position] = TrainingExample.ignored
+      }
+    }
+    for (label, backend) in try ModelFixtures.backends() {
+      let model = try ModelFixtures.model(modelName, on: backend)
+      let adapter = try Self.adapter(golden, on: model)
+      let packed = PackedBatch(examples, firstPosition: model.configuration.firstPosition)
+      #expect(packed.rows.count * 5 <= packed.tokens.count * 4 && packed.rows.count > 2)
+      let branches = BranchTable([adapter], layers: model.configuration.layerCount)
+      try adapter.attachGradients()
+      defer { adapter.dropGradients() }
+      func run(prunes: Bool, checkpointing: Bool) throws -> ([Float], [AdapterValues]) {
+        if let tensor = adapter.arena.gradients { try backend.fill(tensor, with: 0) }
+        let losses = try model.decoder.losses(
+          packed, branches, scale: 1 / Float(packed.targets.count), checkpointing: checkpointing, prunes: prunes)
+        return (losses, try adapter.gradientValues() ?? [])
+      }
+      let (losses, gradients) = try run(prunes: false, checkpointing: false)
+      #expect(gradients.contains { $0.a.contains { $0 != 0 } }, "\(label): nothing was compared")
+      for checkpointing in [false, true] {
+        let (other, otherGradients) = try run(prunes: true, checkpointing: checkpointing)
+        #expect(relativeDifference(other, losses) < 1e-6, "\(label)")
+        for (value, expected) in zip(otherGradients, gradients) {
+          #expect(relativeDifference(value.a, expected.a) < 1e-5, "\(label)")
+          #expect(relativeDifference(value.b, expected.b) < 1e-5, "\(label)")
+        }
+      }
+    }
+  }
+
   func gradients(
     _ model: CausalLanguageModel, _ adapter: Adapter, _ batch: GoldenBatch, _ checkpointing: Bool
   ) throws -> [AdapterValues] {
