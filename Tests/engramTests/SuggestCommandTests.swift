@@ -65,6 +65,34 @@ struct SuggestCommandTests {
     #expect(layers[0] == layers[1].indices.filter { layers[1][$0] == 1 })
   }
 
+  @Test("explain ranks the factors that matter first and checks the model") func explain() throws {
+    let factors = (0..<6).map { "{name: x\($0), type: switch}" }.joined(separator: ", ")
+    let space = try write(
+      "space: {factors: [\(factors)]}\nobjectives: [{name: loss, direction: minimize}]", "explain.yaml")
+    // Only x2 (strongly) and x4 matter; a little noise that nothing explains.
+    let lines = (0..<40).map { index -> String in
+      let bits = (0..<6).map { (index * 37 >> $0) & 1 }
+      let loss = 3 * Double(bits[2]) + Double(bits[4]) + 0.01 * Double((index * 7919) % 13)
+      let values = bits.enumerated().map { "\"x\($0)\":\($1 == 1)" }.joined(separator: ",")
+      return "{\"configuration\":{\"factors\":{\(values)}},\"objectives\":{\"loss\":\(loss)}}"
+    }
+    let file = try write(lines.joined(separator: "\n"), "explain.jsonl")
+    let answer = try objects(try run(["suggest", "--space", space, "--observations", file, "--explain"]).output)
+    #expect(answer.count == 1 && answer[0]["objective"] as? String == "loss")
+    let ranked = try #require(answer[0]["factors"] as? [[String: Any]])
+    #expect(ranked.count == 6 && Set(ranked.prefix(2).compactMap { $0["name"] as? String }) == ["x2", "x4"])
+    for factor in ranked {
+      let interval = try ["lower", "median", "upper"].map { try #require(factor[$0] as? Double) }
+      #expect(interval == interval.sorted())
+    }
+    let check = try #require(answer[0]["check"] as? [String: Any])
+    #expect(check["observations"] as? Int == 40)
+    #expect(try #require(check["explained"] as? Double) > 0.95)
+    let few = try write(lines[0], "few.jsonl")
+    let refused = try run(["suggest", "--space", space, "--observations", few, "--explain"], status: 2)
+    #expect(refused.errors.contains("at least two"))
+  }
+
   @Test("threads and repetition do not change a proposal; pending and known ones are not proposed") func pure() throws {
     let space = try write(Self.space, "space.yaml")
     var lines = Array(try observations(switches: false).lines.prefix(10))

@@ -46,7 +46,8 @@ struct SuggestCommand: ParsableCommand {
       One JSON object per line: {"configuration":{…},"objectives":{…},"standardErrors":{…}}, or "pending":true instead of \
       objectives, or "outcome":"outOfMemory" for what did not fit (configurations like it are avoided). \
       Prints {"configuration":{…},"source":"nehvi|initial|…"} per line; with --posterior FILE (a configuration \
-      per line) the latent mean and variance there instead. Layers are written as their indices, or as one switch (0 or 1) \
+      per line) the latent mean and variance there instead; with --explain, per objective, how much every factor matters \
+      (inverse squared lengthscale, median and 90 % interval) and a leave-one-out check of the model. Layers are written as their indices, or as one switch (0 or 1) \
       per layer when the observations are.
 
       The space file's sampler section chooses the rest: name (saas-nehvi, nsga2, sobol, random), initial, schedule, \
@@ -61,9 +62,12 @@ struct SuggestCommand: ParsableCommand {
     help: "Finished observations before the model takes over (default: sampler.initial of the space file, else 0).")
   var initial: Int?
   @Option(help: "File of configurations; prints the posterior there.") var posterior: String?
+  @Flag(help: "Print what the model has learnt instead: factors by importance, leave-one-out check.")
+  var explain = false
   @Option(help: "Threads; never changes the result.") var threads = ProcessInfo.processInfo.activeProcessorCount
 
   func validate() throws {
+    guard !explain || posterior == nil else { throw ValidationError("--explain and --posterior exclude each other") }
     guard count >= 1 else { throw ValidationError("--count must be at least 1") }
     guard initial.map({ $0 >= 0 }) ?? true else { throw ValidationError("--initial must not be negative") }
     guard threads >= 1 else { throw ValidationError("--threads must be at least 1") }
@@ -81,6 +85,7 @@ struct SuggestCommand: ParsableCommand {
     settings.reference = reference.map { .fixed($0) } ?? (settings.reference == .null ? .inferred : settings.reference)
     let suggestion = Suggestion(space: problem.space, objectives: problem.objectives, settings: settings)
     if let posterior { return try printPosterior(suggestion, observations.finished, at: posterior) }
+    if explain { return try printExplanation(suggestion, observations.finished) }
     let proposals = suggestion.next(
       observations: observations.finished, pending: observations.pending, count: count, seed: seed)
     let notation = try LayerNotation(observationsFile: options.observations, space: problem.space)
@@ -122,6 +127,15 @@ struct SuggestCommand: ParsableCommand {
       if let observation = line.observation { finished.append(observation) } else { pending.append(configuration) }
     }
     return (finished, pending)
+  }
+
+  private func printExplanation(_ suggestion: Suggestion, _ observations: [Observation]) throws {
+    let explanations = suggestion.explanation(observations: observations, seed: seed)
+    guard !explanations.isEmpty else {
+      throw CommandError(
+        .usage, "\(options.observations): fewer than two completed observations. A model needs at least two")
+    }
+    for explanation in explanations { Terminal.print(try JSON.line(explanation)) }
   }
 
   private func printPosterior(_ suggestion: Suggestion, _ observations: [Observation], at path: String) throws {
