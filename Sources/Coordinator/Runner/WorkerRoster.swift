@@ -20,7 +20,7 @@ public struct WorkerRoster: Codable, Sendable, Hashable {
 
   /// Seconds between two versions, and how old one may be before it means nothing.
   static let interval = 5
-  static let patience = 30.0
+  static let patience = 15.0
 
   init(_ workers: some Sequence<CoordinatorCore.WorkerView>, time: Double) {
     self.time = time

@@ -48,8 +48,8 @@ final class CUDARecording: RecordedOperations, @unchecked Sendable {
   }
 
   deinit {
-    // What is still queued ends first: the stream keeps the order of whoever takes the blocks next.
-    if (try? memory.context.enter()) != nil { _ = graphs.destroyExecutable(executable) }
+    // A graph that still runs is not to be destroyed.
+    if (try? memory.context.synchronize()) != nil { _ = graphs.destroyExecutable(executable) }
     memory.endUse(blocks)
   }
 

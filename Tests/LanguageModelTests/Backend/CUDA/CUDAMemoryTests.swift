@@ -116,6 +116,57 @@ extension EmulatedCUDATests {
       }
     }
 
+    /// A LoRA branch is two products that add to what is there, its gradient four: no kernel besides, no other memory than
+    /// the gradient of xAᵀ.
+    @Test func loraIsProductsOnly() throws {
+      try EmulatedCUDA.run {
+        let backend = try EmulatedCUDA.backend(.bfloat16)
+        let x = try backend.makeFilled(8, 32, 0.5)
+        let y = try backend.makeFilled(8, 48, 1)
+        let u = try backend.makeFilled(8, 16, 0)
+        let arena = try backend.makeTensor(rows: 1, columns: 16 * 32 + 32 * 16, kind: .parameter)
+        let gradients = try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter)
+        try backend.fill(arena, with: 0.25)
+        try backend.fill(gradients, with: 0)
+        func pair(_ tensor: Tensor) throws -> (a: Tensor, b: Tensor) {
+          (
+            try backend.view(of: tensor, offset: 0, rows: 16, columns: 32),
+            try backend.view(of: tensor, offset: 16 * 32, rows: 32, columns: 16)
+          )
+        }
+        let (own, gradient) = (try pair(arena), try pair(gradients))
+        func run() throws {
+          try backend.lora(x, own.a, own.b, scale: 0.5, projected: u, addingTo: y, columns: 16)
+          try backend.loraBackward(
+            y, columns: 16, x: x, projected: u, own.a, own.b, scale: 0.5, gradients: gradient, addingTo: x)
+        }
+        try run()  // makes the bf16 copy of the arena
+        let before = (cuda_emulation_products(), cuda_emulation_launches(), cuda_emulation_allocation_calls())
+        try run()
+        #expect(cuda_emulation_products() - before.0 == 6)
+        #expect(cuda_emulation_launches() == before.1)
+        #expect(cuda_emulation_allocation_calls() == before.2)
+        // AdamW renews the copy itself: the next branch needs no conversion.
+        let (first, second) = (
+          try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter),
+          try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter)
+        )
+        for tensor in [first, second] { try backend.fill(tensor, with: 0) }
+        try backend.fill(gradients, with: 1)
+        try backend.adamW(
+          arena, gradients: gradients, firstMoment: first, secondMoment: second,
+          step: AdamWStep(learningRate: 0.125, weightDecay: 0, step: 1), clip: nil)
+        let launches = cuda_emulation_launches()
+        try backend.fill(y, with: 0)
+        try backend.fill(x, with: 1)
+        try backend.lora(x, own.a, own.b, scale: 1, projected: u, addingTo: y, columns: 16)
+        #expect(cuda_emulation_launches() == launches)
+        // 32 · 0.125 = 4 each in u, then 16 · 4 · 0.125 = 8.
+        #expect(try backend.download(u).allSatisfy { abs($0 - 4) < 0.01 })
+        #expect(try backend.download(y).enumerated().allSatisfy { abs($1 - ($0 % 48 < 16 ? 0 : 8)) < 0.05 })
+      }
+    }
+
     /// A pinned buffer that is filled again before its copy has been waited for sends the wrong numbers: the emulated
     /// device shows it.
     @Test func aLateDeviceShowsAMissingWait() throws {
