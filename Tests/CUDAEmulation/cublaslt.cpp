@@ -126,9 +126,11 @@ int find_algorithm(void*, void* operation, void* a, void* b, void* c, void* d, v
 
 int multiply(void*, void* operation, const float* alpha, const void* a, void* a_layout, const void* b, void* b_layout,
              const float* beta, const void* c, void* c_layout, void* d, void* d_layout, const uint64_t* algorithm,
-             void* workspace, size_t workspace_bytes, void*) {
-  const Operation& own = *(Operation*)operation;
-  const Layout &la = *(Layout*)a_layout, &lb = *(Layout*)b_layout, &lc = *(Layout*)c_layout, &ld = *(Layout*)d_layout;
+             void* workspace, size_t workspace_bytes, void* stream) {
+  // Copies: the product happens when its turn on the stream comes.
+  const Operation own = *(Operation*)operation;
+  const Layout la = *(Layout*)a_layout, lb = *(Layout*)b_layout, lc = *(Layout*)c_layout, ld = *(Layout*)d_layout;
+  const float alpha_value = *alpha, beta_value = *beta;
   size_t m, n, k;
   if (!sizes(own, la, lb, lc, ld, m, n, k) || !algorithm || algorithm[7] != 42) return INVALID_VALUE;
   const void* places[4] = {a, b, c, d};
@@ -146,24 +148,26 @@ int multiply(void*, void* operation, const float* alpha, const void* a, void* a_
   // Only these bias types are in the manual's table for a result of this type.
   if (has_bias && bias_type != ld.type) return NOT_SUPPORTED;
   ++product_count;
-  std::vector<float> left(m * k), right(k * n);
-  for (size_t i = 0; i < m; ++i)
-    for (size_t j = 0; j < k; ++j)
-      left[i * k + j] = read(a, la.type, own.transposes_a ? j + i * (size_t)la.stride : i + j * (size_t)la.stride);
-  for (size_t i = 0; i < n; ++i)
-    for (size_t j = 0; j < k; ++j)
-      right[i * k + j] = read(b, lb.type, own.transposes_b ? i + j * (size_t)lb.stride : j + i * (size_t)lb.stride);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = 0; j < m; ++j) {
-      float sum = 0.0f;
-      for (size_t p = 0; p < k; ++p) sum += left[j * k + p] * right[i * k + p];
-      sum *= *alpha;
-      if (*beta != 0.0f) sum += *beta * read(c, lc.type, j + i * (size_t)lc.stride);
-      if (has_bias) sum += read(own.bias, bias_type, j);
-      write(d, ld.type, j + i * (size_t)ld.stride, sum);
+  return emulation::enqueue(stream, [=] {
+    std::vector<float> left(m * k), right(k * n);
+    for (size_t i = 0; i < m; ++i)
+      for (size_t j = 0; j < k; ++j)
+        left[i * k + j] = read(a, la.type, own.transposes_a ? j + i * (size_t)la.stride : i + j * (size_t)la.stride);
+    for (size_t i = 0; i < n; ++i)
+      for (size_t j = 0; j < k; ++j)
+        right[i * k + j] = read(b, lb.type, own.transposes_b ? i + j * (size_t)lb.stride : j + i * (size_t)lb.stride);
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < m; ++j) {
+        float sum = 0.0f;
+        for (size_t p = 0; p < k; ++p) sum += left[j * k + p] * right[i * k + p];
+        sum *= alpha_value;
+        if (beta_value != 0.0f) sum += beta_value * read(c, lc.type, j + i * (size_t)lc.stride);
+        if (has_bias) sum += read(own.bias, bias_type, j);
+        write(d, ld.type, j + i * (size_t)ld.stride, sum);
+      }
     }
-  }
-  return 0;
+    return 0;
+  });
 }
 
 size_t version() { return 130000; }

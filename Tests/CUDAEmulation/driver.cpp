@@ -1,10 +1,16 @@
-// The entry points of libcuda and libnvrtc that the backend uses, over one emulated device. Everything happens at once: the
-// order on a stream is the order of calls.
+// The entry points of libcuda, libnvidia-ml and libnvrtc that the backend uses, over one emulated device.
+//
+// Work on a stream happens at once, in the order of calls, unless the device is told to be late
+// (`cuda_emulation_defer`): then it waits until something waits for it. While a stream is captured its work goes to a
+// graph, which a launch puts on a stream.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <deque>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -30,10 +36,30 @@ struct Function {
 struct Program {
   std::string source, log, image;
 };
+struct Graph {
+  std::vector<std::function<int()>> nodes;
+};
+// A stream: what was asked for and is not done yet, and the graph that is being captured.
+struct Stream {
+  std::deque<std::function<int()>> waiting;
+  uint64_t done = 0;
+  std::unique_ptr<Graph> capture;
+  bool is_capture_broken = false;
+};
+// An event: what its stream has to have done. Empty until recorded.
+struct Event {
+  Stream* stream = nullptr;
+  uint64_t position = 0;
+};
 
-std::mutex lock;
+std::recursive_mutex lock;
 std::map<uint64_t, size_t> allocations;
 std::set<void*> objects;
+std::set<Stream*> streams;
+std::map<void*, size_t> pinned;
+bool is_late = false;
+int utilization = -1;
+int64_t graph_launches = 0, captures = 0, compilations = 0;
 int64_t allocated_bytes = 0, memory_limit = 1ll << 30, allocation_calls = 0, launches = 0, fault_countdown = 0;
 int sticky_fault = 0, primary_context = 0;
 int64_t context_count = 0;
@@ -75,27 +101,73 @@ void* made(T* object) {
 
 int forget(void* object) { return objects.erase(object) ? 0 : 400; }
 
+// Does what waits on a stream, up to a position.
+int advance(Stream* stream, uint64_t position) {
+  int result = 0;
+  while (stream->done < position && !stream->waiting.empty()) {
+    std::function<int()> work = std::move(stream->waiting.front());
+    stream->waiting.pop_front();
+    ++stream->done;
+    if (int fault = work()) result = fault;
+  }
+  return result;
+}
+
+int finish(Stream* stream) { return advance(stream, ~0ull); }
+
+// Whether `bytes` from `address` on are pinned host memory.
+bool is_pinned(const void* address, size_t bytes) {
+  auto next = pinned.upper_bound((void*)address);
+  if (next == pinned.begin()) return false;
+  --next;
+  return (const char*)address + bytes <= (const char*)next->first + next->second;
+}
+
+// What must not be called while a stream is captured: it breaks the capture (CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED).
+int refuse_capture(Stream* stream) {
+  if (!stream->capture) return 0;
+  stream->is_capture_broken = true;
+  return 900;
+}
+
 }  // namespace
 
 namespace emulation {
+int enqueue(void* handle, std::function<int()> work) {
+  std::lock_guard<std::recursive_mutex> held(lock);
+  Stream* stream = (Stream*)handle;
+  if (!streams.count(stream)) return 400;
+  if (stream->capture) {
+    stream->capture->nodes.push_back(std::move(work));
+    return 0;
+  }
+  if (is_late) {
+    stream->waiting.push_back(std::move(work));
+    return 0;
+  }
+  finish(stream);
+  ++stream->done;
+  return work();
+}
+
 void complain(const char* what) {
   if (complaint.empty()) complaint = what;
 }
 void* register_object(void* object) {
-  std::lock_guard<std::mutex> held(lock);
+  std::lock_guard<std::recursive_mutex> held(lock);
   return made(object);
 }
 bool unregister_object(void* object) {
-  std::lock_guard<std::mutex> held(lock);
+  std::lock_guard<std::recursive_mutex> held(lock);
   return forget(object) == 0;
 }
 bool check_range(const void* address, size_t bytes) {
-  std::lock_guard<std::mutex> held(lock);
+  std::lock_guard<std::recursive_mutex> held(lock);
   return is_allocated((uint64_t)address, bytes);
 }
 }  // namespace emulation
 
-#define LOCKED std::lock_guard<std::mutex> held(lock)
+#define LOCKED std::lock_guard<std::recursive_mutex> held(lock)
 
 static int cuInit_(unsigned) { return 0; }
 static int cuDriverGetVersion_(int* version) { return *version = 13000, 0; }
@@ -144,6 +216,7 @@ static int cuMemFree_(uint64_t address) {
     complain("freeing what is not an allocation");
     return 1;
   }
+  for (Stream* stream : streams) finish(stream);  // as the driver does: nothing may still use the memory
   check_guard(address, found->second);
   allocated_bytes -= (int64_t)found->second;
   allocations.erase(found);
@@ -161,54 +234,140 @@ static int cuMemHostAlloc_(void** pointer, size_t bytes, unsigned) {
   if (posix_memalign(pointer, 4096, bytes) != 0) return 2;
   memset(*pointer, 0xff, bytes);
   made((char*)*pointer);
+  pinned[*pointer] = bytes;
   return checked(0);
 }
 static int cuMemFreeHost_(void* pointer) {
   LOCKED;
   int result = forget(pointer);
-  if (result == 0) free(pointer);
+  if (result == 0) {
+    pinned.erase(pointer);
+    free(pointer);
+  }
   return result;
 }
-static int cuMemcpyHtoDAsync_(uint64_t target, const void* source, size_t bytes, void*) {
+// From pinned memory when its turn comes, from other memory at once: the driver takes a copy of its own.
+static int cuMemcpyHtoDAsync_(uint64_t target, const void* source, size_t bytes, void* stream) {
   LOCKED;
-  int result = require(target, bytes);
-  if (result == 0) memcpy((void*)target, source, bytes);
-  return result;
+  if (int result = require(target, bytes)) return result;
+  if (is_pinned(source, bytes))
+    return enqueue(stream, [=] { return memcpy((void*)target, source, bytes), 0; });
+  if (streams.count((Stream*)stream) && ((Stream*)stream)->capture)
+    complain("a copy from memory that is not pinned, while a stream is captured");
+  std::string copy((const char*)source, bytes);
+  return enqueue(stream, [=] { return memcpy((void*)target, copy.data(), bytes), 0; });
 }
-static int cuMemcpyDtoHAsync_(void* target, uint64_t source, size_t bytes, void*) {
+static int cuMemcpyDtoHAsync_(void* target, uint64_t source, size_t bytes, void* stream) {
   LOCKED;
-  int result = require(source, bytes);
-  if (result == 0) memcpy(target, (const void*)source, bytes);
-  return result;
+  if (int result = require(source, bytes)) return result;
+  return enqueue(stream, [=] { return memcpy(target, (const void*)source, bytes), 0; });
 }
-static int cuMemcpyDtoDAsync_(uint64_t target, uint64_t source, size_t bytes, void*) {
+static int cuMemcpyDtoDAsync_(uint64_t target, uint64_t source, size_t bytes, void* stream) {
   LOCKED;
   int result = require(target, bytes);
   if (result == 0) result = require(source, bytes);
-  if (result == 0) memmove((void*)target, (const void*)source, bytes);
-  return result;
+  if (result != 0) return result;
+  return enqueue(stream, [=] { return memmove((void*)target, (const void*)source, bytes), 0; });
 }
-static int cuMemsetD32Async_(uint64_t target, unsigned value, size_t count, void*) {
+static int cuMemsetD32Async_(uint64_t target, unsigned value, size_t count, void* stream) {
   LOCKED;
-  int result = require(target, count * 4);
-  for (size_t i = 0; result == 0 && i < count; ++i) ((unsigned*)target)[i] = value;
-  return result;
+  if (int result = require(target, count * 4)) return result;
+  return enqueue(stream, [=] {
+    for (size_t i = 0; i < count; ++i) ((unsigned*)target)[i] = value;
+    return 0;
+  });
 }
-static int cuMemsetD16Async_(uint64_t target, unsigned short value, size_t count, void*) {
+static int cuMemsetD16Async_(uint64_t target, unsigned short value, size_t count, void* stream) {
   LOCKED;
-  int result = require(target, count * 2);
-  for (size_t i = 0; result == 0 && i < count; ++i) ((unsigned short*)target)[i] = value;
-  return result;
+  if (int result = require(target, count * 2)) return result;
+  return enqueue(stream, [=] {
+    for (size_t i = 0; i < count; ++i) ((unsigned short*)target)[i] = value;
+    return 0;
+  });
 }
 
-static int cuStreamCreate_(void** stream, unsigned) { LOCKED; return *stream = made(new int), checked(0); }
-static int cuStreamDestroy_(void* stream) { LOCKED; return forget(stream); }
-static int cuStreamSynchronize_(void*) { return checked(0); }
-static int cuStreamWaitEvent_(void*, void*, unsigned) { return checked(0); }
-static int cuEventCreate_(void** event, unsigned) { LOCKED; return *event = made(new int), checked(0); }
-static int cuEventDestroy_(void* event) { LOCKED; return forget(event); }
-static int cuEventRecord_(void*, void*) { return checked(0); }
-static int cuEventSynchronize_(void*) { return checked(0); }
+static int cuStreamCreate_(void** stream, unsigned) {
+  LOCKED;
+  Stream* own = new Stream;
+  streams.insert(own);
+  return *stream = made(own), checked(0);
+}
+static int cuStreamDestroy_(void* stream) {
+  LOCKED;
+  int result = forget(stream);
+  if (result != 0) return result;
+  finish((Stream*)stream);
+  streams.erase((Stream*)stream);
+  return delete (Stream*)stream, 0;
+}
+static int cuStreamSynchronize_(void* stream) {
+  LOCKED;
+  if (!streams.count((Stream*)stream)) return 400;
+  if (int refused = refuse_capture((Stream*)stream)) return refused;
+  int result = finish((Stream*)stream);
+  return checked(result);
+}
+static int cuEventCreate_(void** event, unsigned) { LOCKED; return *event = made(new Event), checked(0); }
+static int cuEventDestroy_(void* event) {
+  LOCKED;
+  int result = forget(event);
+  if (result == 0) delete (Event*)event;
+  return result;
+}
+static int cuEventRecord_(void* event, void* stream) {
+  LOCKED;
+  Stream* own = (Stream*)stream;
+  if (!objects.count(event) || !streams.count(own)) return 400;
+  *(Event*)event = Event{own, own->done + own->waiting.size()};
+  return checked(0);
+}
+static int cuEventSynchronize_(void* event) {
+  LOCKED;
+  if (!objects.count(event)) return 400;
+  Event& own = *(Event*)event;
+  int result = own.stream && streams.count(own.stream) ? advance(own.stream, own.position) : 0;
+  return checked(result);
+}
+
+static int cuStreamBeginCapture_(void* stream, int mode) {
+  LOCKED;
+  Stream* own = (Stream*)stream;
+  if (!streams.count(own) || mode < 0 || mode > 2) return 1;
+  if (own->capture) return 900;
+  own->capture = std::make_unique<Graph>();
+  own->is_capture_broken = false;
+  return checked(0);
+}
+static int cuStreamEndCapture_(void* stream, void** graph) {
+  LOCKED;
+  Stream* own = (Stream*)stream;
+  *graph = nullptr;
+  if (!streams.count(own) || !own->capture) return 1;
+  std::unique_ptr<Graph> captured = std::move(own->capture);
+  if (own->is_capture_broken) return 901;  // CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+  ++captures;
+  return *graph = made(captured.release()), checked(0);
+}
+static int cuGraphInstantiate_(void** executable, void* graph, unsigned long long) {
+  LOCKED;
+  if (!objects.count(graph)) return 400;
+  return *executable = made(new Graph(*(Graph*)graph)), checked(0);
+}
+static int cuGraphDestroy_(void* graph) {
+  LOCKED;
+  int result = forget(graph);
+  if (result == 0) delete (Graph*)graph;
+  return result;
+}
+static int cuGraphLaunch_(void* executable, void* stream) {
+  LOCKED;
+  if (!objects.count(executable)) return 400;
+  if (int fault = checked(0)) return fault;
+  ++graph_launches;
+  for (const std::function<int()>& node : ((Graph*)executable)->nodes)
+    if (int result = enqueue(stream, node)) return result;
+  return 0;
+}
 
 static int cuModuleLoadData_(void** module, const void* image) {
   LOCKED;
@@ -237,7 +396,7 @@ static int cuFuncGetParamInfo_(void* function, size_t index, size_t* offset, siz
   return 0;
 }
 static int cuLaunchKernel_(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                           unsigned shared, void*, void** arguments, void**) {
+                           unsigned shared, void* stream, void** arguments, void**) {
   if (int fault = checked(0)) return fault;
   {
     LOCKED;
@@ -249,9 +408,40 @@ static int cuLaunchKernel_(void* function, unsigned gx, unsigned gy, unsigned gz
     complain("more shared memory than the kernel was allowed");
     return 1;
   }
-  if (run(*launched->kernel, {gx, gy, gz}, {bx, by, bz}, shared, arguments)) return 0;
-  complaint += std::string(" (kernel ") + launched->kernel->name + ")";
-  return sticky_fault = 719;
+  const Registration* kernel = launched->kernel;
+  // The driver takes the arguments' values at the call.
+  std::vector<std::string> values;
+  for (size_t i = 0; i < kernel->sizes.size(); ++i) values.emplace_back((const char*)arguments[i], kernel->sizes[i]);
+  return enqueue(stream, [=]() mutable {
+    if (sticky_fault) return sticky_fault;
+    std::vector<std::vector<uint64_t>> words;  // aligned as arguments are
+    std::vector<void*> places;
+    for (const std::string& value : values) {
+      words.emplace_back((value.size() + 7) / 8);
+      memcpy(words.back().data(), value.data(), value.size());
+    }
+    for (std::vector<uint64_t>& word : words) places.push_back(word.data());
+    if (run(*kernel, {gx, gy, gz}, {bx, by, bz}, shared, places.data())) return 0;
+    complaint += std::string(" (kernel ") + kernel->name + ")";
+    return sticky_fault = 719;
+  });
+}
+
+// NVML: one device, found by its bus. A negative utilisation is one that cannot be asked for.
+static int nvmlInit_(void) { return 0; }
+static int nvmlDeviceGetHandleByPciBusId_(const char* id, void** device) {
+  static int only = 0;
+  return strcmp(id, "0000:00:00.0") == 0 ? (*device = &only, 0) : 6;
+}
+static int nvmlDeviceGetUtilizationRates_(void*, unsigned* rates) {
+  if (utilization < 0) return 3;
+  return rates[0] = (unsigned)utilization, rates[1] = 7, 0;
+}
+static int nvmlDeviceGetMemoryInfo_(void*, unsigned long long* values) {
+  LOCKED;
+  values[0] = (unsigned long long)memory_limit;
+  values[1] = (unsigned long long)(memory_limit - allocated_bytes);
+  return values[2] = (unsigned long long)allocated_bytes, 0;
 }
 
 static int nvrtcVersion_(int* major, int* minor) { return *major = 13, *minor = 0, 0; }
@@ -272,6 +462,7 @@ static int nvrtcDestroyProgram_(void** program) {
 }
 static int nvrtcCompileProgram_(void* program, int count, const char* const* options) {
   Program* own = (Program*)program;
+  ++compilations;
   const char* storage = nullptr;
   for (int i = 0; i < count; ++i)
     if (strncmp(options[i], "-DENGRAM_BF16=", 14) == 0) storage = options[i] + 14;
@@ -307,7 +498,13 @@ void* cuda_emulation_symbol(const char* name) {
       SYMBOL("cuMemcpyDtoHAsync_v2", cuMemcpyDtoHAsync_), SYMBOL("cuMemcpyDtoDAsync_v2", cuMemcpyDtoDAsync_),
       SYMBOL("cuMemsetD32Async", cuMemsetD32Async_), SYMBOL("cuMemsetD16Async", cuMemsetD16Async_),
       SYMBOL("cuStreamCreate", cuStreamCreate_), SYMBOL("cuStreamDestroy_v2", cuStreamDestroy_),
-      SYMBOL("cuStreamSynchronize", cuStreamSynchronize_), SYMBOL("cuStreamWaitEvent", cuStreamWaitEvent_),
+      SYMBOL("cuStreamSynchronize", cuStreamSynchronize_),
+      SYMBOL("cuStreamBeginCapture_v2", cuStreamBeginCapture_), SYMBOL("cuStreamEndCapture", cuStreamEndCapture_),
+      SYMBOL("cuGraphInstantiateWithFlags", cuGraphInstantiate_), SYMBOL("cuGraphDestroy", cuGraphDestroy_),
+      SYMBOL("cuGraphExecDestroy", cuGraphDestroy_), SYMBOL("cuGraphLaunch", cuGraphLaunch_),
+      SYMBOL("nvmlInit_v2", nvmlInit_), SYMBOL("nvmlDeviceGetHandleByPciBusId_v2", nvmlDeviceGetHandleByPciBusId_),
+      SYMBOL("nvmlDeviceGetUtilizationRates", nvmlDeviceGetUtilizationRates_),
+      SYMBOL("nvmlDeviceGetMemoryInfo", nvmlDeviceGetMemoryInfo_),
       SYMBOL("cuEventCreate", cuEventCreate_), SYMBOL("cuEventDestroy_v2", cuEventDestroy_),
       SYMBOL("cuEventRecord", cuEventRecord_), SYMBOL("cuEventSynchronize", cuEventSynchronize_),
       SYMBOL("cuModuleLoadData", cuModuleLoadData_), SYMBOL("cuModuleUnload", cuModuleUnload_),
@@ -335,8 +532,19 @@ void cuda_emulation_reset(void) {
   sticky_fault = 0;
   decline_products = false;
   reverse_order = false;
+  is_late = false;
+  utilization = -1;
+  for (Stream* stream : streams) finish(stream);
   complaint.clear();
 }
+void cuda_emulation_defer(int32_t late) {
+  LOCKED;
+  is_late = late != 0;
+}
+void cuda_emulation_set_utilization(int32_t percent) { utilization = percent; }
+int64_t cuda_emulation_compilations(void) { return compilations; }
+int64_t cuda_emulation_captures(void) { return captures; }
+int64_t cuda_emulation_graph_launches(void) { return graph_launches; }
 void cuda_emulation_reverse_order(int32_t reversed) { reverse_order = reversed != 0; }
 int64_t cuda_emulation_allocations(void) { LOCKED; return (int64_t)allocations.size(); }
 int64_t cuda_emulation_allocated_bytes(void) { LOCKED; return allocated_bytes; }

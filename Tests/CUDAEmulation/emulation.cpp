@@ -71,10 +71,19 @@ void prepare(Context& context, char* stack, void (*entry)()) {
 }
 #endif
 
+// A copy that was asked for, and behind how many commits of its thread it was.
+struct Copy {
+  void* target;
+  const void* source;
+  unsigned group;
+};
+
 struct Fiber {
   Context context;
   State state;
   unsigned operations;  // warp operations done
+  unsigned commits;
+  std::vector<Copy> copies;
 };
 
 // Words that the lanes of a warp give each other. Two sets in turns: nobody can be two operations ahead.
@@ -140,6 +149,8 @@ void run_block(unsigned threads, const Index& size) {
     prepare(machine->fibers[thread].context, machine->stacks + thread * stack_bytes, fiber_main);
     machine->fibers[thread].state = State::ready;
     machine->fibers[thread].operations = 0;
+    machine->fibers[thread].commits = 0;
+    machine->fibers[thread].copies.clear();
   }
   for (;;) {
     for (unsigned first = 0; first < threads && !machine->failed; first += 32)
@@ -185,6 +196,46 @@ uint32_t exchange(uint32_t value, unsigned lane) {
   slots.words[set][own][0] = value;
   warp_barrier();
   return slots.words[set][lane & 31u][0];
+}
+
+void copy_async(void* target, const void* source) {
+  if (((uintptr_t)target | (uintptr_t)source) % 16 != 0) complain("an asynchronous copy of 16 bytes that are not aligned");
+  Fiber& fiber = machine->fibers[machine->current];
+  fiber.copies.push_back(Copy{target, source, fiber.commits});
+}
+void commit_copies() { ++machine->fibers[machine->current].commits; }
+void wait_for_copies(unsigned left) {
+  Fiber& fiber = machine->fibers[machine->current];
+  size_t kept = 0;
+  for (const Copy& copy : fiber.copies) {
+    if (copy.group + left < fiber.commits) {
+      memcpy(copy.target, copy.source, 16);
+    } else {
+      fiber.copies[kept++] = copy;
+    }
+  }
+  fiber.copies.resize(kept);
+}
+
+// PTX ISA, "ldmatrix": lane i gives the address of row i % 8 of matrix i / 8.
+void load_matrices(unsigned (&words)[4], const void* row, bool transposed) {
+  if ((uintptr_t)row % 16 != 0) complain("ldmatrix from a row that is not aligned to 16 bytes");
+  unsigned own = position.thread.x & 31u;
+  Fiber& fiber = machine->fibers[machine->current];
+  Exchange& slots = machine->exchanges[machine->current / 32];
+  unsigned set = fiber.operations++ & 1u;
+  memcpy(slots.words[set][own], &row, sizeof row);
+  warp_barrier();
+  for (unsigned matrix = 0; matrix < 4; ++matrix) {
+    unsigned short halves[2];
+    for (unsigned i = 0; i < 2; ++i) {
+      unsigned r = transposed ? own % 4 * 2 + i : own / 4, c = transposed ? own / 4 : own % 4 * 2 + i;
+      const unsigned short* from;
+      memcpy(&from, slots.words[set][matrix * 8 + r], sizeof from);
+      halves[i] = from[c];
+    }
+    words[matrix] = (unsigned)halves[0] | (unsigned)halves[1] << 16;
+  }
 }
 
 // D = A · B + C of one warp. Layout of the fragments: PTX ISA, "Matrix fragments for mma.m16n8k16 with .bf16".

@@ -41,6 +41,12 @@ unsigned char* dynamic_shared_memory();
 // Gives `value` to the other lanes of the warp and returns lane `lane`'s.
 uint32_t exchange(uint32_t value, unsigned lane);
 void mma_m16n8k16_bf16(float (&acc)[4], const unsigned (&a)[4], const unsigned (&b)[2]);
+// ldmatrix.x4 of 16-bit numbers, with or without .trans.
+void load_matrices(unsigned (&words)[4], const void* row, bool transposed);
+// cp.async of 16 bytes: they arrive when the thread waits for their commit, not before.
+void copy_async(void* target, const void* source);
+void commit_copies();
+void wait_for_copies(unsigned left);
 void complain(const char* what);
 
 // A kernel with its arguments in an array of pointers, as a launch passes them.

@@ -33,6 +33,11 @@ enum Samples {
     .heartbeat(Heartbeat(phase: .idle)),
     .heartbeat(
       Heartbeat(
+        phase: .idle,
+        device: DeviceStatus(
+          name: "NVIDIA H200", memoryBytes: 141 << 30, memoryUsedBytes: 84 << 30, utilizationPercent: 61))),
+    .heartbeat(
+      Heartbeat(
         phase: .running, attempt: AttemptToken(9), progress: AttemptProgress(step: 3, total: 10, phase: "train"))),
     .result(ResultReport(attempt: AttemptToken(9), result: result)),
     .failure(FailureReport(attempt: AttemptToken(9), started: true, record: record)),

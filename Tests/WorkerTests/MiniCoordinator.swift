@@ -19,6 +19,7 @@ actor MiniCoordinator {
   private(set) var started: [AttemptToken] = []
   private(set) var reports: [IntermediateReport] = []
   private(set) var hellos: [Hello] = []
+  private(set) var devices: [DeviceStatus] = []
   private(set) var closures: [CoordinatorSession.Closure] = []
   private(set) var chunks: [ArtifactChunk] = []
   var ignoredChunks = 0
@@ -86,6 +87,7 @@ actor MiniCoordinator {
     case .store(let id, let chunk):
       chunks.append(chunk)
       if chunks.count > ignoredChunks { handle(.settled(id: id, .accepted), peer) }
+    case .device(let status): devices.append(status)
     case .admitted, .renew, .progress, .lost, .log: break
     }
   }

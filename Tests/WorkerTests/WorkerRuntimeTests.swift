@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Foundation
 import Study
+import Synchronization
 import TestSupport
 import Testing
 import Transport
@@ -51,6 +52,28 @@ import WireProtocol
     await coordinator.drain()
     #expect(await worker.value == .drained("done"))
     #expect(await coordinator.closures == [.goodbye("done")])
+    server.close()
+    await serving.value
+  }
+
+  @Test func theDeviceIsAskedAgainAndAgain() async throws {
+    var fixture = try Fixture()
+    let asked = Mutex(0)
+    fixture.settings.session.heartbeat = .milliseconds(100)
+    fixture.settings.deviceStatus = {
+      asked.withLock { count in
+        count += 1
+        return DeviceStatus(name: "GPU", memoryBytes: 80, utilizationPercent: min(count, 100))
+      }
+    }
+    let (coordinator, server, serving) = fixture.coordinator(trials: 1, firstTrial: 0)
+    let worker = try fixture.worker()
+    _ = try await coordinator.outcomes(1)
+    try await coordinator.waitUntil { Set($0.devices).count > 2 }
+    let seen = await coordinator.devices.compactMap(\.utilizationPercent)
+    #expect(seen == seen.sorted() && seen.first ?? 0 >= 1)
+    await coordinator.drain()
+    #expect(await worker.value == .drained("done"))
     server.close()
     await serving.value
   }

@@ -9,49 +9,94 @@
 //
 // A block owns TILE rows of one side of one head of one sequence, 16 per warp, and takes STEP rows of the other side at a
 // time. Nothing is added atomically: the gradient of the keys recomputes P for its own rows, and so does the queries'.
+//
+// In bf16 the next STEP rows are on their way while the present ones are computed with (cp.async, two stages), fragments
+// come from shared memory by ldmatrix, and P goes from one product's accumulators to the next one's operand without leaving
+// the registers (Dao 2023). GAP keeps the eight rows of a fragment in different banks.
 #include "common.cuh"
 
-enum { TILE = 64, STEP = 32, WARPS = 4, GAP = 8 };
+enum { TILE = 64, STEP = 32, WARPS = 4, GAP = 8, PIECE = 16 / sizeof(real) };
+// Tiles of the other side that are in shared memory at a time. In 32 bits two would be too large for some devices.
+enum { STAGES = ENGRAM_BF16 ? 2 : 1 };
 
-// acc (+)= A · B for one warp: A is 16 rows x (16 · K) columns, B (16 · K) x (8 · N). A lies as [i][k] or, transposed, as
-// [k][i]; B as [k][n] or, transposed, as [n][k]. acc[n][0 … 3] of a lane: rows lane/4 and lane/4 + 8 (2 numbers each),
+#ifdef ENGRAM_EMULATION
+DEVICE void copy_16_bytes(void* target, const void* source) { emulation::copy_async(target, source); }
+DEVICE void commit_copies() { emulation::commit_copies(); }
+template <int LEFT>
+DEVICE void wait_for_copies() { emulation::wait_for_copies(LEFT); }
+template <bool TRANSPOSED>
+DEVICE void load_fragments(unsigned (&words)[4], const real* row) { emulation::load_matrices(words, row, TRANSPOSED); }
+DEVICE void multiply_fragments(float (&acc)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  emulation::mma_m16n8k16_bf16(acc, a, {b0, b1});
+}
+#else
+DEVICE unsigned shared_address(const void* pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
+// 16 bytes from global to shared memory; they arrive behind the commit that follows.
+DEVICE void copy_16_bytes(void* target, const void* source) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(target)), "l"(source) : "memory");
+}
+DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits until all but the last LEFT commits of this thread have arrived.
+template <int LEFT>
+DEVICE void wait_for_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
+// Four 8 x 8 matrices of 16-bit numbers from shared memory: lane i names row i % 8 of matrix i / 8, and gets of each matrix
+// the numbers (lane / 4, 2 (lane % 4) + {0, 1}), or of its transpose.
+template <bool TRANSPOSED>
+DEVICE void load_fragments(unsigned (&words)[4], const real* row) {
+  if (TRANSPOSED) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"(shared_address(row)) : "memory");
+  } else {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"(shared_address(row)) : "memory");
+  }
+}
+DEVICE void multiply_fragments(float (&acc)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(acc[0]), "+f"(acc[1]), "+f"(acc[2]), "+f"(acc[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+#endif
+
+// acc += A · B for 16 columns of A in registers: B 16 x (8 · N) from `b` on, as [k][n] or, transposed, as [n][k].
+template <int N, bool TRANSPOSED_B>
+DEVICE void multiply_16(float (&acc)[N][4], const unsigned (&left)[4], const real* b, int b_stride) {
+  int lane = threadIdx.x & 31, row = lane & 7, matrix = lane >> 3;
+#pragma unroll
+  for (int n = 0; n < N; n += 2) {
+    // Matrices: k 0 … 7 and 8 … 15 of columns n · 8 …, then of the next eight columns.
+    unsigned right[4];
+    int column = n * 8 + (matrix >> 1) * 8, k = (matrix & 1) * 8;
+    if (TRANSPOSED_B) {
+      load_fragments<false>(right, b + (column + row) * b_stride + k);
+    } else {
+      load_fragments<true>(right, b + (k + row) * b_stride + column);
+    }
+    multiply_fragments(acc[n], left, right[0], right[1]);
+    multiply_fragments(acc[n + 1], left, right[2], right[3]);
+  }
+}
+
+// acc += A · B for one warp: A is 16 rows x (16 · K) columns and lies as [i][k], B (16 · K) x (8 · N) as [k][n] or,
+// transposed, as [n][k]. acc[n][0 … 3] of a lane: rows lane/4 and lane/4 + 8 (2 numbers each),
 // columns 8 n + 2 (lane % 4) + {0, 1}: the accumulator layout of mma.sync.m16n8k16.
 template <int N, int K, bool TRANSPOSED_B>
 DEVICE void multiply(float (&acc)[N][4], const real* a, int a_stride, const real* b, int b_stride) {
-  int lane = threadIdx.x & 31, group = lane >> 2, pair = (lane & 3) * 2;
+  int lane = threadIdx.x & 31;
 #if ENGRAM_BF16
 #pragma unroll
   for (int k = 0; k < K; ++k) {
+    // Matrices: rows 0 … 7 and 8 … 15 of columns k · 16 …, then of the next eight columns.
     unsigned left[4];
-    const real* from = a + group * a_stride + k * 16 + pair;
-    left[0] = *(const unsigned*)from;
-    left[1] = *(const unsigned*)(from + 8 * a_stride);
-    left[2] = *(const unsigned*)(from + 8);
-    left[3] = *(const unsigned*)(from + 8 * a_stride + 8);
-#pragma unroll
-    for (int n = 0; n < N; ++n) {
-      unsigned right[2];
-      if (TRANSPOSED_B) {
-        const real* place = b + (n * 8 + group) * b_stride + k * 16 + pair;
-        right[0] = *(const unsigned*)place;
-        right[1] = *(const unsigned*)(place + 8);
-      } else {
-        const real* place = b + (k * 16 + pair) * b_stride + n * 8 + group;
-        right[0] = (unsigned)place[0].bits | (unsigned)place[b_stride].bits << 16;
-        right[1] = (unsigned)place[8 * b_stride].bits | (unsigned)place[9 * b_stride].bits << 16;
-      }
-#ifdef ENGRAM_EMULATION
-      emulation::mma_m16n8k16_bf16(acc[n], left, right);
-#else
-      asm volatile(
-          "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-          "{%0, %1, %2, %3};"
-          : "+f"(acc[n][0]), "+f"(acc[n][1]), "+f"(acc[n][2]), "+f"(acc[n][3])
-          : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
-#endif
-    }
+    load_fragments<false>(left, a + (lane & 15) * a_stride + k * 16 + (lane >> 4) * 8);
+    multiply_16<N, TRANSPOSED_B>(acc, left, b + (TRANSPOSED_B ? k * 16 : k * 16 * b_stride), b_stride);
   }
 #else
+  int group = lane >> 2, pair = (lane & 3) * 2;
   const real *left = a + group * a_stride, *next = left + 8 * a_stride;
 #pragma unroll 2
   for (int k = 0; k < 16 * K; ++k) {
@@ -76,14 +121,45 @@ DEVICE void clear(float (&acc)[N][4]) {
   for (int n = 0; n < N; ++n) acc[n][0] = acc[n][1] = acc[n][2] = acc[n][3] = 0.0f;
 }
 
-// ROWS rows of `size` numbers to shared memory, zeros behind `available` rows and behind the size.
+// acc += P · B, where P [16 x 16 · K] stands in the warp's accumulators. `own`: 16 x (STEP + GAP) numbers of shared memory
+// of this warp, used in 32 bits only.
+template <int N, int K>
+DEVICE void multiply_kept(float (&acc)[N][4], const float (&p)[2 * K][4], real* own, const real* b, int b_stride) {
+#if ENGRAM_BF16
+#pragma unroll
+  for (int k = 0; k < K; ++k) {
+    // The accumulators of two neighbouring blocks of 8 columns are the fragment of 16 columns.
+    unsigned left[4] = {pack(p[2 * k][0], p[2 * k][1]), pack(p[2 * k][2], p[2 * k][3]),
+                        pack(p[2 * k + 1][0], p[2 * k + 1][1]), pack(p[2 * k + 1][2], p[2 * k + 1][3])};
+    multiply_16<N, false>(acc, left, b + k * 16 * b_stride, b_stride);
+  }
+#else
+  int lane = threadIdx.x & 31, group = lane >> 2, pair = (lane & 3) * 2;
+#pragma unroll
+  for (int n = 0; n < 2 * K; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) own[(group + (i >> 1) * 8) * (STEP + GAP) + n * 8 + pair + (i & 1)] = p[n][i];
+  }
+  __syncwarp();
+  multiply<N, K, false>(acc, own, STEP + GAP, b, b_stride);
+  __syncwarp();
+#endif
+}
+
+// ROWS rows of `size` numbers to shared memory, zeros behind `available` rows and behind the size. What can go 16 bytes at
+// a time arrives behind the next commit, the rest at once.
 template <int ROWS, int D>
 DEVICE void load_tile(real* target, const real* source, long long stride, int available, int size) {
-  float values[8];
-  for (int part = threadIdx.x; part < ROWS * (D / 8); part += WARPS * 32) {
-    int row = part / (D / 8), column = part % (D / 8) * 8;
-    load8(source + row * stride + column, row < available ? size - column : 0, values);
-    store8(target + row * (D + GAP) + column, 8, values);
+  bool is_even = is_aligned(source) && stride % PIECE == 0;
+  for (int part = threadIdx.x; part < ROWS * (D / PIECE); part += WARPS * 32) {
+    int row = part / (D / PIECE), column = part % (D / PIECE) * PIECE;
+    real* to = target + row * (D + GAP) + column;
+    const real* from = source + row * stride + column;
+    if (is_even && row < available && column + PIECE <= size) {
+      copy_16_bytes(to, from);
+    } else {
+      for (int i = 0; i < PIECE; ++i) to[i] = row < available && column + i < size ? from[i] : narrow(0.0f);
+    }
   }
 }
 
@@ -128,24 +204,35 @@ template <int D>
 DEVICE void forward(const real* qkv, const int* offsets, int heads, int kv_heads, int size, float scale, real* out,
                     float* log_sum_exp) {
   SHARED_MEMORY(memory);
-  constexpr int LD = D + GAP, LP = STEP + GAP;
-  real *q = (real*)memory, *k = q + TILE * LD, *v = k + STEP * LD, *p = v + STEP * LD;
+  constexpr int LD = D + GAP, STAGE = 2 * STEP * LD;  // a stage: keys, then values
+  real *q = (real*)memory, *stages = q + TILE * LD, *p = stages + STAGES * STAGE;
   int head = blockIdx.y, first = blockIdx.x * TILE;
   Place at = place(qkv, offsets, heads, kv_heads, size, head, head / (heads / kv_heads));
   if (first >= at.length) return;
   int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, group = lane >> 2, pair = (lane & 3) * 2;
   int row = first + warp * 16 + group;  // this lane's rows: row and row + 8
-  real* own = p + warp * 16 * LP;
+  real* own = p + warp * 16 * (STEP + GAP);
   load_tile<TILE, D>(q, at.queries + first * at.stride, at.stride, at.length - first, size);
 
   float result[D / 8][4], largest[2] = {-INFINITY, -INFINITY}, total[2] = {0.0f, 0.0f};
   clear(result);
-  int end = first + TILE < at.length ? first + TILE : at.length;
-  for (int key = 0; key < end; key += STEP) {
+  int end = first + TILE < at.length ? first + TILE : at.length, steps = (end + STEP - 1) / STEP;
+  auto load = [&](int step) {
+    real* k = stages + step % STAGES * STAGE;
+    load_tile<STEP, D>(k, at.keys + step * STEP * at.stride, at.stride, at.length - step * STEP, size);
+    load_tile<STEP, D>(k + STEP * LD, at.values + step * STEP * at.stride, at.stride, at.length - step * STEP, size);
+  };
+  load(0);
+  commit_copies();
+  for (int step = 0; step < steps; ++step) {
+    if (STAGES > 1) {
+      if (step + 1 < steps) load(step + 1);
+      commit_copies();
+    }
+    wait_for_copies<STAGES - 1>();
     __syncthreads();
-    load_tile<STEP, D>(k, at.keys + key * at.stride, at.stride, at.length - key, size);
-    load_tile<STEP, D>(v, at.values + key * at.stride, at.stride, at.length - key, size);
-    __syncthreads();
+    const real *k = stages + step % STAGES * STAGE, *v = k + STEP * LD;
+    int key = step * STEP;
     // 1. Scores [16 x STEP] of the warp.
     float scores[STEP / 8][4];
     clear(scores);
@@ -182,13 +269,17 @@ DEVICE void forward(const real* qkv, const int* offsets, int heads, int kv_heads
         for (int i = 0; i < 2; ++i) {
           float probability = expf(scores[n][half * 2 + i] - top);
           total[half] += probability;
-          own[(group + half * 8) * LP + n * 8 + pair + i] = narrow(probability);
+          scores[n][half * 2 + i] = probability;
         }
       }
     }
-    __syncwarp();
     // 5. Their values.
-    multiply<D / 8, STEP / 16, false>(result, own, LP, v, LD);
+    multiply_kept<D / 8, STEP / 16>(result, scores, own, v, LD);
+    __syncthreads();  // the stage may be written again
+    if (STAGES == 1 && step + 1 < steps) {
+      load(step + 1);
+      commit_copies();
+    }
   }
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -211,8 +302,12 @@ DEVICE void forward(const real* qkv, const int* offsets, int heads, int kv_heads
 KERNEL(256, attention_delta, int rows, int heads, int size, const real* dout, const real* out, float* delta) {
   long long number = thread_number() >> 5;
   if (number >= (long long)rows * heads) return;
-  float sum = 0.0f;
-  for (int i = threadIdx.x & 31; i < size; i += 32) sum += widen(dout[number * size + i]) * widen(out[number * size + i]);
+  float sum = 0.0f, a[8], b[8];
+  for (int i = (threadIdx.x & 31) * 8; i < size; i += 256) {
+    load8(dout + number * size + i, size - i, a);
+    load8(out + number * size + i, size - i, b);
+    for (int j = 0; j < 8; ++j) sum += a[j] * b[j];
+  }
   sum = warp_sum(sum);
   if ((threadIdx.x & 31) == 0) delta[number] = sum;
 }
@@ -222,63 +317,73 @@ template <int D>
 DEVICE void backward_keys(const real* dout, const real* qkv, const float* log_sum_exp, const float* delta,
                           const int* offsets, int heads, int kv_heads, int size, float scale, real* dqkv) {
   SHARED_MEMORY(memory);
-  constexpr int LD = D + GAP, LP = STEP + GAP;
-  real *k = (real*)memory, *v = k + TILE * LD, *q = v + TILE * LD, *d = q + STEP * LD, *p = d + STEP * LD;
-  __shared__ float row_sums[STEP], row_deltas[STEP];
+  constexpr int LD = D + GAP, STAGE = 2 * STEP * LD;  // a stage: queries, then dO
+  real *k = (real*)memory, *v = k + TILE * LD, *stages = v + TILE * LD, *p = stages + STAGES * STAGE;
+  __shared__ float row_sums[STAGES][STEP], row_deltas[STAGES][STEP];
   int kv_head = blockIdx.y, shared = heads / kv_heads, first = blockIdx.x * TILE;
   Place at = place(qkv, offsets, heads, kv_heads, size, 0, kv_head);
   if (first >= at.length) return;
   int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, group = lane >> 2, pair = (lane & 3) * 2;
-  real* own = p + warp * 16 * LP;
+  real* own = p + warp * 16 * (STEP + GAP);
   load_tile<TILE, D>(k, at.keys + first * at.stride, at.stride, at.length - first, size);
   load_tile<TILE, D>(v, at.values + first * at.stride, at.stride, at.length - first, size);
 
   float d_keys[D / 8][4], d_values[D / 8][4];
   clear(d_keys);
   clear(d_values);
-  for (int head = kv_head * shared; head < (kv_head + 1) * shared; ++head) {
-    for (int query = first; query < at.length; query += STEP) {
-      __syncthreads();
-      load_tile<STEP, D>(q, at.queries + head * size + query * at.stride, at.stride, at.length - query, size);
-      load_tile<STEP, D>(d, dout + (long long)(at.start + query) * at.columns + head * size, at.columns,
-                         at.length - query, size);
-      if (threadIdx.x < STEP) {
-        long long index = (long long)(at.start + query + (int)threadIdx.x) * heads + head;
-        bool exists = query + (int)threadIdx.x < at.length;
-        row_sums[threadIdx.x] = exists ? log_sum_exp[index] : 0.0f;
-        row_deltas[threadIdx.x] = exists ? delta[index] : 0.0f;
+  // Steps of one head, then of the next.
+  int per_head = (at.length - first + STEP - 1) / STEP, steps = shared * per_head;
+  auto load = [&](int step) {
+    int head = kv_head * shared + step / per_head, query = first + step % per_head * STEP, stage = step % STAGES;
+    real* q = stages + stage * STAGE;
+    load_tile<STEP, D>(q, at.queries + head * size + query * at.stride, at.stride, at.length - query, size);
+    load_tile<STEP, D>(q + STEP * LD, dout + (long long)(at.start + query) * at.columns + head * size, at.columns,
+                       at.length - query, size);
+    if (threadIdx.x < STEP) {
+      long long index = (long long)(at.start + query + (int)threadIdx.x) * heads + head;
+      bool exists = query + (int)threadIdx.x < at.length;
+      row_sums[stage][threadIdx.x] = exists ? log_sum_exp[index] : 0.0f;
+      row_deltas[stage][threadIdx.x] = exists ? delta[index] : 0.0f;
+    }
+  };
+  load(0);
+  commit_copies();
+  for (int step = 0; step < steps; ++step) {
+    if (STAGES > 1) {
+      if (step + 1 < steps) load(step + 1);
+      commit_copies();
+    }
+    wait_for_copies<STAGES - 1>();
+    __syncthreads();
+    int query = first + step % per_head * STEP, stage = step % STAGES;
+    const real *q = stages + stage * STAGE, *d = q + STEP * LD;
+    // Transposed: the warp's 16 keys are rows, the queries columns.
+    float probabilities[STEP / 8][4], d_scores[STEP / 8][4];
+    clear(probabilities);
+    multiply<STEP / 8, D / 16, true>(probabilities, k + warp * 16 * LD, LD, q, LD);
+#pragma unroll
+    for (int n = 0; n < STEP / 8; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        int row = first + warp * 16 + group + (i >> 1) * 8, column = n * 8 + pair + (i & 1);
+        bool counts = query + column >= row && query + column < at.length && row < at.length;
+        probabilities[n][i] = counts ? expf(probabilities[n][i] * scale - row_sums[stage][column]) : 0.0f;
       }
-      __syncthreads();
-      // Transposed: the warp's 16 keys are rows, the queries columns.
-      float probabilities[STEP / 8][4], d_scores[STEP / 8][4];
-      clear(probabilities);
-      multiply<STEP / 8, D / 16, true>(probabilities, k + warp * 16 * LD, LD, q, LD);
+    }
+    multiply_kept<D / 8, STEP / 16>(d_values, probabilities, own, d, LD);
+    clear(d_scores);
+    multiply<STEP / 8, D / 16, true>(d_scores, v + warp * 16 * LD, LD, d, LD);
 #pragma unroll
-      for (int n = 0; n < STEP / 8; ++n) {
+    for (int n = 0; n < STEP / 8; ++n) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          int row = first + warp * 16 + group + (i >> 1) * 8, column = n * 8 + pair + (i & 1);
-          bool counts = query + column >= row && query + column < at.length && row < at.length;
-          probabilities[n][i] = counts ? expf(probabilities[n][i] * scale - row_sums[column]) : 0.0f;
-          own[(group + (i >> 1) * 8) * LP + column] = narrow(probabilities[n][i]);
-        }
-      }
-      __syncwarp();
-      multiply<D / 8, STEP / 16, false>(d_values, own, LP, d, LD);
-      clear(d_scores);
-      multiply<STEP / 8, D / 16, true>(d_scores, v + warp * 16 * LD, LD, d, LD);
-      __syncwarp();
-#pragma unroll
-      for (int n = 0; n < STEP / 8; ++n) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          int column = n * 8 + pair + (i & 1);
-          own[(group + (i >> 1) * 8) * LP + column] =
-              narrow(probabilities[n][i] * (d_scores[n][i] - row_deltas[column]));
-        }
-      }
-      __syncwarp();
-      multiply<D / 8, STEP / 16, false>(d_keys, own, LP, q, LD);
+      for (int i = 0; i < 4; ++i)
+        d_scores[n][i] = probabilities[n][i] * (d_scores[n][i] - row_deltas[stage][n * 8 + pair + (i & 1)]);
+    }
+    multiply_kept<D / 8, STEP / 16>(d_keys, d_scores, own, q, LD);
+    __syncthreads();  // the stage may be written again
+    if (STAGES == 1 && step + 1 < steps) {
+      load(step + 1);
+      commit_copies();
     }
   }
   real* target = dqkv + (at.start + first + warp * 16) * at.stride;
@@ -292,13 +397,13 @@ template <int D>
 DEVICE void backward_queries(const real* dout, const real* qkv, const float* log_sum_exp, const float* delta,
                              const int* offsets, int heads, int kv_heads, int size, float scale, real* dqkv) {
   SHARED_MEMORY(memory);
-  constexpr int LD = D + GAP, LP = STEP + GAP;
-  real *q = (real*)memory, *d = q + TILE * LD, *k = d + TILE * LD, *v = k + STEP * LD, *p = v + STEP * LD;
+  constexpr int LD = D + GAP, STAGE = 2 * STEP * LD;  // a stage: keys, then values
+  real *q = (real*)memory, *d = q + TILE * LD, *stages = d + TILE * LD, *p = stages + STAGES * STAGE;
   int head = blockIdx.y, first = blockIdx.x * TILE;
   Place at = place(qkv, offsets, heads, kv_heads, size, head, head / (heads / kv_heads));
   if (first >= at.length) return;
   int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, group = lane >> 2, pair = (lane & 3) * 2;
-  real* own = p + warp * 16 * LP;
+  real* own = p + warp * 16 * (STEP + GAP);
   load_tile<TILE, D>(q, at.queries + first * at.stride, at.stride, at.length - first, size);
   load_tile<TILE, D>(d, dout + (long long)(at.start + first) * at.columns + head * size, at.columns, at.length - first,
                      size);
@@ -311,12 +416,22 @@ DEVICE void backward_queries(const real* dout, const real* qkv, const float* log
   }
   float d_queries[D / 8][4];
   clear(d_queries);
-  int end = first + TILE < at.length ? first + TILE : at.length;
-  for (int key = 0; key < end; key += STEP) {
+  int end = first + TILE < at.length ? first + TILE : at.length, steps = (end + STEP - 1) / STEP;
+  auto load = [&](int step) {
+    real* k = stages + step % STAGES * STAGE;
+    load_tile<STEP, D>(k, at.keys + step * STEP * at.stride, at.stride, at.length - step * STEP, size);
+    load_tile<STEP, D>(k + STEP * LD, at.values + step * STEP * at.stride, at.stride, at.length - step * STEP, size);
+  };
+  load(0);
+  commit_copies();
+  for (int step = 0; step < steps; ++step) {
+    if (STAGES > 1) {
+      if (step + 1 < steps) load(step + 1);
+      commit_copies();
+    }
+    wait_for_copies<STAGES - 1>();
     __syncthreads();
-    load_tile<STEP, D>(k, at.keys + key * at.stride, at.stride, at.length - key, size);
-    load_tile<STEP, D>(v, at.values + key * at.stride, at.stride, at.length - key, size);
-    __syncthreads();
+    const real *k = stages + step % STAGES * STAGE, *v = k + STEP * LD;
     float scores[STEP / 8][4], d_scores[STEP / 8][4];
     clear(scores);
     clear(d_scores);
@@ -326,15 +441,18 @@ DEVICE void backward_queries(const real* dout, const real* qkv, const float* log
     for (int n = 0; n < STEP / 8; ++n) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        int half = i >> 1, row = first + warp * 16 + group + half * 8, column = n * 8 + pair + (i & 1);
-        bool counts = key + column <= row && row < at.length;
+        int half = i >> 1, row = first + warp * 16 + group + half * 8, column = step * STEP + n * 8 + pair + (i & 1);
+        bool counts = column <= row && row < at.length;
         float probability = counts ? expf(scores[n][i] * scale - row_sums[half]) : 0.0f;
-        own[(group + half * 8) * LP + column] = narrow(probability * (d_scores[n][i] - row_deltas[half]));
+        scores[n][i] = probability * (d_scores[n][i] - row_deltas[half]);
       }
     }
-    __syncwarp();
-    multiply<D / 8, STEP / 16, false>(d_queries, own, LP, k, LD);
-    __syncwarp();
+    multiply_kept<D / 8, STEP / 16>(d_queries, scores, own, k, LD);
+    __syncthreads();  // the stage may be written again
+    if (STAGES == 1 && step + 1 < steps) {
+      load(step + 1);
+      commit_copies();
+    }
   }
   store_rows<D / 8>(d_queries, scale, dqkv + (at.start + first + warp * 16) * at.stride + head * size, at.stride,
                     at.length - first - warp * 16, size);

@@ -39,6 +39,17 @@ DEVICE bf16 to_bf16(float x) {
 #endif
 }
 
+// Two numbers in one word, the first in its lower half.
+DEVICE unsigned pack(float low, float high) {
+#ifdef ENGRAM_EMULATION
+  return (unsigned)to_bf16(low).bits | (unsigned)to_bf16(high).bits << 16;
+#else
+  unsigned result;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+  return result;
+#endif
+}
+
 #if ENGRAM_BF16
 DEVICE real narrow(float x) { return to_bf16(x); }
 #else
@@ -98,8 +109,7 @@ DEVICE void store8(bf16* target, int count, const float (&values)[8]) {
   if (count == 8 && is_aligned(target)) {
     unsigned pairs[4];
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      pairs[i] = (unsigned)to_bf16(values[2 * i]).bits | (unsigned)to_bf16(values[2 * i + 1]).bits << 16;
+    for (int i = 0; i < 4; ++i) pairs[i] = pack(values[2 * i], values[2 * i + 1]);
     *(uint4*)target = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
     return;
   }

@@ -3,14 +3,13 @@
 
 enum { GROUP = 64 };
 
-// What a launch works on: cache slots, and tokens already there (for prefill: unused).
-struct Rows {
+// Cache slots of the sequences that a launch stores.
+struct Slots {
   int slots[GROUP];
-  int lengths[GROUP];
 };
 
 // Keys and values of packed sequence `first + blockIdx.y` to its slot, row after row. One block per row.
-KERNEL(128, store_sequences, const real* qkv, const int* offsets, int first, Rows rows, int heads, int kv_heads, int size,
+KERNEL(128, store_sequences, const real* qkv, const int* offsets, int first, Slots rows, int heads, int kv_heads, int size,
        int capacity, real* keys, real* values) {
   int start = offsets[first + blockIdx.y], length = offsets[first + blockIdx.y + 1] - start;
   int position = blockIdx.x, width = kv_heads * size;
@@ -23,33 +22,32 @@ KERNEL(128, store_sequences, const real* qkv, const int* offsets, int first, Row
   }
 }
 
-// Key and value of row `first + blockIdx.x` behind what its slot holds.
-KERNEL(128, store_step, const real* qkv, int first, Rows rows, int heads, int kv_heads, int size, int capacity, real* keys,
-       real* values) {
-  int width = kv_heads * size;
-  const real* source = qkv + (long long)(first + blockIdx.x) * (heads + 2 * kv_heads) * size + heads * size;
-  long long target = ((long long)rows.slots[blockIdx.x] * capacity + rows.lengths[blockIdx.x]) * width;
-  for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    keys[target + i] = source[i];
-    values[target + i] = source[width + i];
-  }
-}
-
-// out[row] = attention of one query over positions 0 … length. One block per head and row; shared memory holds
-// length + 1 scores, then 128 partial sums.
-KERNEL(128, attention_step, const real* qkv, int first, Rows rows, int heads, int kv_heads, int size, float scale,
-       int capacity, const real* keys, const real* values, real* out) {
+// A step of one token per row: row i continues slot rows[i], which holds rows[gridDim.y + i] tokens. Its key and value are
+// stored behind them, and out[row] = attention of its query over all of them. One block per head and row; shared memory
+// holds a score per position, then 128 partial sums. The numbers of a step are read from memory so that one recorded launch
+// serves every step.
+KERNEL(128, attention_step, const real* qkv, const int* rows, int heads, int kv_heads, int size, float scale, int capacity,
+       real* keys, real* values, real* out) {
   SHARED_MEMORY(memory);
   __shared__ float scratch[32];
-  int head = blockIdx.x, kv_head = head / (heads / kv_heads), width = kv_heads * size;
-  int count = rows.lengths[blockIdx.y] + 1;
-  long long row = first + blockIdx.y, base = (long long)rows.slots[blockIdx.y] * capacity * width + kv_head * size;
+  int head = blockIdx.x, group = heads / kv_heads, kv_head = head / group, width = kv_heads * size;
+  int length = rows[gridDim.y + blockIdx.y], count = length + 1;
+  long long row = blockIdx.y, base = (long long)rows[row] * capacity * width + kv_head * size;
   float *scores = (float*)memory, *partial = scores + count;
   const real* query = qkv + row * (heads + 2 * kv_heads) * size + head * size;
+  const real* own_key = qkv + row * (heads + 2 * kv_heads) * size + (heads + kv_head) * size;
+  const real* own_value = own_key + width;
+  // The new key and value are read from where they are; one of the heads that share them stores them for later steps.
+  if (head % group == 0) {
+    for (int i = threadIdx.x; i < size; i += blockDim.x) {
+      keys[base + (long long)length * width + i] = own_key[i];
+      values[base + (long long)length * width + i] = own_value[i];
+    }
+  }
   // 1. Scores: a thread per position.
   float top = -INFINITY;
   for (int position = threadIdx.x; position < count; position += blockDim.x) {
-    const real* key = keys + base + (long long)position * width;
+    const real* key = position == length ? own_key : keys + base + (long long)position * width;
     float sum = 0.0f, a[8], b[8];
     for (int i = 0; i < size; i += 8) {
       load8(query + i, size - i, a);
@@ -72,9 +70,11 @@ KERNEL(128, attention_step, const real* qkv, int first, Rows rows, int heads, in
     int span = size - column < 128 ? size - column : 128, parts = 128 / span;
     int part = threadIdx.x / span, own = column + threadIdx.x % span;
     float sum = 0.0f;
-    if (part < parts)
-      for (int position = part; position < count; position += parts)
+    if (part < parts) {
+      for (int position = part; position < length; position += parts)
         sum += scores[position] * widen(values[base + (long long)position * width + own]);
+      if (length % parts == part) sum += scores[length] * widen(own_value[own]);
+    }
     partial[threadIdx.x] = sum;
     __syncthreads();
     if (part == 0) {

@@ -29,10 +29,10 @@ KERNEL(256, finish_norm, int parts, const double* partial, float* norm) {
 }
 
 // correction1 = 1 − beta1^step, correction2 = 1 − beta2^step. With `norm`, gradients count as multiplied by
-// min(1, maximum / (norm + 1e-6)).
+// min(1, maximum / (norm + 1e-6)). With `narrowed`, the parameters are written there in bf16 too.
 KERNEL(256, adamw, long long count, float learning_rate, float beta1, float beta2, float epsilon, float weight_decay,
        float correction1, float correction2, const float* norm, float maximum, float* parameters, const float* gradients,
-       float* first_moment, float* second_moment) {
+       float* first_moment, float* second_moment, bf16* narrowed) {
   long long first = thread_number() * 8;
   if (first >= count) return;
   float factor = norm ? fminf(1.0f, maximum / (norm[0] + 1e-6f)) : 1.0f;
@@ -52,4 +52,5 @@ KERNEL(256, adamw, long long count, float learning_rate, float beta1, float beta
   store8(parameters + first, present, p);
   store8(first_moment + first, present, m);
   store8(second_moment + first, present, v);
+  if (narrowed) store8(narrowed + first, present, p);
 }

@@ -47,6 +47,7 @@ extension CoordinatorCore {
     case .renew(let token): touch(token, peer, hasStarted: false)
     case .started(let token): touch(token, peer, hasStarted: true)
     case .progress(let token, let progress): show(token, progress, peer)
+    case .device(let status): if let name = workerName(peer) { workers[name]?.device = status }
     case .report(let report): take(report, peer)
     case .submit(let id, let submission): take(submission, id: id, peer)
     case .store(let id, let chunk): output.append(.store(peer, id: id, chunk))

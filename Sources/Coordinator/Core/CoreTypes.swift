@@ -66,6 +66,8 @@ extension CoordinatorCore {
     public var step = 0
     public var total = 0
     public var phase = ""
+    /// How its device stands, as its last heartbeat said.
+    public var device: DeviceStatus?
 
     init(identity: WorkerIdentity, peer: Peer, helloID: Int64) {
       self.identity = identity

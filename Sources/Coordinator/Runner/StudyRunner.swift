@@ -53,6 +53,7 @@ public actor StudyRunner {
   private var waiting: [CoordinatorCore.Event] = []
   private var lastFront: [Int] = []
   private var lastSnapshot: ContinuousClock.Instant?
+  private var lastRoster: ContinuousClock.Instant?
 
   /// Opens the study.
   ///
@@ -117,6 +118,7 @@ public actor StudyRunner {
     messages.cancel()
     publish(always: true)
     isClosed = true
+    mailbox?.withdrawRoster()
     snapshots.finish()
     if let failure { throw failure }
     return Summary(
@@ -170,6 +172,16 @@ public actor StudyRunner {
   private func passTime() {
     step(.clock)
     mailbox?.answerAll { try steer($0) }
+    publishRoster()
+  }
+
+  /// Who works now, for other processes to read.
+  private func publishRoster() {
+    guard let mailbox else { return }
+    let now = clock.now
+    if let last = lastRoster, now - last < .seconds(WorkerRoster.interval) { return }
+    lastRoster = now
+    mailbox.publish(WorkerRoster(core.workers.values, time: Date().timeIntervalSince1970))
   }
 
   private func step(_ event: CoordinatorCore.Event) {

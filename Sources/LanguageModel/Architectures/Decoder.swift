@@ -19,7 +19,7 @@ enum AttentionMode {
   /// As `packed`, and keys and values go to the cache's slots.
   case prefill(KeyValueCache, slots: [Int])
   /// One token per row, behind what the cache holds.
-  case step(KeyValueCache, slots: [Int], lengths: [Int])
+  case step(KeyValueCache, CachedRows)
 }
 
 /// One batch on its way through the decoder.
@@ -168,9 +168,9 @@ final class Decoder {
       try backend.storeKeysValues(
         qkv, pass.sequences, shape.attention, slots: slots, capacity: cache.capacity, keys: cache.keys[layer],
         values: cache.values[layer])
-    case .step(let cache, let slots, let lengths):
+    case .step(let cache, let rows):
       return try backend.attentionStep(
-        qkv, shape.attention, slots: slots, lengths: lengths, capacity: cache.capacity, keys: cache.keys[layer],
+        qkv, shape.attention, rows: rows, capacity: cache.capacity, keys: cache.keys[layer],
         values: cache.values[layer], into: out)
     }
     try backend.attention(qkv, pass.sequences, shape.attention, into: out, logSumExp: logSumExp)

@@ -24,12 +24,15 @@ public protocol Backend: AnyObject, Sendable {
   /// Bytes that a pass over several sequences (activations, or keys and values) should take where they are free, as
   /// products are fast with thousands of rows only. Default: 0, no wish.
   var preferredPassBytes: Int { get }
+  /// Bytes that `crossEntropy` with gradients takes for a while for `rows` labelled rows. Default: blocks of 128 rows in 32
+  /// bits, at most 32 MiB.
+  func lossBytes(rows: Int, vocabulary: Int) -> Int
 
   // MARK: Memory
 
   /// A tensor with undefined elements.
   func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor
-  /// Part of a `.parameter` tensor, as a matrix of its own over the same memory: `rows` x `columns` elements from
+  /// Part of a `.parameter` or `.index` tensor, as a matrix of its own over the same memory: `rows` x `columns` elements from
   /// element `offset` on (row-major).
   func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor
   /// A tensor from row-major numbers.
@@ -38,6 +41,8 @@ public protocol Backend: AnyObject, Sendable {
   func upload(indices: [Int32]) throws -> Tensor
   /// Replaces all elements.
   func write(_ values: [Float], to tensor: Tensor) throws
+  /// Replaces all elements of an index tensor.
+  func write(indices: [Int32], to tensor: Tensor) throws
   /// The elements in row-major order.
   func download(_ tensor: Tensor) throws -> [Float]
   /// The elements of an index tensor.
@@ -48,6 +53,12 @@ public protocol Backend: AnyObject, Sendable {
   func synchronize() throws
   /// Gives pooled memory back to the system.
   func releaseCachedMemory()
+  /// Keeps the operations that `body` asks for, so that one call does them all again with the tensors' contents of then.
+  ///
+  /// `body` moves nothing between host and backend, writes no `.parameter` that products read, and has run once before in
+  /// the ordinary way; nothing is computed by recording. Tensors that `body` uses live as long as the result; those that
+  /// it makes may be read after a replay. Default: nil, this backend (or these operations) cannot be recorded.
+  func record(_ body: () throws -> Void) throws -> (any RecordedOperations)?
 
   // MARK: Weights
 
@@ -135,10 +146,11 @@ public protocol Backend: AnyObject, Sendable {
   func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
     values: Tensor) throws
-  /// One new token per row: row i of qkv [B, …] is position `lengths[i]` of slot `slots[i]`; its key and value are
-  /// stored there, and out[i] attends to positions 0 … lengths[i].
+  /// One new token per row: row i of qkv [B, …] is position `rows.lengths[i]` of slot `rows.slots[i]`; its key and value
+  /// are stored there, and out[i] attends to positions 0 … lengths[i]. When recorded, the numbers are read from
+  /// `rows.device` at each replay.
   func attentionStep(
-    _ qkv: Tensor, _ shape: AttentionShape, slots: [Int], lengths: [Int], capacity: Int, keys: Tensor, values: Tensor,
+    _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor) throws
 
   // MARK: Head and loss
@@ -170,6 +182,14 @@ public protocol Backend: AnyObject, Sendable {
 extension Backend {
   public var activationBytes: Int { 4 }
   public var preferredPassBytes: Int { 0 }
+  public func lossBytes(rows: Int, vocabulary: Int) -> Int { min(32 << 20, 512 * vocabulary) }
+  public func record(_ body: () throws -> Void) throws -> (any RecordedOperations)? { nil }
+}
+
+/// Operations that a backend keeps (see `Backend.record`).
+public protocol RecordedOperations: AnyObject, Sendable {
+  /// Asks for all of them again, in their order.
+  func replay() throws
 }
 
 /// Memory of a backend in bytes.

@@ -54,11 +54,11 @@ extension CPUBackend {
   }
 
   public func attentionStep(
-    _ qkv: Tensor, _ shape: AttentionShape, slots: [Int], lengths: [Int], capacity: Int, keys: Tensor, values: Tensor,
+    _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {
-    let done = slots.map(Int64.init).withUnsafeBufferPointer { slots in
-      lengths.map(Int64.init).withUnsafeBufferPointer { lengths in
+    let done = rows.slots.map(Int64.init).withUnsafeBufferPointer { slots in
+      rows.lengths.map(Int64.init).withUnsafeBufferPointer { lengths in
         lm_attention_step(
           context, qkv.rows, shape.kernelShape, floats(qkv), slots.baseAddress, lengths.baseAddress, capacity,
           floats(keys), floats(values), floats(out))

@@ -13,16 +13,24 @@ extension CPUBackend {
   /// head once per block is small beside its product, small beside a model.
   private static let logitBytes = 96 << 20
 
+  /// Rows of one block of logits; all blocks are about equally large.
+  private static func lossBlock(rows: Int, vocabulary: Int) -> Int {
+    let limit = max(32, logitBytes / (4 * vocabulary))
+    let count = (rows + limit - 1) / limit
+    return (rows + count - 1) / count
+  }
+
+  public func lossBytes(rows: Int, vocabulary: Int) -> Int {
+    4 * vocabulary * Self.lossBlock(rows: max(1, rows), vocabulary: vocabulary)
+  }
+
   public func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
     gradients: (weight: Tensor, bias: Tensor?)?
   ) throws {
     let (d, vocabulary) = (x.columns, head.outputs)
     let backward = dx != nil || gradients != nil
-    // Blocks of about equal size.
-    let limit = max(32, CPUBackend.logitBytes / (4 * vocabulary))
-    let count = (x.rows + limit - 1) / limit
-    let block = (x.rows + count - 1) / count
+    let block = Self.lossBlock(rows: x.rows, vocabulary: vocabulary)
     let buffer = try CPUBuffer(bytes: block * vocabulary * 4, memory: pool)
     let logits = buffer.pointer.assumingMemoryBound(to: Float.self)
     for first in stride(from: 0, to: x.rows, by: block) {

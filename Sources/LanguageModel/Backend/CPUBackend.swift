@@ -91,6 +91,11 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     floats(tensor).update(from: values, count: values.count)
   }
 
+  public func write(indices: [Int32], to tensor: Tensor) throws {
+    precondition(indices.count == tensor.count, "\(indices.count) indices for \(tensor.count) elements")
+    integers(tensor).update(from: indices, count: indices.count)
+  }
+
   public func download(_ tensor: Tensor) throws -> [Float] {
     Array(UnsafeBufferPointer(start: floats(tensor), count: tensor.count))
   }

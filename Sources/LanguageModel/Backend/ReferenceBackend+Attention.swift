@@ -122,18 +122,18 @@ extension ReferenceBackend {
   }
 
   public func attentionStep(
-    _ qkv: Tensor, _ shape: AttentionShape, slots: [Int], lengths: [Int], capacity: Int, keys: Tensor, values: Tensor,
+    _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {
     let (size, width) = (shape.headSize, shape.keyColumns)
     for row in 0..<qkv.rows {
-      let first = slots[row] * capacity
-      store(qkv, row: row, shape, at: first + lengths[row], keys, values)
+      let first = rows.slots[row] * capacity
+      store(qkv, row: row, shape, at: first + rows.lengths[row], keys, values)
       for head in 0..<shape.heads {
         let group = head / (shape.heads / shape.keyValueHeads)
         _ = attend(
           floats(qkv) + row * qkv.columns + head * size, keys: floats(keys) + first * width + group * size,
-          values: floats(values) + first * width + group * size, stride: width, count: lengths[row] + 1, shape,
+          values: floats(values) + first * width + group * size, stride: width, count: rows.lengths[row] + 1, shape,
           into: floats(out) + row * out.columns + head * size)
       }
     }

@@ -115,6 +115,28 @@ public struct PackedSequences: Sendable {
   }
 }
 
+/// The sequences of a key and value cache that the rows of one step continue.
+public struct CachedRows: Sendable {
+  /// Slot of each row.
+  public let slots: [Int]
+  /// Tokens that each slot holds already.
+  public let lengths: [Int]
+  /// The same numbers in the backend's memory: 1 x 2 count index, slots and then lengths.
+  public let device: Tensor
+
+  /// Rows whose numbers are in the backend's memory already.
+  public init(slots: [Int], lengths: [Int], device: Tensor) {
+    self.slots = slots
+    self.lengths = lengths
+    self.device = device
+  }
+
+  public init(slots: [Int], lengths: [Int], backend: any Backend) throws {
+    let numbers = (slots + lengths).map { Int32($0) }
+    self.init(slots: slots, lengths: lengths, device: try backend.upload(indices: numbers))
+  }
+}
+
 /// Sizes of multi-head attention.
 ///
 /// A row of `qkv` is queries | keys | values, each head after head: (heads + 2 keyValueHeads) x headSize numbers.

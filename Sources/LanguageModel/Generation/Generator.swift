@@ -61,6 +61,7 @@ struct Generator {
       Row(index: index, slot: slot, length: prompts[index].count, stream: stream(index))
     }
     var finished: [(Int, Generation)] = []
+    var memory: StepMemory?
     var chosen = try prefill(&rows, prompts, cache)
     while true {
       guard !Task.isCancelled else { throw GenerationError(.cancelled, "generation was cancelled") }
@@ -77,8 +78,7 @@ struct Generator {
       }
       rows = remaining
       if rows.isEmpty { return finished }
-      let logits = try step(&rows, cache)
-      chosen = try choose(logits, &rows[...])
+      chosen = try step(&rows, &memory, cache)
     }
   }
 
@@ -127,27 +127,45 @@ struct Generator {
     return try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
   }
 
-  /// Logits behind the last token of each row.
-  private func step(_ rows: inout [Row], _ cache: KeyValueCache) throws -> Tensor {
-    let backend = decoder.backend
-    let first = decoder.shape.firstPosition
-    let tokens = try backend.upload(indices: rows.map { Int32($0.ids[$0.ids.count - 1]) })
-    let positions = try backend.upload(indices: rows.map { Int32($0.length + first) })
-    let pass = DecoderPass(
-      positions: positions, sequences: try PackedSequences(lengths: rows.map { _ in 1 }, backend: backend), rows: nil,
-      prunesEarly: false, mode: .step(cache, slots: rows.map(\.slot), lengths: rows.map(\.length)),
-      branches: branches)
-    let stream = try decoder.embed(tokens, positions: positions)
+  /// The next token of each row, from its last one.
+  private func step(_ rows: inout [Row], _ memory: inout StepMemory?, _ cache: KeyValueCache) throws -> [Int] {
+    let current: StepMemory
+    if let known = memory, known.count == rows.count {
+      current = known
+    } else {
+      // The old one's memory goes before the new one takes its own.
+      memory = nil
+      current = try StepMemory(rows.count, decoder.backend)
+      memory = current
+    }
+    let (slots, lengths) = (rows.map(\.slot), rows.map(\.length))
+    try current.write(
+      tokens: rows.map { $0.ids[$0.ids.count - 1] }, positions: lengths.map { $0 + decoder.shape.firstPosition },
+      slots: slots, lengths: lengths)
+    let isGreedy = options.choice == .greedy
+    let output = try current.run {
+      let pass = DecoderPass(
+        positions: current.positions, sequences: current.sequences, rows: nil, prunesEarly: false,
+        mode: .step(cache, CachedRows(slots: slots, lengths: lengths, device: current.rows)), branches: branches)
+      let stream = try decoder.embed(current.tokens, positions: current.positions)
+      let logits = try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
+      return StepOutput(logits: logits, best: isGreedy ? try best(of: logits) : nil)
+    }
     for index in rows.indices { rows[index].length += 1 }
-    return try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
+    if let best = output.best { return try decoder.backend.download(indices: best).map(Int.init) }
+    return try choose(output.logits, &rows[...])
+  }
+
+  private func best(of logits: Tensor) throws -> Tensor {
+    let indices = try decoder.backend.makeTensor(rows: 1, columns: logits.rows, kind: .index)
+    try decoder.backend.argmax(logits, into: indices)
+    return indices
   }
 
   private func choose(_ logits: Tensor, _ rows: inout ArraySlice<Row>) throws -> [Int] {
     let backend = decoder.backend
     guard case .sample(let temperature, let topK, let topP, _) = options.choice else {
-      let indices = try backend.makeTensor(rows: 1, columns: logits.rows, kind: .index)
-      try backend.argmax(logits, into: indices)
-      return try backend.download(indices: indices).map(Int.init)
+      return try backend.download(indices: try best(of: logits)).map(Int.init)
     }
     let k = min(topK ?? logits.columns, logits.columns)
     let values = try backend.makeTensor(rows: logits.rows, columns: k, kind: .activation)

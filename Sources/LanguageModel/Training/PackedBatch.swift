@@ -55,15 +55,24 @@ extension Decoder {
   }
 
   /// Loss of each label; with `scale`, gradients of scale · Σ losses are added to whatever trains.
+  func losses(
+    _ batch: PackedBatch, _ branches: BranchTable, entry: (half: Int, states: Tensor)? = nil, scale: Float? = nil,
+    checkpointing: Bool = false, prunes: Bool? = nil
+  ) throws -> [Float] {
+    try backend.download(
+      lossTensor(batch, branches, entry: entry, scale: scale, checkpointing: checkpointing, prunes: prunes))
+  }
+
+  /// The same, left in the backend's memory (1 x M parameter): nothing is waited for.
   ///
   /// - Parameters:
   ///   - entry: hidden states in front of half `entry.half`, when they are known already (the frozen prefix).
   ///   - checkpointing: keep the input of each layer only, and compute the rest again in backward.
   ///   - prunes: as for `pass`; whatever it is, losses and gradients are the same.
-  func losses(
+  func lossTensor(
     _ batch: PackedBatch, _ branches: BranchTable, entry: (half: Int, states: Tensor)? = nil, scale: Float? = nil,
     checkpointing: Bool = false, prunes: Bool? = nil
-  ) throws -> [Float] {
+  ) throws -> Tensor {
     let lowest = trainsWeights ? 0 : (branches.lowestTrainable ?? halves)
     let startsBehindPicking = (entry?.half ?? 0) > halves - 2
     let pass = try pass(batch, branches: branches, prunes: startsBehindPicking ? true : prunes)
@@ -81,7 +90,7 @@ extension Decoder {
     let begin = entry?.half ?? 0
     guard let scale, lowest < halves else {
       stream = try forward(stream, begin..<halves, pass)
-      return try backend.download(try loss(stream, pass, targets: targets, scale: nil).losses)
+      return try loss(stream, pass, targets: targets, scale: nil).losses
     }
     stream = try forward(stream, begin..<max(begin, lowest), pass)
     var tapes = try forwardKeeping(&stream, lowest, pass, checkpointing)
@@ -95,7 +104,7 @@ extension Decoder {
     if let embeddingTape, let tokens {
       try embedBackward(dx, tokens: tokens, positions: pass.positions, embeddingTape)
     }
-    return try backend.download(losses)
+    return losses
   }
 
   /// Halves from `lowest` on, with what backward needs.

@@ -28,7 +28,7 @@ struct ActivationEstimate {
     for half in lowest..<(2 * shape.layers) { total += half % 2 == 0 ? attention : feedForward }
     kept = numberBytes * total
     checkpointed = numberBytes * width * (shape.layers - lowest / 2)
-    fixed = min(32 << 20, 512 * shape.vocabulary)
+    fixed = min(96 << 20, 4096 * shape.vocabulary)
     transient =
       numberBytes * (6 * width + max(3 * up, 2 * shape.attention.columns) + attention + feedForward)
   }

@@ -75,9 +75,13 @@ final class TrainingRun {
     let numbers = batch(at: step)
     let labels = numbers.reduce(0) { $0 + examples[$1].labelCount }
     guard let gradients = arena.gradients else { preconditionFailure("nothing is set to train") }
-    let loss = try sumOfLosses(numbers, labels, gradients) / Double(labels)
+    let losses = try computeGradients(numbers, labels, gradients)
     try backend.norm(of: gradients, into: norm)
+    // Only now is the backend waited for: once per step, whatever the number of passes.
     let gradientNorm = Double(try backend.download(norm)[0])
+    var loss = 0.0
+    for tensor in losses { for value in try backend.download(tensor) { loss += Double(value) } }
+    loss /= Double(labels)
     guard loss.isFinite, gradientNorm.isFinite else {
       throw TrainingError(
         .diverged,
@@ -99,18 +103,16 @@ final class TrainingRun {
     return epochBatches?.batches[step % stepsPerEpoch] ?? []
   }
 
-  /// Gradients of the mean loss over a batch, and the sum of its losses.
+  /// Gradients of the mean loss over a batch; the result is the losses of each pass.
   ///
   /// Where memory is refused, the batch begins again with less of it, as long as there is a way.
-  private func sumOfLosses(_ numbers: [Int], _ labels: Int, _ gradients: Tensor) throws -> Double {
+  private func computeGradients(_ numbers: [Int], _ labels: Int, _ gradients: Tensor) throws -> [Tensor] {
     while true {
       do {
         try backend.fill(gradients, with: 0)
-        var total = 0.0
-        for part in plan.parts(lengths: numbers.map { lengths[$0] }) {
-          for loss in try losses(part.map { numbers[$0] }, labels) { total += Double(loss) }
+        return try plan.parts(lengths: numbers.map { lengths[$0] }).map { part in
+          try losses(part.map { numbers[$0] }, labels)
         }
-        return total
       } catch let error as BackendError where error.code == .outOfMemory {
         backend.releaseCachedMemory()
         if cache?.close() == true { continue }
@@ -120,10 +122,10 @@ final class TrainingRun {
     }
   }
 
-  private func losses(_ numbers: [Int], _ labels: Int) throws -> [Float] {
+  private func losses(_ numbers: [Int], _ labels: Int) throws -> Tensor {
     let batch = PackedBatch(numbers.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
     let entry = try cache.map { (half: $0.half, states: try $0.states(of: numbers, examples, branches)) }
-    return try decoder.losses(
+    return try decoder.lossTensor(
       batch, branches, entry: entry, scale: 1 / Float(labels), checkpointing: plan.checkpointing)
   }
 

@@ -29,6 +29,8 @@ extension MemoryExperiment {
     monitor.plan(
       options.steps(examples: memoryExamples.count)
         + (stage2 ? instructionOptions(seed: seed).steps(examples: instructionExamples.count) : 0))
+    // A configuration that cannot fit ends here: nothing was allocated, nothing trained.
+    try model.requireMemory(plan(configuration), on: memoryExamples, options: options)
     let memory = try model.makeAdapter(plan(configuration), seed: seed)
     let report = try train(memory, memoryExamples, options, phase: .memory, checkpoint: checkpoint, &monitor)
     var adapters = [memory]

@@ -2,6 +2,12 @@ import BayesianOptimization
 import Study
 
 extension Message {
+  /// The lowest version of the protocol that has all fields of this message.
+  var version: Int64 {
+    if case .heartbeat(let heartbeat) = self, heartbeat.device != nil { return 2 }
+    return ProtocolVersion.oldest
+  }
+
   /// The body of the JSON frame.
   var fields: [String: JSONValue] {
     switch self {
@@ -95,6 +101,16 @@ extension Heartbeat {
     [
       "phase": .string(phase.rawValue), "attempt": attempt?.wire ?? .null,
       "progress": progress.map { .object($0.fields) } ?? .null,
+    ].merging(device.map { ["device": .object($0.fields)] } ?? [:]) { $1 }
+  }
+}
+
+extension DeviceStatus {
+  var fields: [String: JSONValue] {
+    [
+      "name": .string(name.clipped(toBytes: 120)), "memoryBytes": .integer(memoryBytes),
+      "memoryUsedBytes": memoryUsedBytes.map { .integer($0) } ?? .null,
+      "utilizationPercent": .optional(utilizationPercent),
     ]
   }
 }

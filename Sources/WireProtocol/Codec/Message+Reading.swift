@@ -4,9 +4,9 @@ import Study
 extension Message {
   private static let integers = 0...MessageCodec.largestInteger
 
-  /// Takes the fields of a message of `type`; the caller refuses what is left over.
+  /// Takes the fields that a message of `type` has in a version; the caller refuses what is left over.
   static func read(
-    _ type: MessageType, _ reader: inout FieldReader, attachment: [UInt8]
+    _ type: MessageType, _ reader: inout FieldReader, version: Int64, attachment: [UInt8]
   ) throws(WireError) -> Message {
     switch type {
     case .ready: return .ready
@@ -18,7 +18,7 @@ extension Message {
         IntermediateReport(
           token: try reader.token("attempt"), trial: try reader.count("trial"), step: try reader.count("step"),
           values: try reader.numbers("values", max: 64)))
-    case .heartbeat: return .heartbeat(try Heartbeat(reading: &reader))
+    case .heartbeat: return .heartbeat(try Heartbeat(reading: &reader, version: version))
     case .result:
       return .result(ResultReport(attempt: try reader.token("attempt"), result: try TrialResult(reading: &reader)))
     case .failure: return .failure(try FailureReport(reading: &reader))
@@ -168,7 +168,7 @@ extension Assignment {
 }
 
 extension Heartbeat {
-  init(reading reader: inout FieldReader) throws(WireError) {
+  init(reading reader: inout FieldReader, version: Int64) throws(WireError) {
     phase = try reader.choice("phase", WorkerPhase.self)
     attempt = try reader.optionalToken("attempt")
     progress = nil
@@ -176,6 +176,15 @@ extension Heartbeat {
       progress = AttemptProgress(
         step: try inner.count("step"), total: try inner.count("total"),
         phase: try inner.string("phase", max: 64, allowEmpty: true))
+      try inner.finish()
+    }
+    device = nil
+    if version >= 2, var inner = try reader.optionalObject("device") {
+      device = DeviceStatus(
+        name: try inner.string("name", max: 128, allowEmpty: true),
+        memoryBytes: try inner.integer("memoryBytes", in: 0...MessageCodec.largestInteger),
+        memoryUsedBytes: try inner.optionalInteger("memoryUsedBytes", in: 0...MessageCodec.largestInteger),
+        utilizationPercent: try inner.optionalInteger("utilizationPercent", in: 0...100).map { Int($0) })
       try inner.finish()
     }
   }

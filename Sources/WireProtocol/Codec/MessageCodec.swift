@@ -10,7 +10,7 @@ public struct MessageCodec: Sendable {
   /// The frames of a message.
   public func encode(_ envelope: Envelope) -> WireFrames {
     let frame: JSONValue = .object([
-      "v": .integer(ProtocolVersion.current),
+      "v": .integer(envelope.message.version),
       "type": .string(envelope.message.type.rawValue),
       "id": .integer(envelope.id),
       "body": .object(envelope.message.fields),
@@ -29,11 +29,11 @@ public struct MessageCodec: Sendable {
     }
     var frame = try FieldReader(JSONValue(parsing: frames.json, limits: limits), at: "")
     let version = try frame.integer("v", in: 0...Int64.max)
-    guard version == ProtocolVersion.current else {
+    guard (ProtocolVersion.oldest...ProtocolVersion.current).contains(version) else {
       throw WireError(
         .unsupportedVersion,
-        "the frame is of protocol version \(version), this build speaks \(ProtocolVersion.current); "
-          + "run the same version of engram on both sides", at: "v")
+        "the frame is of protocol version \(version), this build speaks \(ProtocolVersion.oldest) to "
+          + "\(ProtocolVersion.current); run the same version of engram on both sides", at: "v")
     }
     let name = try frame.string("type", max: 32)
     guard let type = MessageType(rawValue: name) else {
@@ -49,7 +49,7 @@ public struct MessageCodec: Sendable {
       throw WireError(.badAttachment, "exactly the artifact chunks are followed by one raw frame", at: name)
     }
     var reader = try FieldReader(body, at: name)
-    let message = try Message.read(type, &reader, attachment: frames.attachment ?? [])
+    let message = try Message.read(type, &reader, version: version, attachment: frames.attachment ?? [])
     try reader.finish()
     return Envelope(id: id, message: message)
   }

@@ -1,11 +1,17 @@
 import Study
 
-/// The protocol's version.
+/// The protocol's versions.
 ///
-/// A frame of another version is refused with both numbers.
+/// A frame carries the lowest version that has all of its fields, so that older builds understand everything that they
+/// could. A frame of an unknown version is refused with both numbers.
+///
+/// - 1: the first.
+/// - 2: `device` in heartbeats.
 public enum ProtocolVersion {
-  /// The version this build speaks.
-  public static let current: Int64 = 1
+  /// The newest version that this build speaks.
+  public static let current: Int64 = 2
+  /// The oldest one.
+  public static let oldest: Int64 = 1
 }
 
 /// Digests of everything that must be equal on both sides for a result to mean the same.

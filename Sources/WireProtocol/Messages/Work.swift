@@ -59,17 +59,40 @@ public enum WorkerPhase: String, Sendable, CaseIterable {
   case draining
 }
 
+/// How a worker's device stands, for people.
+public struct DeviceStatus: Sendable, Equatable, Hashable, Codable {
+  /// Its maker's name for it, such as `NVIDIA H200`.
+  public var name: String
+  /// All of its memory in bytes, and what is in use by anybody (nil = not known).
+  public var memoryBytes: Int64
+  public var memoryUsedBytes: Int64?
+  /// Share of the last second or so in which it computed, in percent; nil = not known.
+  public var utilizationPercent: Int?
+
+  public init(name: String, memoryBytes: Int64, memoryUsedBytes: Int64? = nil, utilizationPercent: Int? = nil) {
+    self.name = name
+    self.memoryBytes = memoryBytes
+    self.memoryUsedBytes = memoryUsedBytes
+    self.utilizationPercent = utilizationPercent
+  }
+}
+
 /// A sign of life.
 public struct Heartbeat: Sendable, Equatable {
   public var phase: WorkerPhase
   /// Token of the attempt being executed, whose lease is renewed.
   public var attempt: AttemptToken?
   public var progress: AttemptProgress?
+  /// How the device stands; nil where there is nothing to say (version 2).
+  public var device: DeviceStatus?
 
-  public init(phase: WorkerPhase, attempt: AttemptToken? = nil, progress: AttemptProgress? = nil) {
+  public init(
+    phase: WorkerPhase, attempt: AttemptToken? = nil, progress: AttemptProgress? = nil, device: DeviceStatus? = nil
+  ) {
     self.phase = phase
     self.attempt = attempt
     self.progress = progress
+    self.device = device
   }
 }
 

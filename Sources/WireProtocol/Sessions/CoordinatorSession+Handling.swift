@@ -173,7 +173,7 @@ extension CoordinatorSession {
   }
 
   private mutating func live(_ heartbeat: Heartbeat) -> [Action] {
-    var actions: [Action] = []
+    var actions = heartbeat.device.map { [Action.device($0)] } ?? []
     if let token = heartbeat.attempt {
       if cancelled[token] != nil { return stopAgain(token) }
       arrived(token)

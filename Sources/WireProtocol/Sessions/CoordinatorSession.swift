@@ -83,6 +83,8 @@ public struct CoordinatorSession: Sendable {
     case started(AttemptToken)
     /// How far the attempt has come, for display.
     case progress(AttemptToken, AttemptProgress)
+    /// How the worker's device stands, for display.
+    case device(DeviceStatus)
     /// Store a vector of intermediate values (idempotent by attempt and step).
     case report(IntermediateReport)
     /// Commit this outcome, then answer with `settled(id:)`. Idempotent by token; may come again for the same token.

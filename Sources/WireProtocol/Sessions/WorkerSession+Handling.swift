@@ -58,7 +58,10 @@ extension WorkerSession {
 
   private mutating func heartbeat(now: Duration) -> Action {
     heartbeatDue = now + settings.heartbeat
-    return send(.heartbeat(Heartbeat(phase: phase, attempt: current?.attempt, progress: progress)))
+    return send(
+      .heartbeat(
+        Heartbeat(
+          phase: phase, attempt: current?.attempt, progress: progress, device: speaksOfDevice ? device : nil)))
   }
 
   private mutating func connect(now: Duration) -> [Action] {
@@ -119,6 +122,7 @@ extension WorkerSession {
     hello.studyIdentifier = welcome.studyIdentifier
     settings.heartbeat = .milliseconds(welcome.heartbeatMilliseconds)
     state = .active
+    speaksOfDevice = true  // this coordinator may be a newer one
     everWelcomed = true
     hellos = 0
     for index in outbox.indices {
@@ -146,6 +150,12 @@ extension WorkerSession {
   }
 
   private mutating func refused(_ refusal: Refusal, now: Duration) -> [Action] {
+    if refusal.code == .protocolVersion, state == .active, speaksOfDevice, device != nil {
+      // The only frame of a later version than the hello, which was welcome: an older coordinator. It needs the heartbeat
+      // all the same.
+      speaksOfDevice = false
+      return [.log("the coordinator is older and takes no word of the device"), heartbeat(now: now)]
+    }
     if refusal.isFinal { return leave(.refused(refusal)) }
     let note = Action.log("the coordinator refused a message: \(refusal.message)")
     guard refusal.code == .helloExpected, state == .active else { return [note] }

@@ -56,6 +56,8 @@ public struct WorkerSession: Sendable {
     case progress(AttemptToken, AttemptProgress)
     /// A vector of intermediate values.
     case report(IntermediateReport)
+    /// How the device stands: goes with the heartbeats from now on.
+    case device(DeviceStatus?)
     /// The attempt is over.
     case finished(Submission)
     /// The transport could not deliver: the coordinator is away, or does not know this connection.
@@ -144,6 +146,9 @@ public struct WorkerSession: Sendable {
   var isEvaluatorReady = false
   var hasStarted = false
   var progress: AttemptProgress?
+  var device: DeviceStatus?
+  /// Whether the coordinator takes frames of version 2, as far as is known: an older one refuses the first.
+  var speaksOfDevice = true
   var isDraining = false
   var isUploading = false
   var drainReason = ""
@@ -211,6 +216,9 @@ public struct WorkerSession: Sendable {
       return []
     case .report(let report):
       return state == .active && current?.attempt == report.token ? [send(.report(report))] : []
+    case .device(let status):
+      device = status
+      return []
     case .finished(let submission): return finish(submission, now: now)
     case .undeliverable: return []
     case .connected:

@@ -19,6 +19,14 @@ public protocol TrialEvaluator: AnyObject {
   /// - Throws: ``EvaluationError``, or any other error, which counts as a defect. When `monitor` says that the trial is
   ///   cancelled, throw ``EvaluationError`` `cancelled` at the next step.
   func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult
+
+  /// Bytes in use now on a device with memory of its own. Default 0. They count to the trainer's baseline: what a trial
+  /// leaves behind there shows.
+  var deviceBytes: Int { get }
+}
+
+extension TrialEvaluator {
+  public var deviceBytes: Int { 0 }
 }
 
 /// One trial to evaluate.

@@ -47,6 +47,9 @@ public final class MemoryEvaluator: TrialEvaluator {
     }
   }
 
+  /// A GPU's memory, which the process's own account does not show.
+  public var deviceBytes: Int { (experiment?.model.backend as? CUDABackend)?.memory.used ?? 0 }
+
   public func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
     guard let experiment else { throw EvaluationError.unavailable("the evaluator was not prepared") }
     do {

@@ -116,6 +116,7 @@ public actor WorkerRuntime {
       let isConnected = transport.connectionState == .connected
       if isConnected && !wasConnected { perform(session.handle(.connected, now: now)) }
       wasConnected = isConnected
+      askDevice()
       perform(session.handle(.clock, now: now))
       perform(supervisor.tick(now: now))
       upload()
@@ -185,6 +186,14 @@ public actor WorkerRuntime {
       case .log(let text): note(.info(text))
       }
     }
+  }
+
+  private var deviceDue: Duration = .zero
+
+  private func askDevice() {
+    guard let ask = settings.deviceStatus, now >= deviceDue else { return }
+    deviceDue = now + settings.session.heartbeat
+    perform(session.handle(.device(ask()), now: now))
   }
 
   private var trials: [AttemptToken: Int] = [:]

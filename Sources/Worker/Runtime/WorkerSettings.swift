@@ -54,6 +54,10 @@ public struct WorkerSettings: Sendable {
   ///
   /// Default 5.
   public var prepareAttempts = 5
+  /// Asks how the device stands, at the interval of the heartbeats; nil = there is nothing to ask.
+  ///
+  /// Takes milliseconds at most.
+  public var deviceStatus: (@Sendable () -> DeviceStatus?)?
   /// Timing of the session.
   public var session = WorkerSession.Settings()
   /// Whether SIGTERM, SIGINT and SIGUSR1 are handled.

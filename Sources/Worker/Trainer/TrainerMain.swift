@@ -30,7 +30,7 @@ public enum TrainerMain {
       FileHandle.standardError.write(Data("cannot prepare: \(error)\n".utf8))
       return 1
     }
-    channel.send(.ready(memoryBytes: memory()))
+    channel.send(.ready(memoryBytes: memory(evaluator)))
     while let request = channel.nextRequest() {
       channel.send(.started)
       channel.send(evaluate(request, evaluator, channel.monitor()))
@@ -50,28 +50,28 @@ public enum TrainerMain {
         let names = broken.joined(separator: ", ")
         return .failure(
           .diverged, message: "not finite: \(names)", nextStep: "lower the learning rate if many trials diverge",
-          memoryBytes: memory())
+          memoryBytes: memory(evaluator))
       }
       let files = try result.artifacts.sorted { $0.key < $1.key }.map { try LocalArtifact(name: $0.key, url: $0.value) }
-      return .result(result, files: files, memoryBytes: memory())
+      return .result(result, files: files, memoryBytes: memory(evaluator))
     } catch let error as EvaluationError {
       switch error.kind {
-      case .cancelled(let step): return .cancelled(checkpointStep: step, memoryBytes: memory())
+      case .cancelled(let step): return .cancelled(checkpointStep: step, memoryBytes: memory(evaluator))
       case .failed(let failureClass):
-        return .failure(failureClass, message: error.message, nextStep: error.nextStep, memoryBytes: memory())
+        return .failure(failureClass, message: error.message, nextStep: error.nextStep, memoryBytes: memory(evaluator))
       case .unavailable:
-        return .failure(.bug, message: error.message, nextStep: error.nextStep, memoryBytes: memory())
+        return .failure(.bug, message: error.message, nextStep: error.nextStep, memoryBytes: memory(evaluator))
       }
     } catch {
-      if monitor.isCancelled { return .cancelled(checkpointStep: nil, memoryBytes: memory()) }
-      return .failure(.bug, message: "\(error)", nextStep: nil, memoryBytes: memory())
+      if monitor.isCancelled { return .cancelled(checkpointStep: nil, memoryBytes: memory(evaluator)) }
+      return .failure(.bug, message: "\(error)", nextStep: nil, memoryBytes: memory(evaluator))
     }
   }
 
-  /// Resident memory after giving free pages back to the system.
-  private static func memory() -> Int {
+  /// Resident memory after giving free pages back to the system, and what is in use on a device.
+  private static func memory(_ evaluator: some TrialEvaluator) -> Int {
     Memory.trim()
-    return Memory.resident()
+    return Memory.resident() + evaluator.deviceBytes
   }
 }
 

@@ -1,8 +1,10 @@
 import ArgumentParser
+import Coordinator
 import Foundation
 import Report
 import Study
 import StudyDatabase
+import WireProtocol
 
 extension WorkerCommand {
   struct ReinstateCommand: ParsableCommand {
@@ -23,7 +25,8 @@ extension WorkerCommand {
 
   struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "The workers that have had trials: what became of them, who is out of service.")
+      commandName: "list",
+      abstract: "The workers that are connected or have had trials: what became of them, who is out of service.")
     @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
     @OptionGroup var options: FormatOptions
@@ -41,28 +44,46 @@ extension WorkerCommand {
       var isOutOfService = false
       /// Seconds since 1970 of its last lease or outcome.
       var lastTime = 0.0
+      /// Whether it is connected to the coordinator that runs now.
+      var isConnected = false
+      /// How its device stands, where it said so in its last heartbeat.
+      var status: DeviceStatus?
     }
 
     func run() throws {
       let record = try runs.observer(study).load()
-      let rows = Self.rows(record)
+      let mailbox = ControlMailbox(runs.study(study ?? record.definition.name))
+      let rows = Self.rows(record, mailbox.roster(now: Date().timeIntervalSince1970))
       if options.format == .json { return Terminal.print(try JSON.pretty(rows)) }
       var table = TextTable([
         ("worker", .left), ("host", .left), ("device", .left), ("runs", .left), ("succeeded", .right),
-        ("failed", .right), ("hardware", .right), ("other", .right), ("state", .left), ("last seen", .left),
+        ("failed", .right), ("hardware", .right), ("other", .right), ("state", .left), ("last trial", .left),
+        ("GPU", .left),
       ])
       for row in rows {
         table.add([
           row.name, row.host ?? "", row.device ?? "", row.running.map { "trial \($0)" } ?? "", "\(row.succeeded)",
-          "\(row.failed)", "\(row.hardwareFailures)", "\(row.other)", row.isOutOfService ? "out of service" : "",
+          "\(row.failed)", "\(row.hardwareFailures)", "\(row.other)",
+          row.isOutOfService ? "out of service" : row.isConnected ? "connected" : "",
           row.lastTime > 0 ? Date(timeIntervalSince1970: row.lastTime).formatted(.iso8601) : "",
+          row.status.map(Self.text) ?? "",
         ])
       }
       table.print(as: options.format)
     }
 
+    /// Such as "NVIDIA H200, 61 %, 84 of 141 GB".
+    static func text(_ status: DeviceStatus) -> String {
+      func gigabytes(_ bytes: Int64) -> String { "\((bytes + 500_000_000) / 1_000_000_000)" }
+      let memory = gigabytes(status.memoryBytes) + " GB"
+      return [
+        status.name, status.utilizationPercent.map { "\($0) %" },
+        status.memoryUsedBytes.map { "\(gigabytes($0)) of \(memory)" } ?? memory,
+      ].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ", ")
+    }
+
     /// One row per worker, by name.
-    static func rows(_ record: StudyRecord) -> [Row] {
+    static func rows(_ record: StudyRecord, _ roster: WorkerRoster? = nil) -> [Row] {
       var rows: [String: Row] = [:]
       for attempt in record.trials.flatMap(\.attempts).sorted(by: { $0.token < $1.token }) {
         var row = rows[attempt.worker.name] ?? Row(name: attempt.worker.name)
@@ -78,6 +99,14 @@ extension WorkerCommand {
         default: row.other += 1
         }
         rows[attempt.worker.name] = row
+      }
+      for worker in roster?.workers ?? [] {
+        var row = rows[worker.name] ?? Row(name: worker.name)
+        row.host = worker.host ?? row.host
+        row.device = worker.device ?? row.device
+        row.isConnected = true
+        row.status = worker.status
+        rows[worker.name] = row
       }
       for name in record.header.quarantined { rows[name, default: Row(name: name)].isOutOfService = true }
       return rows.values.sorted { $0.name < $1.name }

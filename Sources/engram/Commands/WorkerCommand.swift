@@ -121,6 +121,7 @@ extension WorkerCommand {
       var settings = WorkerSettings(
         hello: hello, trainer: TrainerLaunch(arguments: arguments),
         stateFolder: try stateFolder(study: prepared.configuration.name, worker: worker), endpoint: connect)
+      settings.deviceStatus = Devices.status(of: device)
       settings.hangTimeout = .seconds(prepared.configuration.coordinator.watchdogSeconds)
       let endpoint = try Endpoint(connect)
       let transport = try ZeroMQClient(

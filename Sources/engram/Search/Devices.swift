@@ -1,6 +1,7 @@
 import Foundation
 import LanguageModel
 import Study
+import WireProtocol
 
 /// Where a worker computes: `cpu`, or `cuda:N` with N as CUDA counts the visible devices.
 enum Devices {
@@ -36,6 +37,19 @@ enum Devices {
         case .bf16: .bfloat16
         }
       return try CPUBackend(precision: wanted, threads: threads)
+    }
+  }
+
+  /// How a GPU stands, to be asked again and again; nil for the CPU and where no driver is.
+  static func status(of device: String) -> (@Sendable () -> DeviceStatus?)? {
+    guard case .cuda(let index)? = try? Device(device), let monitor = try? CUDAMonitor(device: index) else {
+      return nil
+    }
+    return {
+      let reading = monitor.read()
+      return DeviceStatus(
+        name: monitor.device.name, memoryBytes: Int64(monitor.device.memory),
+        memoryUsedBytes: reading.memoryUsed.map { Int64($0) }, utilizationPercent: reading.utilization)
     }
   }
 

@@ -20,6 +20,11 @@ void cuda_emulation_fail_launch(int64_t n);
 void cuda_emulation_decline_products(int32_t declines);
 /// Runs blocks, warps and lanes from the last to the first: what needs a barrier and has none gives other numbers.
 void cuda_emulation_reverse_order(int32_t reversed);
+/// Lets work on streams wait until something waits for it, as a busy device does: what reads or overwrites memory too
+/// early then shows.
+void cuda_emulation_defer(int32_t late);
+/// What the device says of its utilisation in percent; negative (the default): it cannot be asked.
+void cuda_emulation_set_utilization(int32_t percent);
 /// Forgets a fault; limits and switches return to their defaults. Allocations stay.
 void cuda_emulation_reset(void);
 
@@ -32,6 +37,11 @@ int64_t cuda_emulation_other_objects(void);
 int64_t cuda_emulation_allocation_calls(void);
 int64_t cuda_emulation_launches(void);
 int64_t cuda_emulation_products(void);
+/// Files of kernels compiled so far.
+int64_t cuda_emulation_compilations(void);
+/// Graphs captured and graphs launched so far.
+int64_t cuda_emulation_captures(void);
+int64_t cuda_emulation_graph_launches(void);
 /// What a kernel or a call did wrong since the last reset ("" = nothing): writes beyond an allocation or beyond shared
 /// memory, divergent barriers, wrong arguments.
 const char *_Nonnull cuda_emulation_complaint(void);

@@ -28,7 +28,9 @@ import WireProtocol
   }
 
   /// A worker that evaluates at once; ends when it is drained.
-  private static func work(_ network: InMemoryNetwork, name: Int, pause: Duration = .zero) async {
+  private static func work(
+    _ network: InMemoryNetwork, name: Int, pause: Duration = .zero, device: DeviceStatus? = nil
+  ) async {
     let client = network.connect(identity: "w\(name)-\(UUID().uuidString)")
     let clock = ContinuousClock()
     let start = clock.now
@@ -43,7 +45,7 @@ import WireProtocol
       }
     }
     defer { ticker.cancel() }
-    var events: [WorkerSession.Event] = [.clock, .evaluatorReady]
+    var events: [WorkerSession.Event] = [.clock, .device(device), .evaluatorReady]
     for await incoming in client.events {
       if case .message(let frames) = incoming, let envelope = try? codec.decode(frames, from: .coordinator) {
         events.append(.received(envelope))
@@ -83,6 +85,30 @@ import WireProtocol
       #expect(try HistoryChecker(policy: ToyEvaluation.policy, expectsEnd: true).check(store) == [])
       try store.close()
     }
+  }
+
+  /// While a coordinator runs, its folder tells who works; afterwards it does not.
+  @Test func theRosterOfWorkers() async throws {
+    let folder = try TemporaryFolder()
+    let network = InMemoryNetwork()
+    let (runner, store) = try Self.makeRunner(StudyFolder(folder.url), budget: 100, network: network)
+    let device = DeviceStatus(name: "GPU", memoryBytes: 80, memoryUsedBytes: 3, utilizationPercent: 61)
+    let worker = Task { await Self.work(network, name: 0, pause: .milliseconds(50), device: device) }
+    let run = Task { try await runner.run() }
+    let mailbox = ControlMailbox(StudyFolder(folder.url))
+    var roster: WorkerRoster?
+    for _ in 0..<1500 where roster?.workers.first?.status == nil {
+      try await Task.sleep(for: .milliseconds(20))
+      roster = mailbox.roster(now: Date().timeIntervalSince1970)
+    }
+    #expect(roster?.workers.count == 1)
+    #expect(roster?.workers.first?.status == device)
+    #expect(mailbox.roster(now: Date().timeIntervalSince1970 + 60) == nil, "an old roster means nothing")
+    run.cancel()
+    _ = try await run.value
+    await worker.value
+    #expect(mailbox.roster(now: Date().timeIntervalSince1970) == nil)
+    try store.close()
   }
 
   @Test func aStoppedStudyGivesItsTrialsBackAndGoesOn() async throws {

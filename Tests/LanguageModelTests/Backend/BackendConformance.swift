@@ -343,10 +343,23 @@ struct BackendConformance {
       try lane.report("values", values)
       let step = try lane.random(2, shape.columns)
       let out = try lane.empty(2, shape.queryColumns)
-      try lane.backend.attentionStep(
-        step, shape, slots: [3, 2], lengths: [7, 3], capacity: capacity, keys: keys, values: values, into: out)
+      let numbers = try lane.backend.upload(indices: [3, 2, 7, 3])
+      func attend(_ slots: [Int], _ lengths: [Int]) throws {
+        try lane.backend.attentionStep(
+          step, shape, rows: CachedRows(slots: slots, lengths: lengths, device: numbers), capacity: capacity,
+          keys: keys, values: values, into: out)
+      }
+      try attend([3, 2], [7, 3])
       try lane.report("out", out)
       try lane.report("keys after", keys)
+      // Once more, recorded where the backend can: the numbers of the replay count.
+      let recorded = try lane.backend.record { try attend([3, 2], [7, 3]) }
+      for (slots, lengths) in [([3, 2], [8, 4]), ([0, 1], [1, 0])] {
+        try lane.backend.write(indices: (slots + lengths).map { Int32($0) }, to: numbers)
+        if let recorded { try recorded.replay() } else { try attend(slots, lengths) }
+        try lane.report("out of \(lengths)", out)
+        try lane.report("values of \(lengths)", values)
+      }
     }
   }
 
@@ -367,7 +380,8 @@ struct BackendConformance {
       let step = try lane.random(count, shape.columns)
       let out = try lane.empty(count, shape.queryColumns)
       try lane.backend.attentionStep(
-        step, shape, slots: slots, lengths: lengths, capacity: 5, keys: keys, values: values, into: out)
+        step, shape, rows: CachedRows(slots: slots, lengths: lengths, backend: lane.backend), capacity: 5, keys: keys,
+        values: values, into: out)
       try lane.report("out", out)
       try lane.report("keys", keys)
       try lane.report("values", values)

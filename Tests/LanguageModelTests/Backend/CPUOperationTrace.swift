@@ -245,7 +245,8 @@ struct OperationTrace {
       qkv, sequences, heads, slots: slots, capacity: capacity, keys: keys, values: values)
     let (step, stepOut) = try (tensor(count, heads.columns), tensor(count, heads.queryColumns))
     try backend.attentionStep(
-      step, heads, slots: slots, lengths: sizes.lengths, capacity: capacity, keys: keys, values: values, into: stepOut)
+      step, heads, rows: CachedRows(slots: slots, lengths: sizes.lengths, backend: backend), capacity: capacity,
+      keys: keys, values: values, into: stepOut)
     try keep("attention step", stepOut)
     try keep("keys", keys)
     try keep("values", values)

@@ -24,7 +24,9 @@ struct MemoryExperimentTests {
       }
     })
 
-  func experiment(_ change: (inout MemoryRecipe) -> Void = { _ in }) throws -> MemoryExperiment {
+  func experiment(
+    memoryLimit: Int? = nil, _ change: (inout MemoryRecipe) -> Void = { _ in }
+  ) throws -> MemoryExperiment {
     var recipe = MemoryRecipe(templates: .quickstart)
     recipe.training.epochs = 2
     recipe.training.finalEpochs = 3
@@ -35,7 +37,7 @@ struct MemoryExperimentTests {
     return try MemoryExperiment(
       base: Fixtures.url("goldens/lm/models/gpt2"), dataset: #require(Self.dataset), split: SplitPolicy(),
       recipe: recipe,
-      backend: CPUBackend(precision: .float32, threads: 1))
+      backend: CPUBackend(precision: .float32, threads: 1, memoryLimit: memoryLimit))
   }
 
   func theta(_ experiment: MemoryExperiment, count: Int = 1, rank: Int = 2) -> MemoryConfiguration {
@@ -67,6 +69,20 @@ struct MemoryExperimentTests {
     // Training moves it.
     let trained = try subject.evaluate(theta(subject), seed: 1)
     #expect(trained.measurement.loss.mean != base.measurement.loss.mean)
+  }
+
+  /// A configuration that cannot fit ends by arithmetic: typed, before the first step, and the next one runs.
+  @Test func configurationsThatCannotFitAreRefusedBeforeTraining() throws {
+    let subject = try experiment(memoryLimit: 24 << 20)
+    let before = subject.model.backend.memory
+    var steps = 0
+    let error = #expect(throws: BackendError.self) {
+      try subject.evaluate(theta(subject, count: 32, rank: 96), seed: 1, progress: { _ in steps += 1 })
+    }
+    #expect(error?.code == .outOfMemory)
+    #expect(steps == 0)
+    #expect(subject.model.backend.memory == before, "something was allocated")
+    #expect(try subject.evaluate(theta(subject), seed: 1).steps == 6)
   }
 
   @Test func cancelledTrialsGoOn() throws {

@@ -1,3 +1,4 @@
+import Foundation
 import Study
 import Testing
 
@@ -33,7 +34,9 @@ struct MessageCodecTests {
 
   @Test func refusals() {
     #expect(code(#"{"v":1,"type":"ready","id":1,"body":{}}"#) == nil)
-    #expect(code(#"{"v":2,"type":"ready","id":1,"body":{}}"#) == .unsupportedVersion)
+    #expect(code(#"{"v":2,"type":"ready","id":1,"body":{}}"#) == nil)
+    #expect(code(#"{"v":3,"type":"ready","id":1,"body":{}}"#) == .unsupportedVersion)
+    #expect(code(#"{"v":0,"type":"ready","id":1,"body":{}}"#) == .unsupportedVersion)
     #expect(code(#"{"v":1,"type":"shutdown","id":1,"body":{}}"#) == .unknownType)
     #expect(code(#"{"v":1,"type":"ready","id":1,"body":{},"x":0}"#) == .unknownField)
     #expect(code(#"{"v":1,"type":"ready","id":1,"body":{"x":0}}"#) == .unknownField)
@@ -96,5 +99,32 @@ struct MessageCodecTests {
       }
       #expect(back.bitPattern == value.bitPattern)
     }
+  }
+
+  /// A frame says the lowest version that has its fields, and a field belongs to its version.
+  @Test func versions() throws {
+    func text(_ heartbeat: Heartbeat) -> String {
+      String(decoding: codec.encode(Envelope(id: 1, message: .heartbeat(heartbeat))).json, as: UTF8.self)
+    }
+    let device = DeviceStatus(name: "GPU", memoryBytes: 80)
+    #expect(text(Heartbeat(phase: .idle)).contains(#""v":1"#))
+    #expect(!text(Heartbeat(phase: .idle)).contains("device"))
+    let newer = text(Heartbeat(phase: .idle, device: device))
+    #expect(newer.contains(#""v":2"#))
+    let older = newer.replacingOccurrences(of: #""v":2"#, with: #""v":1"#)
+    let error = #expect(throws: WireError.self) {
+      _ = try codec.decode(WireFrames(json: Array(older.utf8)), from: .worker)
+    }
+    #expect(error?.code == .unknownField)
+    let read = try codec.decode(WireFrames(json: Array(newer.utf8)), from: .worker)
+    #expect(read.message == .heartbeat(Heartbeat(phase: .idle, device: device)))
+    // Frames of the first version, as they have always been.
+    let first = #"{"v":1,"type":"heartbeat","id":12,"body":{"attempt":7,"phase":"running","progress":null}}"#
+    #expect(
+      try codec.decode(WireFrames(json: Array(first.utf8)), from: .worker).message
+        == .heartbeat(Heartbeat(phase: .running, attempt: AttemptToken(7))))
+    let wrong = newer.replacingOccurrences(of: #""utilizationPercent":null"#, with: #""utilizationPercent":101"#)
+    #expect(wrong != newer)
+    #expect(throws: WireError.self) { _ = try codec.decode(WireFrames(json: Array(wrong.utf8)), from: .worker) }
   }
 }

@@ -23,6 +23,7 @@ struct SessionPair {
   var committed: [AttemptToken: Submission] = [:]
   var live: AttemptToken?
   var renewals = 0
+  var devices: [DeviceStatus] = []
   var storeFails = 0.0
 
   // The worker's side.
@@ -122,6 +123,7 @@ struct SessionPair {
         if live == token { live = nil }
         perform(coordinator.handle(.settled(id: id, verdict), now: now))
       case .renew: renewals += 1
+      case .device(let status): devices.append(status)
       case .lost(let token): if live == token { requeue(token) }
       case .closed(let closure):
         closures.append(closure)

@@ -123,6 +123,41 @@ struct SessionTests {
     #expect(left.contains(.leave(.refused(refusal))))
   }
 
+  @Test func theDeviceGoesWithTheHeartbeats() {
+    let device = DeviceStatus(name: "GPU", memoryBytes: 80, utilizationPercent: 3)
+    var pair = SessionPair(trials: 1)
+    pair.duration = .seconds(100)
+    pair.perform(pair.worker.handle(.device(device), now: pair.now))
+    pair.run(.seconds(10))
+    #expect(pair.devices.count > 1 && Set(pair.devices) == [device])
+    #expect(pair.left == nil)
+  }
+
+  /// An older coordinator refuses the frame; the worker stays, and its heartbeats go on without the device.
+  @Test func anOlderCoordinatorIsSparedTheDevice() throws {
+    var worker = WorkerSession(hello: SessionPair.hello())
+    _ = worker.handle(.device(DeviceStatus(name: "GPU", memoryBytes: 80)), now: .zero)
+    _ = worker.handle(.clock, now: .zero)
+    func devices(_ actions: [WorkerSession.Action]) -> [DeviceStatus?] {
+      actions.compactMap { action in
+        guard case .send(let envelope) = action, case .heartbeat(let heartbeat) = envelope.message else { return nil }
+        return .some(heartbeat.device)
+      }
+    }
+    let welcome = Welcome(
+      study: "quick", studyIdentifier: "i", session: "s", heartbeatMilliseconds: 1000, leaseMilliseconds: 10_000)
+    let first = devices(worker.handle(.received(Envelope(id: 1, message: .welcome(welcome))), now: .zero))
+    #expect(first.count == 1 && first[0] != nil)
+    let refusal = Refusal(.protocolVersion, "the frame is of protocol version 2, this build speaks 1")
+    let second = worker.handle(.received(Envelope(id: 2, message: .refused(refusal))), now: .zero)
+    #expect(devices(second) == [nil])
+    #expect(worker.state == .active)
+    #expect(devices(worker.handle(.clock, now: .seconds(2))) == [nil])
+    // Refused once more, the version is not what is wrong with the device's word.
+    let third = worker.handle(.received(Envelope(id: 3, message: .refused(refusal))), now: .seconds(2))
+    #expect(third.contains(.leave(.refused(refusal))))
+  }
+
   @Test func aSignalReleasesTheTrialAndTheWorkerLeaves() {
     var pair = SessionPair(trials: 1)
     pair.duration = .seconds(100)

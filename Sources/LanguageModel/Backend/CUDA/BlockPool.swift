@@ -26,6 +26,10 @@ struct BlockPool {
   let budget: Int?
   private var free: [Int: [DevicePointer]] = [:]
   private var sizes: [DevicePointer: Int] = [:]
+  /// Blocks taken since a recording began; nil = nothing is recorded.
+  private var touched: Set<DevicePointer>?
+  /// Blocks that recordings refer to, and whether a tensor uses them too.
+  private var recorded: [DevicePointer: Bool] = [:]
 
   init(budget: Int?) { self.budget = budget }
 
@@ -48,24 +52,32 @@ struct BlockPool {
       if let address = free[size]?.popLast() {
         kept -= size
         use(size)
+        touched?.insert(address)
         return .reuse(address)
       }
       size = BlockPool.blockSize(size + 1)
     }
     guard let budget else { return .request(wanted) }
     guard used + wanted <= budget else { return .refuse }
-    return used + kept + wanted <= budget ? .request(wanted) : .release(drain(), thenRequest: wanted)
+    guard used + kept + wanted > budget else { return .request(wanted) }
+    // To free is to wait for the device, which nothing may do while its work is recorded.
+    return isRecording ? .refuse : .release(drain(), thenRequest: wanted)
   }
 
   /// Counts a block of `size` bytes that the device gave.
   mutating func adopt(_ address: DevicePointer, size: Int) {
     sizes[address] = size
     use(size)
+    touched?.insert(address)
   }
 
   /// Takes a block back for reuse.
   mutating func give(_ address: DevicePointer) {
     guard let size = sizes[address] else { return }
+    guard recorded[address] == nil else {
+      recorded[address] = false  // it stays with its recording
+      return
+    }
     used -= size
     kept += size
     free[size, default: []].append(address)
@@ -78,6 +90,41 @@ struct BlockPool {
     free = [:]
     kept = 0
     return result
+  }
+
+  // MARK: Recordings
+
+  var isRecording: Bool { touched != nil }
+
+  /// What is taken from now on belongs to a recording of operations that will use it again and again.
+  mutating func beginRecording() { touched = [] }
+
+  /// Ends the recording; its blocks count as in use and are given to nobody else before `endUse`.
+  ///
+  /// - Returns: the blocks, to be given to `endUse` when the recording goes.
+  mutating func endRecording() -> Set<DevicePointer> {
+    let blocks = touched ?? []
+    touched = nil
+    for address in blocks { recorded[address] = true }
+    for (size, addresses) in free {
+      let idle = addresses.filter { blocks.contains($0) }
+      guard !idle.isEmpty else { continue }
+      free[size] = addresses.filter { !blocks.contains($0) }
+      kept -= size * idle.count
+      for address in idle {
+        use(size)
+        recorded[address] = false
+      }
+    }
+    return blocks
+  }
+
+  /// The recording is gone: its blocks are free when their tensors are.
+  mutating func endUse(_ blocks: Set<DevicePointer>) {
+    for address in blocks.sorted() {
+      guard let isInUse = recorded.removeValue(forKey: address), !isInUse else { continue }
+      give(address)
+    }
   }
 
   private mutating func use(_ size: Int) {

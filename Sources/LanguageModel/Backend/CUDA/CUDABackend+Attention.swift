@@ -26,8 +26,12 @@ extension CUDABackend {
       }
     }
 
-    /// Shared memory in elements: so many tiles of 64 and of 32 rows, and the block of probabilities (see attention.cu).
-    func shared(large: Int, small: Int) -> Int { (large * 64 + small * 32) * (size + 8) + 64 * (32 + 8) }
+    /// Shared memory in bytes: so many tiles of 64 rows, two of 32 rows in each stage, and in 32 bits the blocks of
+    /// probabilities (see attention.cu).
+    func shared(tiles: Int, bfloat16: Bool) -> Int {
+      bfloat16
+        ? 2 * (tiles * 64 + 2 * 2 * 32) * (size + 8) : 4 * ((tiles * 64 + 2 * 32) * (size + 8) + 64 * (32 + 8))
+    }
   }
 
   /// Blocks of 64 rows: (in the longest sequence, heads, sequences).
@@ -37,7 +41,7 @@ extension CUDABackend {
 
   public func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
     try kernels.launch(
-      .rotate, count: x.rows * heads * (headSize / 2),
+      .rotate, count: x.rows * heads * ((headSize / 2 + 7) / 8),
       [
         .int(x.rows), .int(x.columns), .int(heads), .int(headSize), .pointer(reading(positions)),
         .pointer(reading(table)), .float(inverse ? -1 : 1), .pointer(writing(x)),
@@ -50,7 +54,7 @@ extension CUDABackend {
     let own = try AttentionKernels(shape)
     try kernels.launch(
       own.forward, grid: grid(sequences, heads: shape.heads), threads: 128,
-      shared: own.shared(large: 1, small: 2) * activationSize,
+      shared: own.shared(tiles: 1, bfloat16: precision == .bfloat16),
       [.pointer(reading(qkv)), .pointer(reading(sequences.deviceOffsets))] + shape.arguments
         + [.pointer(writing(out)), .pointer(writing(logSumExp))])
   }
@@ -72,21 +76,14 @@ extension CUDABackend {
         .pointer(reading(dout)), .pointer(reading(qkv)), .pointer(reading(logSumExp)), .pointer(reading(delta)),
         .pointer(reading(sequences.deviceOffsets)),
       ] + shape.arguments + [.pointer(writing(dqkv))]
-    let shared = own.shared(large: 2, small: 2) * activationSize
+    let shared = own.shared(tiles: 2, bfloat16: precision == .bfloat16)
     try kernels.launch(
       own.keys, grid: grid(sequences, heads: shape.keyValueHeads), threads: 128, shared: shared, arguments)
     try kernels.launch(own.queries, grid: grid(sequences, heads: shape.heads), threads: 128, shared: shared, arguments)
   }
 
-  /// Sequences that one launch of a generation kernel takes: their slots and lengths are passed by value.
+  /// Sequences that one launch of `store_sequences` takes: their slots are passed by value.
   private static let group = 64
-
-  private func rows(_ slots: ArraySlice<Int>, _ lengths: ArraySlice<Int>) -> KernelArgument {
-    func padded(_ values: ArraySlice<Int>) -> [Int32] {
-      values.map(Int32.init) + [Int32](repeating: 0, count: Self.group - values.count)
-    }
-    return .integers(padded(slots) + padded(lengths))
-  }
 
   public func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
@@ -94,33 +91,26 @@ extension CUDABackend {
   ) throws {
     for first in stride(from: 0, to: slots.count, by: Self.group) {
       let range = first..<min(first + Self.group, slots.count)
+      let padding = [Int32](repeating: 0, count: Self.group - range.count)
       try kernels.launch(
         .storeSequences, grid: (sequences.longest, range.count, 1), threads: 128,
         [
           .pointer(reading(qkv)), .pointer(reading(sequences.deviceOffsets)), .int(first),
-          rows(slots[range], slots[range]), .int(shape.heads), .int(shape.keyValueHeads), .int(shape.headSize),
+          .integers(slots[range].map { Int32($0) } + padding), .int(shape.heads), .int(shape.keyValueHeads),
+          .int(shape.headSize),
           .int(capacity), .pointer(writing(keys)), .pointer(writing(values)),
         ])
     }
   }
 
   public func attentionStep(
-    _ qkv: Tensor, _ shape: AttentionShape, slots: [Int], lengths: [Int], capacity: Int, keys: Tensor, values: Tensor,
+    _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {
-    for first in stride(from: 0, to: slots.count, by: Self.group) {
-      let range = first..<min(first + Self.group, slots.count)
-      let rows = rows(slots[range], lengths[range])
-      let sizes: [KernelArgument] = [.int(shape.heads), .int(shape.keyValueHeads), .int(shape.headSize)]
-      try kernels.launch(
-        .storeStep, grid: (range.count, 1, 1), threads: 128,
-        [.pointer(reading(qkv)), .int(first), rows] + sizes
-          + [.int(capacity), .pointer(writing(keys)), .pointer(writing(values))])
-      let longest = lengths[range].reduce(0, max)
-      try kernels.launch(
-        .attentionStep, grid: (shape.heads, range.count, 1), threads: 128, shared: 4 * (longest + 1 + 128),
-        [.pointer(reading(qkv)), .int(first), rows] + shape.arguments
-          + [.int(capacity), .pointer(reading(keys)), .pointer(reading(values)), .pointer(writing(out))])
-    }
+    // Shared memory for the longest that there can be: a recorded launch serves every length.
+    try kernels.launch(
+      .attentionStep, grid: (shape.heads, qkv.rows, 1), threads: 128, shared: 4 * (capacity + 128),
+      [.pointer(reading(qkv)), .pointer(reading(rows.device))] + shape.arguments
+        + [.int(capacity), .pointer(writing(keys)), .pointer(writing(values)), .pointer(writing(out))])
   }
 }

@@ -23,7 +23,7 @@ extension CUDABackend {
     into c: MatrixProduct.Operand, isWide: Bool, accumulate: Bool
   ) throws {
     // B [k = in, n = out] is Wᵀ: a W that lies as [out, in] is B transposed, one that lies as [in, out] is B.
-    var b = elements(weight)
+    var b = try elements(weight)
     b.liesTransposed.toggle()
     try products.compute(
       MatrixProduct(
@@ -37,7 +37,7 @@ extension CUDABackend {
   ) throws {
     try products.compute(
       MatrixProduct(
-        m: rows, n: weight.inputs, k: weight.outputs, a: dy, b: elements(weight), beta: accumulate ? 1 : 0, c: c))
+        m: rows, n: weight.inputs, k: weight.outputs, a: dy, b: try elements(weight), beta: accumulate ? 1 : 0, c: c))
   }
 
   public func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws {

@@ -11,6 +11,11 @@ extension CUDABackend {
     max(1, min(rows, max(32, logitBytes / (4 * vocabulary))))
   }
 
+  // Logits in 32 bits and their gradient, a block at a time.
+  public func lossBytes(rows: Int, vocabulary: Int) -> Int {
+    Self.logitRows(vocabulary: vocabulary, of: rows) * vocabulary * (4 + activationSize)
+  }
+
   public func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
     gradients: (weight: Tensor, bias: Tensor?)?
@@ -101,6 +106,11 @@ extension CUDABackend {
     clip: (norm: Tensor, maximum: Float)?
   ) throws {
     let count = Double(step.step)
+    // The bf16 copy that products read is written along with the parameters, where there is one that is up to date.
+    let tensor = unsafeDowncast(parameters, to: CUDATensor.self)
+    let buffer = tensor.buffer
+    let narrowed = buffer.narrowed.flatMap { $0.version == buffer.version ? $0.copy : nil }
+    defer { if let narrowed { buffer.narrowed = (narrowed, buffer.version) } }
     try kernels.launch(
       .adamW, count: (parameters.count + 7) / 8,
       [
@@ -110,6 +120,7 @@ extension CUDABackend {
         .float(Float(1 - pow(Double(step.beta2), count))), .pointer(reading(clip?.norm)),
         .float(clip?.maximum ?? 0), .pointer(writing(parameters)), .pointer(reading(gradients)),
         .pointer(writing(firstMoment)), .pointer(writing(secondMoment)),
+        .pointer(narrowed.map { $0.address + DevicePointer(tensor.offset / 2) }),
       ])
   }
 }

@@ -15,7 +15,7 @@ extension CUDABackend {
   }
 
   public func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
-    precondition(tensor.kind != .activation, "only parameters can be viewed")
+    precondition(tensor.kind != .activation, "activations cannot be viewed")
     precondition(offset >= 0 && offset + rows * columns <= tensor.count, "a view beyond the end of its tensor")
     return unsafeDowncast(tensor, to: CUDATensor.self).view(offset: offset, rows: rows, columns: columns)
   }
@@ -28,8 +28,7 @@ extension CUDABackend {
 
   public func upload(indices: [Int32]) throws -> Tensor {
     let tensor = try makeTensor(rows: 1, columns: indices.count, kind: .index)
-    let target = writing(tensor)
-    try indices.withUnsafeBytes { try send($0, .float32, to: target, .float32) }
+    try write(indices: indices, to: tensor)
     return tensor
   }
 
@@ -37,6 +36,12 @@ extension CUDABackend {
     precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count) elements")
     let target = writing(tensor)
     try values.withUnsafeBytes { try send($0, .float32, to: target, tensor.kind == .activation ? storage : .float32) }
+  }
+
+  public func write(indices: [Int32], to tensor: Tensor) throws {
+    precondition(indices.count == tensor.count, "\(indices.count) indices for \(tensor.count) elements")
+    let target = writing(tensor)
+    try indices.withUnsafeBytes { try send($0, .float32, to: target, .float32) }
   }
 
   public func download(_ tensor: Tensor) throws -> [Float] {
@@ -136,34 +141,20 @@ extension CUDABackend {
   }
 
   public func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
-    let tensor = unsafeDowncast(parameter, to: CUDATensor.self)
-    guard precision == .bfloat16 else {
-      // A view's elements begin somewhere in its buffer: products take the address from the tensor.
-      return CUDAMatrix(
-        outputs: parameter.rows, inputs: parameter.columns, parameter: parameter, values: tensor.buffer,
-        liesTransposed: false)
-    }
-    let copy = try CUDABuffer(bytes: parameter.count * 2, memory: pool)
-    let matrix = CUDAMatrix(
-      outputs: parameter.rows, inputs: parameter.columns, parameter: parameter, values: copy, liesTransposed: false)
-    try refresh([matrix])
-    return matrix
+    // Products read the parameter itself, or its buffer's bf16 copy (see `operand`).
+    CUDAMatrix(
+      outputs: parameter.rows, inputs: parameter.columns, parameter: parameter,
+      values: unsafeDowncast(parameter, to: CUDATensor.self).buffer, liesTransposed: false)
   }
 
-  public func refresh(_ matrices: [WeightMatrix]) throws {
-    guard precision == .bfloat16 else { return }
-    for matrix in matrices {
-      guard let parameter = matrix.parameter else { continue }
-      let target = unsafeDowncast(matrix, to: CUDAMatrix.self).values.address
-      try convert(reading(parameter), .float32, to: target, .bfloat16, count: parameter.count)
-    }
-  }
+  // What is derived from a parameter knows its age.
+  public func refresh(_ matrices: [WeightMatrix]) throws {}
 
   /// Where a matrix's elements are, as products read them.
-  func elements(_ weight: WeightMatrix) -> MatrixProduct.Operand {
+  func elements(_ weight: WeightMatrix) throws -> MatrixProduct.Operand {
     let matrix = unsafeDowncast(weight, to: CUDAMatrix.self)
-    if precision == .float32, let parameter = matrix.parameter {
-      return MatrixProduct.Operand(address: reading(parameter), stride: matrix.inputs)
+    if let parameter = matrix.parameter {
+      return MatrixProduct.Operand(address: try operand(parameter), stride: matrix.inputs)
     }
     return MatrixProduct.Operand(
       address: matrix.values.address, stride: matrix.stride, liesTransposed: matrix.liesTransposed)

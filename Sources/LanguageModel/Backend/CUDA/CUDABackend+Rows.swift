@@ -116,9 +116,9 @@ extension CUDABackend {
         .long(matrix.liesTransposed ? matrix.stride : 1),
       ]
     }
-    let second = positions == nil ? nil : positionTable.map { elements($0) }
+    let second = positions == nil ? nil : try positionTable.map { try elements($0) }
     var arguments: [KernelArgument] = [.int(y.rows), .int(y.columns), .pointer(reading(tokens))]
-    arguments += strides(elements(table))
+    arguments += strides(try elements(table))
     arguments.append(.pointer(second == nil ? nil : reading(positions)))
     arguments += second.map(strides) ?? [.pointer(nil), .long(0), .long(0)]
     arguments.append(.pointer(writing(y)))

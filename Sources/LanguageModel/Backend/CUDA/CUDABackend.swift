@@ -82,15 +82,20 @@ public final class CUDABackend: Backend, @unchecked Sendable {
   }
   func writing(_ tensor: Tensor?) -> DevicePointer? { tensor.map { writing($0) } }
 
-  /// A parameter as products want it: itself in 32 bits, else its bf16 copy, which is renewed when the parameter changed.
+  /// A parameter as products want it: itself in 32 bits, else its place in the bf16 copy of the whole buffer.
+  ///
+  /// The copy is renewed when something wrote into the buffer: once per step for all parameters of an arena, and not even
+  /// then where the optimizer wrote it (see `adamW`).
   func operand(_ parameter: Tensor) throws -> DevicePointer {
     guard precision == .bfloat16 else { return reading(parameter) }
     let tensor = unsafeDowncast(parameter, to: CUDATensor.self)
-    if let narrowed = tensor.narrowed, narrowed.version == tensor.buffer.version { return narrowed.copy.address }
-    let copy = try tensor.narrowed?.copy ?? CUDABuffer(bytes: tensor.count * 2, memory: pool)
-    try convert(tensor.address, .float32, to: copy.address, .bfloat16, count: tensor.count)
-    tensor.narrowed = (copy, tensor.buffer.version)
-    return copy.address
+    let buffer = tensor.buffer
+    let place = DevicePointer(tensor.offset / 2)
+    if let narrowed = buffer.narrowed, narrowed.version == buffer.version { return narrowed.copy.address + place }
+    let copy = try buffer.narrowed?.copy ?? CUDABuffer(bytes: buffer.bytes / 2, memory: pool)
+    try convert(buffer.address, .float32, to: copy.address, .bfloat16, count: buffer.bytes / 4)
+    buffer.narrowed = (copy, buffer.version)
+    return copy.address + place
   }
 
   /// Converts elements on the device.

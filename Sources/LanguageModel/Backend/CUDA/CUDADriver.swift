@@ -17,6 +17,31 @@ struct CUDADriver: Sendable {
     static let functionSharedMemory: Int32 = 8
     static let eventWithoutTiming: UInt32 = 2
     static let streamNonBlocking: UInt32 = 1
+    /// CU_STREAM_CAPTURE_MODE_RELAXED: memory may be taken while a stream is captured.
+    static let captureRelaxed: Int32 = 2
+  }
+
+  /// Capture of a stream as a graph, and its replay (CUDA 11.4 and later).
+  struct Graphs: Sendable {
+    let begin: @convention(c) @Sendable (Handle?, Int32) -> Status
+    let end: @convention(c) @Sendable (Handle?, UnsafeMutablePointer<Handle?>) -> Status
+    let instantiate: @convention(c) @Sendable (UnsafeMutablePointer<Handle?>, Handle?, UInt64) -> Status
+    let destroyGraph: @convention(c) @Sendable (Handle?) -> Status
+    let destroyExecutable: @convention(c) @Sendable (Handle?) -> Status
+    let launch: @convention(c) @Sendable (Handle?, Handle?) -> Status
+
+    /// Throws `CUDAError` (`unavailable`) where the driver is too old.
+    init(_ symbols: CUDASymbols) throws(CUDAError) {
+      func load<Function>(_ name: String, _ type: Function.Type = Function.self) throws(CUDAError) -> Function {
+        try symbols.load(.driver, driverVersion: 0, name, as: type)
+      }
+      begin = try load("cuStreamBeginCapture_v2")
+      end = try load("cuStreamEndCapture")
+      instantiate = try load("cuGraphInstantiateWithFlags")
+      destroyGraph = try load("cuGraphDestroy")
+      destroyExecutable = try load("cuGraphExecDestroy")
+      launch = try load("cuGraphLaunch")
+    }
   }
 
   let initialize: @convention(c) @Sendable (UInt32) -> Status
@@ -56,6 +81,8 @@ struct CUDADriver: Sendable {
   /// Since CUDA 12.4: offset and size of a kernel's parameter; nil with older drivers.
   let parameterInfo:
     (@convention(c) @Sendable (Handle?, Int, UnsafeMutablePointer<Int>, UnsafeMutablePointer<Int>) -> Status)?
+  /// Nil with drivers that cannot capture a stream.
+  let graphs: Graphs?
   let launch:
     @convention(c) @Sendable (
       Handle?, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, Handle?,
@@ -104,6 +131,7 @@ struct CUDADriver: Sendable {
     function = try load("cuModuleGetFunction")
     setFunctionAttribute = try load("cuFuncSetAttribute")
     parameterInfo = try? load("cuFuncGetParamInfo")
+    graphs = try? Graphs(symbols)
     launch = try load("cuLaunchKernel")
   }
 

@@ -7,7 +7,7 @@ enum CUDAKernel: String, CaseIterable, Sendable {
   case attentionKeys128 = "attention_keys_128"
   case attentionQueries16 = "attention_queries_16", attentionQueries64 = "attention_queries_64"
   case attentionQueries128 = "attention_queries_128"
-  case storeSequences = "store_sequences", storeStep = "store_step", attentionStep = "attention_step"
+  case storeSequences = "store_sequences", attentionStep = "attention_step"
   case crossEntropy = "cross_entropy", topK = "top_k"
   case normalize, normalizeBackward = "normalize_backward", normalizeParameters = "normalize_parameters"
   case sumOfSquares = "sum_of_squares", finishNorm = "finish_norm", adamW = "adamw"
@@ -21,7 +21,7 @@ enum CUDAKernel: String, CaseIterable, Sendable {
     case .attentionDelta, .attention16, .attention64, .attention128, .attentionKeys16, .attentionKeys64,
       .attentionKeys128, .attentionQueries16, .attentionQueries64, .attentionQueries128:
       "attention.cu"
-    case .storeSequences, .storeStep, .attentionStep: "generation.cu"
+    case .storeSequences, .attentionStep: "generation.cu"
     case .crossEntropy, .topK: "loss.cu"
     case .normalize, .normalizeBackward, .normalizeParameters: "normalization.cu"
     case .sumOfSquares, .finishNorm, .adamW: "optimizer.cu"

@@ -2,7 +2,7 @@ import Foundation
 
 /// A library that the CUDA backend opens at run time.
 enum CUDALibrary: String, Sendable, CaseIterable {
-  case driver, compiler, products
+  case driver, compiler, products, management
 
   /// What it is called, and its versions: newest first.
   var title: String {
@@ -10,6 +10,7 @@ enum CUDALibrary: String, Sendable, CaseIterable {
     case .driver: "the NVIDIA driver"
     case .compiler: "NVRTC"
     case .products: "cuBLASLt"
+    case .management: "NVML"
     }
   }
   var stem: String {
@@ -17,12 +18,13 @@ enum CUDALibrary: String, Sendable, CaseIterable {
     case .driver: "libcuda.so"
     case .compiler: "libnvrtc.so"
     case .products: "libcublasLt.so"
+    case .management: "libnvidia-ml.so"
     }
   }
   /// Folders of the nvidia-* Python packages that hold it, relative to `site-packages/nvidia`.
   var packageFolders: [String] {
     switch self {
-    case .driver: []
+    case .driver, .management: []
     case .compiler: ["cu13/lib", "cuda_nvrtc/lib"]
     case .products: ["cu13/lib", "cublas/lib"]
     }
@@ -57,6 +59,8 @@ struct CUDALibrarySearch: Sendable {
 
   /// What to open, in order: paths, and bare names for the system's loader.
   func candidates(_ library: CUDALibrary, driverVersion: Int) -> [String] {
+    // Both come with the driver.
+    if library == .management { return ["libnvidia-ml.so.1", "libnvidia-ml.so"] }
     if library == .driver { return ["libcuda.so.1", "libcuda.so"] }
     let versions = Self.versions(driver: driverVersion)
     let names = versions.map { "\(library.stem).\($0)" } + [library.stem]

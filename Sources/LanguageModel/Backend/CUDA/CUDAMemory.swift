@@ -36,7 +36,7 @@ final class CUDAMemory: Sendable {
       size = wanted
     }
     var address = try context.allocate(size)
-    if address == nil {
+    if address == nil, !pool.withLock({ $0.isRecording }) {
       // Others use the device too, or its memory is in pieces: give back what is kept and ask once more.
       releaseKept()
       address = try context.allocate(size)
@@ -48,6 +48,11 @@ final class CUDAMemory: Sendable {
 
   /// Takes a block back.
   func recycle(_ address: DevicePointer) { pool.withLock { $0.give(address) } }
+
+  /// What is allocated from now on belongs to a recording.
+  func beginRecording() { pool.withLock { $0.beginRecording() } }
+  func endRecording() -> Set<DevicePointer> { pool.withLock { $0.endRecording() } }
+  func endUse(_ blocks: Set<DevicePointer>) { pool.withLock { $0.endUse(blocks) } }
 
   /// Gives all kept blocks to the device.
   func releaseKept() { free(pool.withLock { $0.drain() }) }
@@ -64,12 +69,16 @@ final class CUDAMemory: Sendable {
 final class CUDABuffer: @unchecked Sendable {
   // Sendable: constants; contents and version are guarded by the backend's one-thread-at-a-time contract.
   let address: DevicePointer
+  let bytes: Int
   private let memory: CUDAMemory
   /// Counts the times that something wrote into the block, so that what was derived from it knows its age.
   var version = 0
+  /// The bf16 copy of a block of parameters, and the version that it was made from.
+  var narrowed: (copy: CUDABuffer, version: Int)?
 
   init(bytes: Int, memory: CUDAMemory) throws {
     address = try memory.allocate(bytes)
+    self.bytes = bytes
     self.memory = memory
   }
 

@@ -76,6 +76,9 @@ extension CUDALibrarySearch {
         "no CUDA here: the NVIDIA driver (libcuda.so.1) was not found in the system's library path; install the driver, "
           + "or use --device cpu")
     }
+    if library == .management {
+      return CUDAError(.unavailable, "NVML (libnvidia-ml.so.1), which comes with the NVIDIA driver, was not found")
+    }
     let package = library == .compiler ? "nvidia-cuda-nvrtc" : "nvidia-cublas"
     let refused = refusals.isEmpty ? "" : " What was found could not be opened: \(refusals.joined(separator: "; "))."
     return CUDAError(

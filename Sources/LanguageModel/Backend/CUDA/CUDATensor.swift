@@ -5,9 +5,7 @@ final class CUDATensor: Tensor, @unchecked Sendable {
   // Sendable: as for `Tensor`.
   let buffer: CUDABuffer
   /// Bytes from the beginning of the buffer.
-  private let offset: Int
-  /// The bf16 copy of a parameter, and the version of the buffer that it was made from.
-  var narrowed: (copy: CUDABuffer, version: Int)?
+  let offset: Int
 
   init(rows: Int, columns: Int, kind: ElementKind, buffer: CUDABuffer, offset: Int = 0) {
     self.buffer = buffer

@@ -21,6 +21,7 @@ final class KernelLibrary: @unchecked Sendable {
   private var modules: [String: CUDADriver.Handle] = [:]
   private var kernels: [CUDAKernel: Loaded] = [:]
   private var words: [UInt64] = []
+  private var offsets: [Int] = []
   private var pointers: [UnsafeMutableRawPointer?] = []
   /// Dynamic shared memory that a kernel may use without asking.
   private static let ordinarySharedMemory = 48 << 10
@@ -54,8 +55,7 @@ final class KernelLibrary: @unchecked Sendable {
     try context.enter()
     let function = try prepare(kernel, shared, arguments)
     words.removeAll(keepingCapacity: true)
-    var offsets: [Int] = []
-    offsets.reserveCapacity(arguments.count)
+    offsets.removeAll(keepingCapacity: true)
     for argument in arguments {
       offsets.append(words.count)
       argument.append(to: &words)
@@ -132,28 +132,35 @@ final class KernelLibrary: @unchecked Sendable {
     guard let source = KernelCompiler.files.first(where: { $0.name == file }) else {
       throw CUDAError(.compilation, "this binary carries no kernels called \(file)")
     }
-    let image = try image(source)
+    // The cache is keyed by what goes into a compilation: the kernels' text, the device's architecture, NVRTC's version.
+    let kept = cache?.appendingPathComponent(
+      compiler.fingerprint(source, target: target, bfloat16: bfloat16) + ".image")
+    if let kept, let data = try? Data(contentsOf: kept), !data.isEmpty {
+      // A damaged file is compiled again and replaced.
+      if let module = try? load(data.map { CChar(bitPattern: $0) }, file) { return keep(module, file) }
+    }
+    let image = try compiler.compile(source, target: target, bfloat16: bfloat16)
+    let module = try load(image, file)
+    if let kept, let cache {
+      // A cache that cannot be written costs time only.
+      try? FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
+      try? Data(image.map { UInt8(bitPattern: $0) }).write(to: kept, options: .atomic)
+    }
+    return keep(module, file)
+  }
+
+  private func keep(_ module: CUDADriver.Handle, _ file: String) -> CUDADriver.Handle {
+    modules[file] = module
+    return module
+  }
+
+  private func load(_ image: [CChar], _ file: String) throws(CUDAError) -> CUDADriver.Handle {
     var module: CUDADriver.Handle?
     let status = image.withUnsafeBytes { bytes in
       bytes.baseAddress.map { context.driver.loadModule(&module, $0) } ?? 1
     }
     try context.driver.check(status, "cuModuleLoadData(\(file), \(target))")
     guard let module else { throw CUDAError(.device, call: "cuModuleLoadData(\(file))", "no module came back") }
-    modules[file] = module
     return module
-  }
-
-  /// The compiled file: from the cache, else from the compiler.
-  private func image(_ source: (name: String, text: String)) throws(CUDAError) -> [CChar] {
-    let kept = cache?.appendingPathComponent(
-      compiler.fingerprint(source, target: target, bfloat16: bfloat16) + ".image")
-    if let kept, let data = try? Data(contentsOf: kept), !data.isEmpty { return data.map { CChar(bitPattern: $0) } }
-    let image = try compiler.compile(source, target: target, bfloat16: bfloat16)
-    if let kept, let cache {
-      // A cache that cannot be written costs time only.
-      try? FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
-      try? Data(image.map { UInt8(bitPattern: $0) }).write(to: kept, options: .atomic)
-    }
-    return image
   }
 }

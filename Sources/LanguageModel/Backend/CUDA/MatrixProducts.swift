@@ -79,7 +79,8 @@ final class MatrixProducts: @unchecked Sendable {
     var a: Int, b: Int, c: Int
     var aLiesTransposed: Bool, bLiesTransposed: Bool
     var isWide: Bool, hasBias: Bool
-    var alignments: [UInt32]
+    /// Of the first operand, the second one and the result, as cuBLASLt counts them.
+    var alignments: SIMD4<UInt32>
   }
 
   /// Descriptors and the chosen algorithm of one shape; nil = cuBLASLt has none.
@@ -149,7 +150,9 @@ final class MatrixProducts: @unchecked Sendable {
       m: product.m, n: product.n, k: product.k, a: product.a.stride, b: product.b.stride, c: product.c.stride,
       aLiesTransposed: product.a.liesTransposed, bLiesTransposed: product.b.liesTransposed, isWide: product.isWide,
       hasBias: product.bias != nil,
-      alignments: [product.b.address, product.a.address, product.c.address].map(Self.alignment))
+      alignments: SIMD4(
+        Self.alignment(product.b.address), Self.alignment(product.a.address), Self.alignment(product.c.address),
+        Self.alignment(product.c.address)))
     guard let plan = try plan(shape) else { return try computePlainly(product) }
     if var bias = product.bias {
       try check(
@@ -214,8 +217,8 @@ final class MatrixProducts: @unchecked Sendable {
     try check(
       functions.setPreference(preference, Constant.workspace, &bytes, 8), "cublasLtMatmulPreferenceSetAttribute")
     // Without this cuBLASLt takes 256 bytes for granted.
-    for (attribute, value) in zip(Constant.alignments, shape.alignments + [shape.alignments[2]]) {
-      var value = value
+    for (index, attribute) in Constant.alignments.enumerated() {
+      var value = shape.alignments[index]
       try check(
         functions.setPreference(preference, attribute, &value, 4), "cublasLtMatmulPreferenceSetAttribute")
     }

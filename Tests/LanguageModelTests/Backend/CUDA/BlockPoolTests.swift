@@ -38,6 +38,32 @@ struct BlockPoolTests {
     #expect(pool.take(Int.max / 2) == .refuse)
   }
 
+  /// Blocks of a recording stay with it, whether their tensors live or not.
+  @Test func recordings() {
+    var pool = BlockPool(budget: 4096)
+    #expect(pool.take(512) == .request(512))
+    pool.adopt(1, size: 512)
+    pool.give(1)
+    pool.beginRecording()
+    #expect(pool.take(512) == .reuse(1))
+    #expect(pool.take(1024) == .request(1024))
+    pool.adopt(2, size: 1024)
+    pool.give(1)
+    #expect(pool.take(512) == .reuse(1), "within a recording blocks are used again")
+    pool.give(1)
+    #expect(pool.take(4096) == .refuse, "nothing may be given back to the device now")
+    let blocks = pool.endRecording()
+    #expect(blocks == [1, 2])
+    #expect(pool.used == 1536 && pool.kept == 0)
+    #expect(pool.take(512) == .request(512), "block 1 is the recording's")
+    pool.adopt(3, size: 512)
+    pool.give(2)  // its tensor is gone, the recording is not
+    #expect(pool.used == 2048)
+    pool.endUse(blocks)
+    #expect(pool.used == 512 && pool.kept == 1536)
+    #expect(pool.take(1000) == .reuse(2))
+  }
+
   /// Any order of taking and giving: no block is given out twice, the budget holds, the counts agree with the device's.
   @Test func anyOrder() {
     var stream = RandomStream(seed: 3, purpose: "pool")

@@ -41,6 +41,49 @@ struct CUDADeviceTests {
     }
   }
 
+  /// Continuations by replayed graphs are those of the CPU.
+  @Test(arguments: ["gpt2", "llama-gqa"])
+  func generation(_ name: String) throws {
+    let prompts = [[5, 9, 200], [7], [31, 9, 4, 100, 61, 62, 63]]
+    var results: [[[Int]]] = []
+    for backend in [try backend(.float32), try CPUBackend(precision: .float32)] as [any Backend] {
+      let model = try ModelFixtures.model(name, on: backend)
+      let options = GenerationOptions(maximumNewTokens: 40, stopIDs: [])
+      results.append(try model.generate(prompts, options: options).map(\.ids))
+    }
+    #expect(results[0] == results[1])
+  }
+
+  /// Whether decoding steps can be captured here at all: otherwise generation would be right but slow.
+  @Test func stepsAreRecorded() throws {
+    let backend = try backend(.bfloat16)
+    let x = try backend.upload([1, 2, 3], rows: 1, columns: 3, kind: .activation)
+    let y = try backend.upload([0, 0, 0], rows: 1, columns: 3, kind: .activation)
+    try backend.add(x, to: y)
+    let recorded = try #require(try backend.record { try backend.add(x, to: y) })
+    for _ in 0..<3 { try recorded.replay() }
+    #expect(try backend.download(y) == [4, 8, 12])
+  }
+
+  /// Ten thousand steps take no more memory than the first ones.
+  @Test func noLeak() throws {
+    let model = try ModelFixtures.model("gpt2", on: try backend(.bfloat16))
+    let adapter = try model.makeAdapter(AdapterPlan(layers: [0, 1, 2], count: 1, rank: 4), seed: 1)
+    var options = TrainingOptions()
+    options.epochs = 1000
+    options.batchSize = 4
+    var hooks = TrainingHooks()
+    var used: [Int] = []
+    hooks.progress = { progress in
+      if progress.step == 100 || progress.step % 5000 == 0 { used.append(model.backend.memory.peak) }
+    }
+    let examples = (0..<40).map { number in
+      TrainingExample(text: (0..<(4 + number % 9)).map { (number * 7 + $0 * 13) % 290 })
+    }
+    try model.train(adapter, on: examples, options: options, hooks: hooks)
+    #expect(used.count == 3 && Set(used).count == 1)
+  }
+
   /// A run of 200 steps in bf16 stays within its storage's noise of the CPU's 32 bits.
   @Test func lossCurve() throws {
     let examples = (0..<40).map { number in

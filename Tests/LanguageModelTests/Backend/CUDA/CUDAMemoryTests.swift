@@ -1,5 +1,7 @@
 import CUDAEmulation
+import Foundation
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import LanguageModel
@@ -64,13 +66,36 @@ extension EmulatedCUDATests {
       }
     }
 
+    /// Ten thousand training steps' worth of memory: after the first ones a run asks the device for nothing more.
+    @Test func trainingAsksForMemoryInTheBeginningOnly() throws {
+      try EmulatedCUDA.run {
+        let model = try ModelFixtures.model("gpt2", on: try EmulatedCUDA.backend(.bfloat16))
+        let adapter = try model.makeAdapter(AdapterPlan(layers: [2], count: 1, rank: 2), seed: 1)
+        var options = TrainingOptions()
+        options.epochs = 10
+        options.batchSize = 2
+        options.prefixCacheBytes = 0
+        var hooks = TrainingHooks()
+        var seen: [[Int64]] = []
+        hooks.progress = { _ in
+          seen.append([cuda_emulation_allocation_calls(), cuda_emulation_allocated_bytes()])
+        }
+        let examples = (0..<20).map { number in
+          TrainingExample(text: (0..<(2 + number % 4)).map { (number * 7 + $0 * 13) % 290 })
+        }
+        try model.train(adapter, on: examples, options: options, hooks: hooks)
+        #expect(seen.count == 100)
+        #expect(Set(seen.dropFirst(20)).count == 1, "memory was asked for after step 20")
+      }
+    }
+
     /// Ten thousand steps of varied sizes ask the device for memory only in the beginning.
     @Test func noLeakOverTenThousandSteps() throws {
       try EmulatedCUDA.run {
         let backend = try EmulatedCUDA.backend(.bfloat16)
         let norm = try backend.makeTensor(rows: 1, columns: 1, kind: .parameter)
         var stream = RandomStream(seed: 1, purpose: "steps")
-        var (bytes, objects): (Int64, Int64) = (0, 0)
+        var (bytes, objects, calls): (Int64, Int64, Int64) = (0, 0, 0)
         for step in 0..<10_000 {
           let rows = 1 + stream.integer(below: 6)
           let x = try backend.makeTensor(rows: rows, columns: 8, kind: .activation)
@@ -79,18 +104,137 @@ extension EmulatedCUDATests {
           let gradient = try backend.upload(
             [Float](repeating: 0.5, count: rows), rows: 1, columns: rows, kind: .parameter)
           try backend.norm(of: gradient, into: norm)
-          if step == 200 { (bytes, objects) = (cuda_emulation_allocated_bytes(), cuda_emulation_other_objects()) }
+          if step == 200 {
+            (bytes, objects) = (cuda_emulation_allocated_bytes(), cuda_emulation_other_objects())
+            calls = cuda_emulation_allocation_calls()
+          }
         }
         #expect(cuda_emulation_allocated_bytes() == bytes)
         #expect(cuda_emulation_other_objects() == objects)
+        #expect(cuda_emulation_allocation_calls() == calls)
         #expect(try backend.download(norm)[0] > 0)
       }
     }
 
-    /// Weights of every type arrive exactly, through pinned buffers far smaller than they are.
-    @Test(arguments: [CUDABackend.Precision.float32, .bfloat16])
-    func weightsArriveInPieces(_ precision: CUDABackend.Precision) throws {
+    /// A LoRA branch is two products that add to what is there, its gradient four: no kernel besides, no other memory than
+    /// the gradient of xAᵀ.
+    @Test func loraIsProductsOnly() throws {
       try EmulatedCUDA.run {
+        let backend = try EmulatedCUDA.backend(.bfloat16)
+        let x = try backend.makeFilled(8, 32, 0.5)
+        let y = try backend.makeFilled(8, 48, 1)
+        let u = try backend.makeFilled(8, 16, 0)
+        let arena = try backend.makeTensor(rows: 1, columns: 16 * 32 + 32 * 16, kind: .parameter)
+        let gradients = try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter)
+        try backend.fill(arena, with: 0.25)
+        try backend.fill(gradients, with: 0)
+        func pair(_ tensor: Tensor) throws -> (a: Tensor, b: Tensor) {
+          (
+            try backend.view(of: tensor, offset: 0, rows: 16, columns: 32),
+            try backend.view(of: tensor, offset: 16 * 32, rows: 32, columns: 16)
+          )
+        }
+        let (own, gradient) = (try pair(arena), try pair(gradients))
+        func run() throws {
+          try backend.lora(x, own.a, own.b, scale: 0.5, projected: u, addingTo: y, columns: 16)
+          try backend.loraBackward(
+            y, columns: 16, x: x, projected: u, own.a, own.b, scale: 0.5, gradients: gradient, addingTo: x)
+        }
+        try run()  // makes the bf16 copy of the arena
+        let before = (cuda_emulation_products(), cuda_emulation_launches(), cuda_emulation_allocation_calls())
+        try run()
+        #expect(cuda_emulation_products() - before.0 == 6)
+        #expect(cuda_emulation_launches() == before.1)
+        #expect(cuda_emulation_allocation_calls() == before.2)
+        // AdamW renews the copy itself: the next branch needs no conversion.
+        let (first, second) = (
+          try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter),
+          try backend.makeTensor(rows: 1, columns: arena.count, kind: .parameter)
+        )
+        for tensor in [first, second] { try backend.fill(tensor, with: 0) }
+        try backend.fill(gradients, with: 1)
+        try backend.adamW(
+          arena, gradients: gradients, firstMoment: first, secondMoment: second,
+          step: AdamWStep(learningRate: 0.125, weightDecay: 0, step: 1), clip: nil)
+        let launches = cuda_emulation_launches()
+        try backend.fill(y, with: 0)
+        try backend.fill(x, with: 1)
+        try backend.lora(x, own.a, own.b, scale: 1, projected: u, addingTo: y, columns: 16)
+        #expect(cuda_emulation_launches() == launches)
+        // 32 · 0.125 = 4 each in u, then 16 · 4 · 0.125 = 8.
+        #expect(try backend.download(u).allSatisfy { abs($0 - 4) < 0.01 })
+        #expect(try backend.download(y).enumerated().allSatisfy { abs($1 - ($0 % 48 < 16 ? 0 : 8)) < 0.05 })
+      }
+    }
+
+    /// A pinned buffer that is filled again before its copy has been waited for sends the wrong numbers: the emulated
+    /// device shows it.
+    @Test func aLateDeviceShowsAMissingWait() throws {
+      try EmulatedCUDA.run {
+        let backend = try EmulatedCUDA.backend(.float32)
+        let context = backend.context
+        let x = try backend.makeFilled(1, 4, 0)
+        var pinned: CUDADriver.Handle?
+        #expect(context.driver.allocatePinned(&pinned, 16, 0) == 0)
+        defer { _ = context.driver.freePinned(pinned) }
+        let buffer = try #require(pinned).assumingMemoryBound(to: Float.self)
+        cuda_emulation_defer(1)
+        for i in 0..<4 { buffer[i] = 1 }
+        try context.copyToDevice(backend.writing(x), buffer, 16)
+        for i in 0..<4 { buffer[i] = 2 }
+        #expect(try backend.download(x) == [2, 2, 2, 2])
+      }
+    }
+
+    /// Training on a device that is late gives the same bits: nothing is read or reused before its time.
+    @Test func aLateDeviceTrainsTheSame() throws {
+      try EmulatedCUDA.run {
+        var losses: [[Double]] = []
+        for isLate: Int32 in [0, 1] {
+          cuda_emulation_defer(isLate)
+          let model = try ModelFixtures.model("gpt2", on: try EmulatedCUDA.backend(.bfloat16))
+          let adapter = try model.makeAdapter(AdapterPlan(layers: [1, 2], count: 1, rank: 4), seed: 1)
+          var options = TrainingOptions()
+          options.epochs = 3
+          losses.append(
+            try model.train(
+              adapter, on: [TrainingExample(text: [5, 9, 200, 7]), TrainingExample(text: [1, 2, 3, 4, 5, 6])],
+              options: options
+            ).losses)
+        }
+        #expect(losses[0] == losses[1])
+        #expect(losses[0].count == 3)
+      }
+    }
+
+    /// Kernels are compiled once for a device; a damaged file is compiled again.
+    @Test func compiledKernelsAreKept() throws {
+      try EmulatedCUDA.run {
+        let folder = try TemporaryFolder()
+        func compilations(_ precision: CUDABackend.Precision) throws -> Int64 {
+          let before = cuda_emulation_compilations()
+          let backend = try EmulatedCUDA.backend(precision, cache: folder.url)
+          let x = try backend.makeFilled(2, 8, 1)
+          try backend.add(x, to: x)
+          #expect(try backend.download(x).allSatisfy { $0 == 2 })
+          return cuda_emulation_compilations() - before
+        }
+        #expect(try compilations(.float32) == 1)
+        #expect(try compilations(.float32) == 0)
+        #expect(try compilations(.bfloat16) > 0, "another form of the kernels is another file")
+        let files = try FileManager.default.contentsOfDirectory(at: folder.url, includingPropertiesForKeys: nil)
+        for file in files { try Data("damaged".utf8).write(to: file) }
+        #expect(try compilations(.float32) == 1)
+        #expect(try compilations(.float32) == 0)
+      }
+    }
+
+    /// Weights of every type arrive exactly, through pinned buffers far smaller than they are, on a device that takes them
+    /// at once and on one that takes its time.
+    @Test(arguments: [CUDABackend.Precision.float32, .bfloat16], [false, true])
+    func weightsArriveInPieces(_ precision: CUDABackend.Precision, _ isLate: Bool) throws {
+      try EmulatedCUDA.run {
+        cuda_emulation_defer(isLate ? 1 : 0)
         let backend = try EmulatedCUDA.backend(precision, stagingChunk: 64 << 10)
         let (outputs, inputs) = (301, 517)
         // Numbers that every type holds exactly.

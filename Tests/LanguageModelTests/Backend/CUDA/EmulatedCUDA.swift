@@ -18,10 +18,10 @@ enum EmulatedCUDA {
 
   /// A backend on a fresh emulated device.
   static func backend(
-    _ precision: CUDABackend.Precision, memoryLimit: Int? = nil, stagingChunk: Int = 1 << 20
+    _ precision: CUDABackend.Precision, memoryLimit: Int? = nil, cache: URL? = nil, stagingChunk: Int = 1 << 20
   ) throws -> CUDABackend {
     try CUDABackend(
-      device: 0, precision: precision, memoryLimit: memoryLimit, symbols: symbols, cache: nil,
+      device: 0, precision: precision, memoryLimit: memoryLimit, symbols: symbols, cache: cache,
       stagingChunk: stagingChunk)
   }
 

@@ -1,0 +1,50 @@
+import Foundation
+import Study
+import WireProtocol
+
+/// The workers that a running coordinator sees, left in the study's folder for whoever asks (`engram worker list`).
+public struct WorkerRoster: Codable, Sendable, Hashable {
+  /// A connected worker.
+  public struct Entry: Codable, Sendable, Hashable {
+    public var name: String
+    public var host: String?
+    /// Such as `cuda:0`.
+    public var device: String?
+    /// What its last heartbeat said of the device.
+    public var status: DeviceStatus?
+  }
+
+  /// Seconds since 1970 when this was written.
+  public var time: Double
+  public var workers: [Entry]
+
+  /// Seconds between two versions, and how old one may be before it means nothing.
+  static let interval = 5
+  static let patience = 15.0
+
+  init(_ workers: some Sequence<CoordinatorCore.WorkerView>, time: Double) {
+    self.time = time
+    self.workers = workers.map {
+      Entry(name: $0.identity.name, host: $0.identity.host, device: $0.identity.device, status: $0.device)
+    }.sorted { $0.name < $1.name }
+  }
+}
+
+extension ControlMailbox {
+  private var rosterFile: URL { folder.appendingPathComponent("workers.json") }
+
+  /// The workers of the coordinator that runs now; nil where none does.
+  ///
+  /// - Parameter now: seconds since 1970.
+  public func roster(now: Double) -> WorkerRoster? {
+    guard let data = try? Data(contentsOf: rosterFile), data.count <= 16 << 20,
+      let roster = try? JSONDecoder().decode(WorkerRoster.self, from: data)
+    else { return nil }
+    return abs(now - roster.time) <= WorkerRoster.patience ? roster : nil
+  }
+
+  /// Leaves the roster; a folder that cannot be written costs the display only.
+  func publish(_ roster: WorkerRoster) { try? JSONEncoder().encode(roster).write(to: rosterFile, options: .atomic) }
+
+  func withdrawRoster() { try? FileManager.default.removeItem(at: rosterFile) }
+}
