@@ -43,23 +43,25 @@ public final class CommandEvaluator: TrialEvaluator {
       "configuration": try JSONValue(encoding: request.configuration), "seed": .integer(Int64(clamping: request.seed)),
       "trial": .integer(Int64(request.trial)), "scratch": .string(request.scratch.path),
     ])
-    let (end, lastLine) = try run(path, input.serialized() + [UInt8(ascii: "\n")], monitor)
+    let (end, lastLine, lastWords) = try run(path, input.serialized() + [UInt8(ascii: "\n")], monitor)
     // Schedulers signal a whole job: a program that SIGTERM ended was preempted, too.
     let isPreempted = end.status == 75 || [SIGTERM, SIGINT, SIGUSR1].contains { end.signal == Int($0) }
     if monitor.isCancelled || isPreempted { throw EvaluationError.cancelled() }
-    guard end.status == 0 else { throw Self.failure(end) }
+    guard end.status == 0 else { throw Self.failure(end, lastWords) }
     return try read(lastLine)
   }
 
   private final class Output: Sendable {
     let lastLine = Mutex<[UInt8]>([])
+    /// The last lines of standard error.
+    let lastWords = Mutex<[String]>([])
     let end = Mutex<ProcessEnd?>(nil)
     let ended = DispatchSemaphore(value: 0)
   }
 
   private func run(
     _ path: String, _ input: [UInt8], _ monitor: EvaluationMonitor
-  ) throws -> (ProcessEnd, [UInt8]) {
+  ) throws -> (ProcessEnd, [UInt8], [String]) {
     let output = Output()
     let environment = ProcessInfo.processInfo.environment.merging(self.environment) { $1 }
     let child = try ChildProcess(
@@ -69,7 +71,9 @@ public final class CommandEvaluator: TrialEvaluator {
       switch event {
       case .output(let line):
         if line.contains(where: { $0 > 0x20 }) { output.lastLine.withLock { $0 = line } }
-      case .log(let line): FileHandle.standardError.write(Data((line + "\n").utf8))
+      case .log(let line):
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+        output.lastWords.withLock { $0 = $0.suffix(2) + [String(line.prefix(300))] }
       case .ended(let end):
         output.end.withLock { $0 = end }
         output.ended.signal()
@@ -85,12 +89,18 @@ public final class CommandEvaluator: TrialEvaluator {
       child.kill(cancelledTicks < 20 ? SIGTERM : SIGKILL)
       cancelledTicks += 1
     }
-    return (output.end.withLock { $0 } ?? ProcessEnd(word: 0), output.lastLine.withLock { $0 })
+    return (
+      output.end.withLock { $0 } ?? ProcessEnd(word: 0), output.lastLine.withLock { $0 },
+      output.lastWords.withLock { $0 }
+    )
   }
 
-  private static func failure(_ end: ProcessEnd) -> EvaluationError {
-    EvaluationError(
-      .failed(end.signal == Int(SIGBUS) ? .hardware : .bug), "the command \(end)",
+  /// The program's last words are part of the message: as lines of the log they travel by another pipe than the failure
+  /// and may come too late for it.
+  private static func failure(_ end: ProcessEnd, _ lastWords: [String]) -> EvaluationError {
+    let said = lastWords.isEmpty ? "" : "; its last words: " + lastWords.joined(separator: " | ")
+    return EvaluationError(
+      .failed(end.signal == Int(SIGBUS) ? .hardware : .bug), "the command \(end)\(said)",
       nextStep: "run it by hand with the trial's JSON on standard input")
   }
 
