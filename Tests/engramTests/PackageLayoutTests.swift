@@ -5,7 +5,7 @@ import Testing
 /// The modules' arrows: what each target may import directly.
 ///
 /// An edge that is not here fails the test.
-@Suite("Package layout")
+@Suite("Package layout", .ownThread)
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [
     "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [],
