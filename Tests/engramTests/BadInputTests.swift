@@ -74,10 +74,10 @@ struct BadInputTests {
 
   @Test("what has no effect on an analytic problem is refused") func analyticSections() throws {
     let space = Self.analytic.replacingOccurrences(of: "{layers: 32}", with: "{layers: 32, ranks: [8, 16]}")
-    var result = try run(["search", try write(space, "space.yaml"), "--dry-run"])
+    var result = try run(["search", try write(space, "space.yaml"), "--workers", "1"])
     #expect(result.status == 2 && result.errors.contains("has its own space"), "\(result.errors)")
     let noise = Self.analytic.replacingOccurrences(of: "sparse34}", with: "sparse34, noise: {lost: 0.1}}")
-    result = try run(["search", try write(noise, "noise.yaml"), "--dry-run"])
+    result = try run(["search", try write(noise, "noise.yaml"), "--workers", "1"])
     #expect(result.status == 2 && result.errors.contains("evaluator.noise.lost"), "\(result.errors)")
   }
 
