@@ -55,7 +55,7 @@ clean:
 	rm -rf .build
 
 # What has threads, sockets, processes and files. Debug builds are slow: few seeds of the simulation are enough here.
-SANITIZED := StudyTests|StudyDatabaseTests|WireProtocolTests|TransportTests|CoordinatorTests|WorkerTests
+SANITIZED := ^(StudyTests|StudyDatabaseTests|WireProtocolTests|TransportTests|CoordinatorTests|WorkerTests)\.
 SANITIZED_SEEDS ?= 0..<4
 
 sanitize: sanitize-thread sanitize-address

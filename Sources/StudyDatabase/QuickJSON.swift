@@ -96,6 +96,7 @@ struct QuickJSON {
       position += 1
     }
     guard position > start else { return nil }
+    if isWhole, let integer = smallInteger(start..<position) { return .integer(integer) }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isWhole, text != "-0", let integer = Int(text) { return .integer(integer) }
     // Swift's conversion is exact, as the encoder's shortest form needs it.
@@ -103,8 +104,24 @@ struct QuickJSON {
   }
 }
 
-/// A JSON value.
-indirect enum QuickJSONValue {
+extension QuickJSON {
+  /// A whole number of at most 18 digits, which is most of what is read; nil for all others, and for -0.
+  private func smallInteger(_ range: Range<Int>) -> Int? {
+    let isNegative = bytes[range.lowerBound] == UInt8(ascii: "-")
+    let digits = isNegative ? range.dropFirst() : range
+    guard (1...18).contains(digits.count) else { return nil }
+    var value = 0
+    for index in digits {
+      let digit = bytes[index] &- UInt8(ascii: "0")
+      guard digit < 10 else { return nil }
+      value = value * 10 + Int(digit)
+    }
+    return isNegative ? (value == 0 ? nil : -value) : value
+  }
+}
+
+/// A JSON value; arrays and objects hold theirs by reference, the others are values in place.
+enum QuickJSONValue {
   case number(Double)
   case integer(Int)
   case flag(Bool)

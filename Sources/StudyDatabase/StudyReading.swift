@@ -29,30 +29,51 @@ struct StudyReading: Sendable {
       }
       let definition = try decoder.value(StudyDefinition.self, row[0], "the definition")
       let header = try decoder.value(StudyHeader.self, row[1], "the header")
-      var trials: [Trial] = []
-      let rows = try Row.fetchCursor(
-        db,
-        sql: """
-          SELECT number, key, kind, state, configuration, seed, provenance, result, failure, ended_event,
-            needs_more_than_bytes, forgiven_attempts, hypervolume FROM trials ORDER BY number
-          """)
-      while let row = try rows.next() { trials.append(try decoder.trial(row)) }
-      let attempts = try Row.fetchCursor(
-        db,
-        sql: """
-          SELECT token, trial, ordinal, worker, state, lease_seconds, leased_time, started_time, ended_time,
-            is_counted, result, failure, has_conflict FROM attempts ORDER BY trial, ordinal
-          """)
-      while let row = try attempts.next() {
-        let attempt = try decoder.attempt(row)
-        guard trials.indices.contains(attempt.trial) else {
-          throw StudyError(.corrupt, "attempt \(attempt.token) of \(path) belongs to no trial; restore a backup")
-        }
-        if attempt.state == .succeeded { trials[attempt.trial].result = attempt.result }
-        trials[attempt.trial].attempts.append(attempt)
+      let trials = try Self.trials(db, &decoder)
+      if let (index, trial) = trials.enumerated().first(where: { $0 != $1.number }) {
+        throw StudyError(
+          .corrupt, "trial \(index) of \(path) is missing (trial \(trial.number) follows); restore a backup")
       }
       return StudyRecord(definition: definition, header: header, trials: trials)
     }
+  }
+
+  /// Trials with their attempts, by number.
+  ///
+  /// - Parameter condition: what follows WHERE, on the column that is put for `#`; all trials without it.
+  static func trials(
+    _ db: Database, _ decoder: inout RowDecoder, where condition: String? = nil, arguments: StatementArguments = []
+  ) throws -> [Trial] {
+    func clause(_ column: String) -> String {
+      condition.map { "WHERE " + $0.replacingOccurrences(of: "#", with: column) } ?? ""
+    }
+    var trials: [Trial] = []
+    let rows = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT number, key, kind, state, configuration, seed, provenance, result, failure, ended_event,
+          needs_more_than_bytes, forgiven_attempts, hypervolume FROM trials \(clause("number")) ORDER BY number
+        """, arguments: arguments)
+    while let row = try rows.next() { trials.append(try decoder.trial(row)) }
+    let attempts = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT token, trial, ordinal, worker, state, lease_seconds, leased_time, started_time, ended_time,
+          is_counted, result, failure, has_conflict FROM attempts \(clause("trial")) ORDER BY trial, ordinal
+        """, arguments: arguments)
+    // Both are in the order of the trials' numbers.
+    var index = 0
+    while let row = try attempts.next() {
+      let attempt = try decoder.attempt(row)
+      while index < trials.count, trials[index].number < attempt.trial { index += 1 }
+      guard index < trials.count, trials[index].number == attempt.trial else {
+        throw StudyError(
+          .corrupt, "attempt \(attempt.token) of \(decoder.path) belongs to no trial; restore a backup")
+      }
+      if attempt.state == .succeeded { trials[index].result = attempt.result }
+      trials[index].attempts.append(attempt)
+    }
+    return trials
   }
 
   func lastEventNumber() throws -> Int {

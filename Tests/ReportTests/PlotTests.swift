@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Report
 
-@Suite("Plots and tables")
+@Suite("Plots and tables", .ownThread)
 struct PlotTests {
   private func isWellFormed(_ svg: String) -> Bool {
     XMLCheck.isBalanced(svg)

@@ -97,7 +97,7 @@ struct ClientPoolTests {
     #expect(await inbox.nextBatch(limit: 100) == nil)
   }
 
-  @Test func theEchoOfTheYardstickComesBack() throws {
+  @Test(.ownThread) func theEchoOfTheYardstickComesBack() throws {
     let folder = try TemporaryFolder()
     let endpoint = Endpoint.ipc(path: folder.url.appendingPathComponent("e").path)
     let done = Counter()

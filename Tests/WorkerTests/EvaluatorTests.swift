@@ -2,6 +2,7 @@ import BayesianOptimization
 import Foundation
 import Glibc
 import Study
+import Synchronization
 import TestSupport
 import Testing
 import WireProtocol
@@ -30,7 +31,7 @@ struct EvaluatorTests {
     }
   }
 
-  @Test func theCommandGetsTheTrialAndItsLastLineCounts() throws {
+  @Test(.ownThread) func theCommandGetsTheTrialAndItsLastLineCounts() throws {
     let folder = try TemporaryFolder()
     let copy = folder.url.appendingPathComponent("in").path
     let evaluator = command(
@@ -47,7 +48,31 @@ struct EvaluatorTests {
     #expect(fields["seed"] == 9)
   }
 
-  @Test func theCommandsExitStatusAndOutputAreJudged() {
+  @Test(.ownThread) func theCommandMayReportVectorsOnItsWay() throws {
+    struct Report: Equatable {
+      var step: Int
+      var values: [String: Double]
+    }
+    let reports = Mutex<[Report]>([])
+    let monitor = EvaluationMonitor(onReport: { step, values in
+      reports.withLock { $0.append(Report(step: step, values: values)) }
+    })
+    let script = """
+      echo '{"step":1,"report":{"loss":2,"rougeL":0.125}}'; echo noise
+      echo '{"step":2,"report":{"loss":1.5}}'; echo '{"step":-1,"report":{"loss":1}}'; echo '{"step":3,"report":7}'
+      echo '{"loss":1,"rougeL":0.5}'; echo '{"step":4,"report":{"rougeL":0.25}}'
+      """
+    let result = try command(script).evaluate(request(), monitor)
+    #expect(
+      reports.withLock { $0 } == [
+        Report(step: 1, values: ["loss": 2, "rougeL": 0.125]), Report(step: 2, values: ["loss": 1.5]),
+        Report(step: 4, values: ["rougeL": 0.25]),
+      ])
+    // The last line that is no report is the result.
+    #expect(result.objectives == ["loss": 1, "rougeL": 0.5])
+  }
+
+  @Test(.ownThread) func theCommandsExitStatusAndOutputAreJudged() {
     #expect(kind("exit 75") == .cancelled(checkpointStep: nil))
     #expect(kind("exit 3") == .failed(.bug))
     #expect(kind("kill -9 $$") == .failed(.bug))
@@ -60,7 +85,7 @@ struct EvaluatorTests {
     }
   }
 
-  @Test func aCancelledCommandIsEnded() throws {
+  @Test(.ownThread) func aCancelledCommandIsEnded() throws {
     let monitor = EvaluationMonitor()
     monitor.cancel()
     #expect(throws: EvaluationError.cancelled()) { try command("sleep 1000").evaluate(request(), monitor) }

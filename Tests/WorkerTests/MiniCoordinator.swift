@@ -13,6 +13,8 @@ actor MiniCoordinator {
   private let settings: CoordinatorSession.Settings
   private var sessions: [Peer: CoordinatorSession] = [:]
   private var queue: [Assignment]
+  /// Given out and without an outcome.
+  private var open: [AttemptToken: Assignment] = [:]
   private let codec = MessageCodec()
   private let origin = ContinuousClock.now
   private(set) var submissions: [Submission] = []
@@ -69,14 +71,17 @@ actor MiniCoordinator {
     case .send(let envelope): server.send(codec.encode(envelope), to: peer)
     case .introduced(let hello, _):
       hellos.append(hello)
+      giveBack(except: hello.retained + (hello.running.map { [$0] } ?? []))
       handle(.admit(continues: hello.running == live), peer)
     case .idle:
       guard !queue.isEmpty else { return }
       let next = queue.removeFirst()
       live = next.attempt
+      open[next.attempt] = next
       handle(.assign(next), peer)
     case .submit(let id, let submission):
       guard acknowledges else { return }
+      open[submission.attempt] = nil
       if !submissions.contains(where: { $0.attempt == submission.attempt }) { submissions.append(submission) }
       handle(.settled(id: id, .accepted), peer)
     case .started(let token): started.append(token)
@@ -88,7 +93,16 @@ actor MiniCoordinator {
       chunks.append(chunk)
       if chunks.count > ignoredChunks { handle(.settled(id: id, .accepted), peer) }
     case .device(let status): devices.append(status)
-    case .admitted, .renew, .progress, .lost, .log: break
+    case .lost(let token): if let assignment = open.removeValue(forKey: token) { queue.insert(assignment, at: 0) }
+    case .admitted, .renew, .progress, .log: break
+    }
+  }
+
+  /// What a worker that comes (again) does not hold never reached it, and is given out again.
+  private func giveBack(except held: [AttemptToken]) {
+    for (token, assignment) in open.sorted(by: { $0.key > $1.key }) where !held.contains(token) {
+      open[token] = nil
+      queue.insert(assignment, at: 0)
     }
   }
 

@@ -175,6 +175,42 @@ import WireProtocol
     await serving.value
   }
 
+  @Test func aCoordinatorThatIsGoneForGoodIsGivenUpAfterTheTrialAndTheOutcomeIsKept() async throws {
+    var fixture = try Fixture()
+    fixture.settings.giveUpAfter = .seconds(1)
+    // Trial 12 hangs: the watchdog ends it long after the coordinator has been given up.
+    fixture.settings.hangTimeout = .seconds(4)
+    let (coordinator, server, serving) = fixture.coordinator(trials: 1, firstTrial: 12)
+    let worker = try fixture.worker()
+    try await coordinator.waitUntil { $0.started.count == 1 }
+    server.close()
+    await serving.value
+    let end = await worker.value
+    guard case .gaveUp(let text) = end else {
+      Issue.record("\(end)")
+      return
+    }
+    #expect(text.contains("1 outcome(s) are kept") && end.exitStatus == 75)
+    let file = fixture.settings.stateFolder.appendingPathComponent("unacknowledged.jsonl")
+    #expect(try String(contentsOf: file, encoding: .utf8).contains("no progress"))
+  }
+
+  @Test func aCoordinatorThatComesBackInTimeIsNotGivenUp() async throws {
+    var fixture = try Fixture()
+    fixture.settings.giveUpAfter = .seconds(60)
+    let (before, first, firstServing) = fixture.coordinator(trials: 0, firstTrial: 0)
+    let worker = try fixture.worker()
+    try await before.waitUntil { !$0.hellos.isEmpty }
+    first.close()
+    await firstServing.value
+    let (second, server, serving) = fixture.coordinator(trials: 1, firstTrial: 0)
+    _ = try await second.outcomes(1)
+    await second.drain()
+    #expect(await worker.value == .drained("done"))
+    server.close()
+    await serving.value
+  }
+
   @Test func artifactsFollowTheirResultAndADrainingWorkerWaitsForThem() async throws {
     var fixture = try Fixture()
     let path = fixture.folder.url.appendingPathComponent("a.bin").path

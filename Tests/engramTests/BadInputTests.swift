@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Every error that a newcomer can make in the first quarter of an hour ends in one clear message and the right status.
-@Suite("Newcomers' errors")
+@Suite("Newcomers' errors", .ownThread)
 struct BadInputTests {
   /// A study on an analytic problem: nothing to train, so that only the error under test can go wrong.
   private static let analytic = """
@@ -70,6 +70,23 @@ struct BadInputTests {
     #expect(result.status == 2)
     #expect(result.errors.contains("study.yaml:2"))
     #expect(result.errors.contains("Did you mean 'budget'?"))
+  }
+
+  @Test("what has no effect on an analytic problem is refused") func analyticSections() throws {
+    let space = Self.analytic.replacingOccurrences(of: "{layers: 32}", with: "{layers: 32, ranks: [8, 16]}")
+    var result = try run(["search", try write(space, "space.yaml"), "--workers", "1"])
+    #expect(result.status == 2 && result.errors.contains("has its own space"), "\(result.errors)")
+    let noise = Self.analytic.replacingOccurrences(of: "sparse34}", with: "sparse34, noise: {lost: 0.1}}")
+    result = try run(["search", try write(noise, "noise.yaml"), "--workers", "1"])
+    #expect(result.status == 2 && result.errors.contains("evaluator.noise.lost"), "\(result.errors)")
+  }
+
+  @Test("the noise of an analytic problem can be chosen") func analyticNoise() throws {
+    let noise = Self.analytic.replacingOccurrences(
+      of: "sparse34}", with: "sparse34, noise: {loss: 0, rougeL: 0.125}}")
+    #expect(try run(["search", try write(noise, "noise.yaml"), "--workers", "1"]).status == 0)
+    let trials = try run(["trial", "list", "noise", "--format", "json"]).output
+    #expect(trials.contains("\"rougeL\" : 0.125") && !trials.contains("\"loss\" : 0.02"), "\(trials)")
   }
 
   @Test("zero workers") func zeroWorkers() throws {

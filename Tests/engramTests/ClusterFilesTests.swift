@@ -4,7 +4,7 @@ import Testing
 import Yams
 
 /// The launchers in `cluster/`: they parse, and every option they use exists.
-@Suite("Cluster files")
+@Suite("Cluster files", .ownThread)
 struct ClusterFilesTests {
   private static let folder = EngramProcess.root.appendingPathComponent("cluster")
 

@@ -58,9 +58,15 @@ struct SteeringTests {
     let token = "\(try #require(asked["token"] as? Int))"
     let trial = "\(try #require(asked["trial"] as? Int))"
     _ = try await run(["tell", "steer", "--token", token, "--objectives", "loss=1.2"], status: 2)
-    let told = ["tell", "steer", "--token", token, "--objectives", "loss=1.2,rougeL=0.3"]
+    let told = [
+      "tell", "steer", "--token", token, "--objectives", "loss=1.2,rougeL=0.3", "--standard-errors", "loss=0.0625",
+    ]
+    _ = try await run(Array(told.dropLast()) + ["lost=0.1"], status: 2)
+    _ = try await run(["tell", "steer", "--token", token, "--failure", "x", "--standard-errors", "loss=1"], status: 2)
     #expect(try await run(told).output.contains("accepted"))
     #expect(try await run(told).output.contains("repeated"))
+    let shown = try await run(["trial", "show", trial, "--study", "steer", "--format", "json"]).output
+    #expect(shown.contains("\"loss\" : 0.0625"), "\(shown)")
     _ = try await run(["tell", "steer", "--token", token, "--objectives", "loss=9,rougeL=0.3"], status: 4)
     _ = try await run(["tell", "steer", "--token", "99", "--objectives", "loss=1,rougeL=0.3"], status: 3)
     // A configuration is evaluated once; results may come with it.
@@ -119,7 +125,7 @@ struct SteeringTests {
     #expect(try await run(["study", "resume", "steer"]).output.hasPrefix("resumed"))
     #expect(try await run(["study", "resume", "steer"]).output.hasPrefix("not paused"))
     for _ in 0..<8 { _ = try await run(["ask", "steer"]) }
-    #expect(try await run(["ask", "steer"], status: 75).errors.contains("given out"))
+    #expect(try await run(["ask", "steer", "--wait", "0.5"], status: 75).errors.contains("given out"))
     #expect(try await run(["study", "show", "steer"]).output.contains("is with outside since"))
     let wrong = try await run(
       ["trial", "attach", #"{"layers":[40],"count":1,"rank":8}"#, "--study", "steer"], status: 2)

@@ -9,7 +9,7 @@ public struct AnalyticProblem: Sendable {
   /// Reference point in the objectives' own units.
   public let reference: [String: Double]
   /// Standard deviation of the observation noise, by objective name.
-  public let noise: [String: Double]
+  public var noise: [String: Double]
   /// The largest hypervolume on the grid, where it is known.
   public let maximumHypervolume: Double?
   private let function: @Sendable (Configuration) -> [Double]

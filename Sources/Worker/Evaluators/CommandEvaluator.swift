@@ -9,7 +9,8 @@ import WireProtocol
 /// The program stands in the worker's own configuration and never comes over the wire. It gets one JSON object on
 /// standard input, `{"configuration":{…},"seed":n,"trial":n,"scratch":"/…"}`, and prints the objectives on the last line
 /// of standard output: `{"loss":1.2,"rougeL":0.15}`, or `{"objectives":{…},"standardErrors":{…},"metrics":{…}}`. Exit
-/// status 0 = done, 75 = preempted (runs again, not counted), anything else = failed.
+/// status 0 = done, 75 = preempted (runs again, not counted), anything else = failed. Lines before that one may report
+/// intermediate values, any number of them by name: `{"step":100,"report":{"loss":1.9,"rougeL":0.11}}`.
 public final class CommandEvaluator: TrialEvaluator {
   private let arguments: [String]
   private let environment: [String: String]
@@ -70,7 +71,11 @@ public final class CommandEvaluator: TrialEvaluator {
     ) { event in
       switch event {
       case .output(let line):
-        if line.contains(where: { $0 > 0x20 }) { output.lastLine.withLock { $0 = line } }
+        if let report = Self.report(line) {
+          monitor.report(step: report.step, values: report.values)
+        } else if line.contains(where: { $0 > 0x20 }) {
+          output.lastLine.withLock { $0 = line }
+        }
       case .log(let line):
         FileHandle.standardError.write(Data((line + "\n").utf8))
         output.lastWords.withLock { $0 = $0.suffix(2) + [String(line.prefix(300))] }
@@ -93,6 +98,24 @@ public final class CommandEvaluator: TrialEvaluator {
       output.end.withLock { $0 } ?? ProcessEnd(word: 0), output.lastLine.withLock { $0 },
       output.lastWords.withLock { $0 }
     )
+  }
+
+  /// A line of intermediate values; nil where it is anything else.
+  private static func report(_ line: [UInt8]) -> (step: Int, values: [String: Double])? {
+    // Most lines are a program's chatter: only what looks like an object is parsed.
+    guard line.first == UInt8(ascii: "{"), case .object(let fields)? = try? JSONValue(parsing: line),
+      case .integer(let step)? = fields["step"], step >= 0, case .object(let report)? = fields["report"]
+    else { return nil }
+    var values: [String: Double] = [:]
+    for (name, value) in report {
+      switch value {
+      case .integer(let integer): values[name] = Double(integer)
+      case .number(let number): values[name] = number
+      case .null: values[name] = .nan
+      default: return nil
+      }
+    }
+    return (Int(step), values)
   }
 
   /// The program's last words are part of the message: as lines of the log they travel by another pipe than the failure

@@ -32,6 +32,8 @@ public actor WorkerRuntime {
   private var generation = 0
   private var end: WorkerEnd?
   private var wasConnected = false
+  /// When the coordinator was heard of last; at first, when this worker began.
+  private var lastWord: Duration = .zero
   private let inputs: AsyncStream<Input>
   private let feed: AsyncStream<Input>.Continuation
   private let trainerLog: FileHandle?
@@ -120,7 +122,9 @@ public actor WorkerRuntime {
       perform(session.handle(.clock, now: now))
       perform(supervisor.tick(now: now))
       upload()
+      giveUpIfDue()
     case .transport(.message(let frames)):
+      lastWord = now
       do {
         perform(session.handle(.received(try codec.decode(frames, from: .coordinator)), now: now))
       } catch {
@@ -334,6 +338,17 @@ public actor WorkerRuntime {
     }
   }
 
+  /// Leaves where nobody has answered for too long; a trial that is under way is finished first.
+  private func giveUpIfDue() {
+    guard let limit = settings.giveUpAfter, end == nil, session.current == nil, session.state == .connecting,
+      now - lastWord >= limit
+    else { return }
+    let kept =
+      session.retained.isEmpty
+      ? "" : "; \(session.retained.count) outcome(s) are kept in \(settings.stateFolder.path) for its next start"
+    end = .gaveUp("no word from the coordinator at \(settings.endpoint) for \(limit)\(kept)")
+  }
+
   /// What may be wrong, since a server that does not admit a key says nothing.
   private func diagnosis(everWelcomed: Bool) -> String {
     let place = settings.endpoint
@@ -352,8 +367,12 @@ public actor WorkerRuntime {
     var rest = "trying on"
     if session.current != nil { rest += "; the present trial goes on and its outcome is kept" }
     if !session.retained.isEmpty { rest += "; \(session.retained.count) outcome(s) are kept for it" }
-    // Only a coordinator could tell.
-    if everWelcomed { rest += "; if the study has ended meanwhile, stop this worker (Ctrl-C)" }
+    if let limit = settings.giveUpAfter {
+      rest += "; giving up when there was no word for \(limit)"
+    } else if everWelcomed {
+      // Only a coordinator could tell.
+      rest += "; if the study has ended meanwhile, stop this worker (Ctrl-C), or start workers with --give-up-after"
+    }
     return "no answer from the coordinator at \(place): \(advice); \(rest)"
   }
 }

@@ -58,6 +58,11 @@ public struct WorkerSettings: Sendable {
   ///
   /// Takes milliseconds at most.
   public var deviceStatus: (@Sendable () -> DeviceStatus?)?
+  /// Leaves after so long without a word from any coordinator, as soon as no trial is under way; outcomes that wait
+  /// stay in the state folder, for the next worker of this name.
+  ///
+  /// Nil (default): reconnects for ever.
+  public var giveUpAfter: Duration?
   /// Timing of the session.
   public var session = WorkerSession.Settings()
   /// Whether SIGTERM, SIGINT and SIGUSR1 are handled.
@@ -83,12 +88,14 @@ public enum WorkerEnd: Sendable, Equatable {
   case refused(Refusal)
   /// The evaluator cannot work; what to do stands in the text.
   case unavailable(String)
+  /// No coordinator was heard of for too long.
+  case gaveUp(String)
 
-  /// Exit status of the process: 0 drained, 75 stopped by a signal, 6 refused, 1 unavailable.
+  /// Exit status of the process: 0 drained, 75 stopped by a signal or given up, 6 refused, 1 unavailable.
   public var exitStatus: Int32 {
     switch self {
     case .drained: 0
-    case .stopped: 75
+    case .stopped, .gaveUp: 75
     case .refused: 6
     case .unavailable: 1
     }

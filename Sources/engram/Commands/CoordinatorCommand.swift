@@ -42,8 +42,10 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let server = try StudyServer(
       prepared, store: store, transport: transport, ownsWorkers: false,
       threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, logger: logger)
+    // The port that was chosen, where the bind leaves the choice (port 0).
+    let open = try Endpoint(transport.endpoint)
     Terminal.printError(
-      "listening on \(endpoint); workers: engram worker \(study) --connect \(Self.reachable(endpoint))")
+      "listening on \(open); workers: engram worker \(study) --connect \(Self.reachable(open))")
     let signals = Signals { Task { await server.runner.stop() } }
     let display = SearchDisplay(server, progress: progress)
     await display.announce()

@@ -64,15 +64,20 @@ extension TrialCommand {
       commandName: "attach", abstract: "Add a configuration of yours: to be evaluated, or with its known result.")
     @Argument(help: "The configuration, as {\"layers\":[0,1],\"count\":2,\"rank\":8}.") var configuration: String
     @Option(help: "Its result, as in loss=1.2,rougeL=0.3; left out: it is queued.") var objectives: String?
+    @Option(help: "Standard errors of the result, as in loss=0.02,rougeL=0.004.") var standardErrors: String?
     @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
+
+    func validate() throws {
+      if standardErrors != nil, objectives == nil { throw ValidationError("--standard-errors needs --objectives") }
+    }
 
     func run() throws {
       let stored = try StoredStudy(study, runs: runs)
       let theta = try stored.parse(configuration)
       let command: SteeringCommand =
         try objectives.map {
-          .attach(configuration: theta, result: TrialResult(objectives: try stored.objectives($0)))
+          .attach(configuration: theta, result: try stored.result($0, standardErrors: standardErrors))
         } ?? .enqueue(configuration: theta)
       Terminal.print(try stored.control.carryOut(command).message)
     }
@@ -108,9 +113,13 @@ extension TrialCommand {
 struct AskCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ask", abstract: "Drive a study from outside: lease the next trial.",
-    discussion: "Prints {\"token\":…,\"trial\":…,\"configuration\":…,\"seed\":…}; report with: engram tell --token …")
+    discussion: """
+      Prints {"token":…,"trial":…,"configuration":…,"seed":…}; report with: engram tell --token … Exit status 75 while \
+      no trial is ready (the next one is being computed, or all are given out); --wait asks again until one is.
+      """)
   @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
   @Option(help: "Who asks.") var worker: String = "outside"
+  @Option(help: "Wait at most so many seconds for a trial.") var wait: Double = 0
   @OptionGroup var runs: RunsOptions
 
   struct Output: Encodable {
@@ -120,8 +129,23 @@ struct AskCommand: ParsableCommand {
     var seed: UInt64
   }
 
+  func validate() throws {
+    guard wait >= 0, wait < 1e9 else { throw ValidationError("--wait is a number of seconds") }
+  }
+
+  private func ask(_ control: StudyControl) throws -> SteeringReply {
+    let limit = ContinuousClock.now + .seconds(wait)
+    while true {
+      do {
+        return try control.carryOut(.ask(worker: worker))
+      } catch let error as StudyError where error.code == .busy && ContinuousClock.now < limit {
+        usleep(200_000)
+      }
+    }
+  }
+
   func run() throws {
-    let reply = try StoredStudy(study, runs: runs).control.carryOut(.ask(worker: worker))
+    let reply = try ask(StoredStudy(study, runs: runs).control)
     guard let trial = reply.trial, let attempt = trial.liveAttempt else {
       throw CommandError(.temporary, reply.message)
     }
@@ -138,8 +162,13 @@ struct TellCommand: ParsableCommand {
   @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
   @Option(help: "The token that ask printed.") var token: Int
   @Option(help: "The result, as in loss=1.2,rougeL=0.3.") var objectives: String?
+  @Option(help: "Standard errors of the result, as in loss=0.02,rougeL=0.004.") var standardErrors: String?
   @Option(help: "It failed: why.") var failure: String?
   @OptionGroup var runs: RunsOptions
+
+  func validate() throws {
+    if standardErrors != nil, objectives == nil { throw ValidationError("--standard-errors needs --objectives") }
+  }
 
   func run() throws {
     let stored = try StoredStudy(study, runs: runs)
@@ -147,7 +176,7 @@ struct TellCommand: ParsableCommand {
     switch (objectives, failure) {
     case (let objectives?, nil):
       command = .tell(
-        token: AttemptToken(token), result: TrialResult(objectives: try stored.objectives(objectives)))
+        token: AttemptToken(token), result: try stored.result(objectives, standardErrors: standardErrors))
     case (nil, let failure?):
       command = .tellFailure(
         token: AttemptToken(token), failure: FailureRecord(failureClass: .bug, message: failure))

@@ -16,7 +16,8 @@ struct WorkerCommand: AsyncParsableCommand {
     discussion: """
       The study's file is read here too: base and data are found by this machine's own paths, and their fingerprints must \
       agree with the study's. SIGTERM, SIGINT and SIGUSR1 give the trial back; a second signal ends at once. The worker \
-      reconnects for ever. Exit status: 0 the study is over, 75 stopped by a signal, 6 refused, 1 cannot work.
+      reconnects for ever, or with --give-up-after until nobody has answered for so long. Exit status: 0 the study is \
+      over, 75 stopped by a signal or given up, 6 refused, 1 cannot work.
       """,
     subcommands: [RunCommand.self, ListCommand.self, ReinstateCommand.self], defaultSubcommand: RunCommand.self)
 }
@@ -59,10 +60,16 @@ extension WorkerCommand {
     @Option(help: "One worker per GPU: all, or numbers such as 0,2.") var gpus: String?
     @Option(help: "Threads of the trainer (default: all cores, shared among several workers).") var threads: Int?
     @Option(help: "Folder of this worker's state (default: ~/.local/state/engram/STUDY/NAME).") var state: String?
+    @Option(
+      help: "Leave when no coordinator has answered for so many minutes and no trial is under way (default: never).")
+    var giveUpAfter: Double?
     @Flag(help: "Leave when the process that started this one is gone.") var exitWithParent = false
 
     func validate() throws {
       if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+      if let giveUpAfter, !(giveUpAfter > 0 && giveUpAfter < 1e6) {
+        throw ValidationError("--give-up-after is a number of minutes above 0")
+      }
       if gpus != nil, device != "cpu" { throw ValidationError("give either --gpus or --device") }
     }
 
@@ -94,6 +101,7 @@ extension WorkerCommand {
         ]
         if let keys { arguments += ["--keys", keys] }
         if let state { arguments += ["--state", "\(state)/\(device.label)"] }
+        if let giveUpAfter { arguments += ["--give-up-after", "\(giveUpAfter)"] }
         let environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }
           .merging([ParentWatch.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { $1 }
         return WorkerFleet.Member(label: device.label, arguments: arguments, environment: environment)
@@ -123,6 +131,7 @@ extension WorkerCommand {
         stateFolder: try stateFolder(study: prepared.configuration.name, worker: worker), endpoint: connect)
       settings.deviceStatus = Devices.status(of: device)
       settings.hangTimeout = .seconds(prepared.configuration.coordinator.watchdogSeconds)
+      settings.giveUpAfter = giveUpAfter.map { .seconds($0 * 60) }
       let endpoint = try Endpoint(connect)
       let transport = try ZeroMQClient(
         connect: endpoint, identity: hello.incarnation, security: try security(for: endpoint))
@@ -141,7 +150,7 @@ extension WorkerCommand {
       case .stopped(let signal): "stopped by \(signal)"
       case .drained(let why): why
       case .refused(let refusal): "refused: \(refusal.message)"
-      case .unavailable(let why): why
+      case .unavailable(let why), .gaveUp(let why): why
       }
     }
 

@@ -49,6 +49,7 @@ struct PreparedStudy {
         resources: resources, fingerprints: resources.fingerprints.merging(["settings": settings]) { $1 })
     case .analytic:
       let problem = try analyticProblem(configuration)
+      try refuseSpace(configuration, of: problem, path: path)
       var configuration = configuration
       // A test function has no base to measure; it brings its own reference point.
       if configuration.sampler.reference == .null { configuration.sampler.reference = .fixed(problem.reference) }
@@ -63,9 +64,40 @@ struct PreparedStudy {
     }
   }
 
+  /// A test function brings its space and its objectives along: others in the file would have no effect.
+  private static func refuseSpace(
+    _ configuration: StudyConfiguration, of problem: AnalyticProblem, path: String
+  ) throws {
+    let plain = try StudyConfiguration(
+      yaml: "evaluator: {name: analytic, problem: \(problem.name)}", file: "analytic")
+    let isSame = (try? configuration.makeSpace(base: nil, file: path)) == problem.space
+    guard isSame || configuration.space == plain.space else {
+      throw CommandError(
+        .usage,
+        "\(path): space: the analytic problem \(problem.name) has its own space. Leave the section out, or choose "
+          + "another evaluator")
+    }
+    guard [plain.objectives, problem.objectives].contains(configuration.objectives) else {
+      let names = problem.objectives.map(\.name).joined(separator: ", ")
+      throw CommandError(
+        .usage,
+        "\(path): objectives: those of the analytic problem \(problem.name) are \(names). Leave the section out")
+    }
+  }
+
   static func analyticProblem(_ configuration: StudyConfiguration) throws -> AnalyticProblem {
     let name = configuration.evaluator.problem ?? ""
-    if let problem = AnalyticProblem.named(name) { return problem }
+    if var problem = AnalyticProblem.named(name) {
+      for (objective, deviation) in configuration.evaluator.noise {
+        guard problem.objectives.contains(where: { $0.name == objective }) else {
+          let names = problem.objectives.map(\.name).joined(separator: ", ")
+          throw CommandError(
+            .usage, "evaluator.noise.\(objective): the objectives of \(name) are \(names)")
+        }
+        problem.noise[objective] = deviation
+      }
+      return problem
+    }
     let hint = NearestName.of(name, among: AnalyticProblem.names).map { "Did you mean '\($0)'?" }
     throw CommandError(
       .usage,

@@ -58,19 +58,32 @@ struct StoredStudy {
     }
   }
 
-  /// Objectives from `loss=1.2,rougeL=0.3`.
-  func objectives(_ text: String) throws -> [String: Double] {
+  /// A result from `loss=1.2,rougeL=0.3` and, where they are known, standard errors written in the same way.
+  func result(_ objectives: String, standardErrors: String?) throws -> TrialResult {
+    let names = self.objectives.map(\.name)
+    let values = try Self.values(objectives, option: "--objectives")
+    guard Set(values.keys) == Set(names) else {
+      throw CommandError(
+        .usage, "--objectives \(objectives): the objectives are \(names.joined(separator: ", "))")
+    }
+    guard let standardErrors else { return TrialResult(objectives: values) }
+    let errors = try Self.values(standardErrors, option: "--standard-errors")
+    guard Set(errors.keys).isSubset(of: names), errors.values.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+      throw CommandError(
+        .usage,
+        "--standard-errors \(standardErrors): write numbers from 0 up for objectives: \(names.joined(separator: ", "))")
+    }
+    return TrialResult(objectives: values, standardErrors: errors)
+  }
+
+  private static func values(_ text: String, option: String) throws -> [String: Double] {
     var values: [String: Double] = [:]
     for part in text.split(separator: ",") {
       let pair = part.split(separator: "=", maxSplits: 1)
       guard pair.count == 2, let value = Double(pair[1]) else {
-        throw CommandError(.usage, "--objectives \(text): write name=value, separated by commas")
+        throw CommandError(.usage, "\(option) \(text): write name=value, separated by commas")
       }
       values[String(pair[0])] = value
-    }
-    let names = objectives.map(\.name)
-    guard Set(values.keys) == Set(names) else {
-      throw CommandError(.usage, "--objectives \(text): the objectives are \(names.joined(separator: ", "))")
     }
     return values
   }

@@ -55,7 +55,8 @@ enum TrialText {
     var parts = [provenance.source]
     if !provenance.fallbacks.isEmpty { parts.append("after \(provenance.fallbacks.joined(separator: ", "))") }
     if !provenance.pending.isEmpty {
-      parts.append("while \(provenance.pending.map(String.init).joined(separator: ", ")) were running")
+      let noun = provenance.pending.count == 1 ? "trial" : "trials"
+      parts.append("with \(noun) \(provenance.pending.map(String.init).joined(separator: ", ")) pending")
     }
     return parts.joined(separator: " ")
   }

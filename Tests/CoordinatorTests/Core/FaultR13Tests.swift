@@ -53,7 +53,7 @@ import Testing
     run.check(kth > (isBatching ? 12 : 25), "only \(kth) writes")
   }
 
-  @Test func aFullDiskPausesAndNothingIsAcknowledgedUntilThereIsRoom() throws {
+  @Test(.ownThread) func aFullDiskPausesAndNothingIsAcknowledgedUntilThereIsRoom() throws {
     let base = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: 5), budget: 6)
     let store = FaultyStore(base) { (20..<60).contains($0) ? .fail(StudyError(.diskFull, "full")) : nil }
     var cluster = try StraightCluster(store: store, budget: 6)
@@ -63,7 +63,7 @@ import Testing
     #expect(try cluster.findings() == [])
   }
 
-  @Test func aBrokenDatabaseEndsTheRun() throws {
+  @Test(.ownThread) func aBrokenDatabaseEndsTheRun() throws {
     let base = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: 5), budget: 6)
     let store = FaultyStore(base) { $0 > 12 ? .fail(StudyError(.corrupt, "broken")) : nil }
     var cluster = try StraightCluster(store: store, budget: 6)

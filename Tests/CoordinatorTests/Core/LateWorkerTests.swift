@@ -1,11 +1,12 @@
 import Study
+import TestSupport
 import Testing
 import WireProtocol
 
 @testable import Coordinator
 
 /// A worker that was away when the study ended is told so, and its outcome is still taken.
-@Suite struct LateWorkerTests {
+@Suite(.ownThread) struct LateWorkerTests {
   @Test(arguments: [false, true]) func aWorkerThatComesAfterTheEndIsSentHome(hasOutcome: Bool) throws {
     let store = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: 5), budget: 3)
     var cluster = try StraightCluster(store: store, budget: 3)

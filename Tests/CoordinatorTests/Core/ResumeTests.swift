@@ -1,12 +1,13 @@
 import BayesianOptimization
 import Foundation
 import Study
+import TestSupport
 import Testing
 
 @testable import Coordinator
 
 /// R4, R5: a study that is resumed proposes what it would have proposed, and a past proposal can be computed again.
-@Suite struct ResumeTests {
+@Suite(.ownThread) struct ResumeTests {
   private struct Proposed: Hashable {
     var key: String
     var seed: UInt64

@@ -160,7 +160,7 @@ import WireProtocol
     #expect(summary.stopReason == .budget && summary.finished == 4)
   }
 
-  @Test func askAndTellWorkWithoutACoordinator() throws {
+  @Test(.ownThread) func askAndTellWorkWithoutACoordinator() throws {
     let folder = try TemporaryFolder()
     let study = StudyFolder(folder.url)
     do { _ = try SQLiteStudyStore(study, beginning: (ToyEvaluation.definition(seed: 3), 2)) }

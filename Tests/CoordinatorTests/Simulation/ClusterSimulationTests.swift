@@ -1,5 +1,6 @@
 import Foundation
 import Study
+import TestSupport
 import Testing
 
 /// R9: 64 hours of lost, doubled and late frames, killed processes, full disks, wrong clocks; then everything is mended.
@@ -70,7 +71,7 @@ import Testing
       "faults \(fired.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))")
   }
 
-  @Test func aSeedIsAReproduction() throws {
+  @Test(.ownThread) func aSeedIsAReproduction() throws {
     let first = try Self.simulate(3)
     let second = try Self.simulate(3)
     #expect(first.events == second.events)

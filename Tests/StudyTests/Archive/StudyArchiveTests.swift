@@ -2,9 +2,10 @@ import BayesianOptimization
 import Crypto
 import Foundation
 import Study
+import TestSupport
 import Testing
 
-@Suite("Archive") struct StudyArchiveTests {
+@Suite("Archive", .ownThread) struct StudyArchiveTests {
   /// A study with everything in it: awkward numbers, a failure, a conflict, reports, a warm start.
   private func study() throws -> StudyFixture {
     var study = try StudyFixture(budget: 9)

@@ -1,8 +1,9 @@
 import BayesianOptimization
 import Study
+import TestSupport
 import Testing
 
-@Suite("Fork") struct StudyForkTests {
+@Suite("Fork", .ownThread) struct StudyForkTests {
   private let definition = StudyDefinition(
     name: "wide", identifier: "w", seed: 5, objectives: StudyFixture.definition.objectives)
 

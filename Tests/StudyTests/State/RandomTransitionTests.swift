@@ -1,10 +1,11 @@
 import BayesianOptimization
 import RandomStreams
 import Study
+import TestSupport
 import Testing
 
 /// R3: duplicate, reordered, stale and contradicting messages from a model-based generator.
-@Suite struct RandomTransitionTests {
+@Suite(.ownThread) struct RandomTransitionTests {
   @Test(arguments: 0..<20) func everySequenceKeepsTheInvariants(_ seed: Int) throws {
     var random = RandomStream(seed: UInt64(seed), purpose: "test/transitions")
     var study = try StudyFixture(budget: 30)

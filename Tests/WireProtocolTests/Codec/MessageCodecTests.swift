@@ -1,10 +1,11 @@
 import Foundation
 import Study
+import TestSupport
 import Testing
 
 @testable import WireProtocol
 
-struct MessageCodecTests {
+@Suite(.ownThread) struct MessageCodecTests {
   let codec = MessageCodec()
 
   private func code(_ text: String, from side: Side = .worker, attachment: [UInt8]? = nil) -> WireError.Code? {

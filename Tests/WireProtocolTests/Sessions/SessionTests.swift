@@ -1,9 +1,10 @@
 import Study
+import TestSupport
 import Testing
 
 @testable import WireProtocol
 
-struct SessionTests {
+@Suite(.ownThread) struct SessionTests {
   @Test func aQuietNetworkRunsEveryTrialOnce() {
     var pair = SessionPair(trials: 5)
     pair.run(.seconds(60))

@@ -1,0 +1,1 @@
+// Nothing to call: linked into test programs, see mutex.c.
