@@ -117,7 +117,7 @@ struct EvaluatorTests {
       .ready(memoryBytes: 1), .unavailable(message: "m", nextStep: nil), .started,
       .progress(AttemptProgress(step: 1, total: 2, phase: "train")), .report(step: 1, values: ["loss": 1]),
       .result(result, files: [file], memoryBytes: 3),
-      .failure(.outOfMemory, message: "m", nextStep: "n", memoryBytes: 4),
+      .failure(.outOfMemory, message: "m", nextStep: "n", memoryBytes: 4, lastWords: ["a", "b"]),
       .cancelled(checkpointStep: 3, memoryBytes: 5), .cancelled(checkpointStep: nil, memoryBytes: 5),
     ]
     for message in messages {
@@ -225,7 +225,7 @@ struct EvaluatorTests {
           case (0, .ready(let memory)) where memory > 0: say(request(0))
           case (1, .started), (3, .started), (5, .started): break
           case (2, .result(let result, _, _)) where result.objectives == ["loss": 1]: say(request(1))
-          case (4, .failure(.diverged, _, _, _)): say(request(2))
+          case (4, .failure(.diverged, _, _, _, _)): say(request(2))
           case (6, .progress): say(.cancel)
           case (7, .cancelled): say(.exit)
           default: exit(Int32(20 + step))

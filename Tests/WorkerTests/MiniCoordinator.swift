@@ -155,15 +155,15 @@ enum ShellTrainer {
         10) kill -SEGV $$ ;;
         11) kill -KILL $$ ;;
         12) sleep 1000 & wait ;;
-        13) echo '{"type":"failure","class":"outOfMemory","message":"no memory","nextStep":null,"memoryBytes":120000000}'; continue ;;
-        14) echo '{"type":"failure","class":"outOfMemory","message":"no memory","nextStep":null,"memoryBytes":400000000}'; continue ;;
+        13) echo '{"type":"failure","class":"outOfMemory","message":"no memory","nextStep":null,"memoryBytes":120000000,"lastWords":[]}'; continue ;;
+        14) echo '{"type":"failure","class":"outOfMemory","message":"no memory","nextStep":null,"memoryBytes":400000000,"lastWords":[]}'; continue ;;
         15) exit 75 ;;
         16) echo 'this is no JSON'; sleep 1000 & wait ;;
         17) echo 'terminate: std::bad_alloc' >&2; sleep 0.2; exit 1 ;;
         18) read -r cancel; echo '{"type":"cancelled","checkpointStep":4,"memoryBytes":1}'; continue ;;
         20) printf 0123456789 >"$ENGRAM_TEST_FILE"
           files='{"name":"a.bin","sha256":"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882","bytes":10,"path":"'$ENGRAM_TEST_FILE'"}' ;;
-        19) echo '{"type":"failure","class":"diverged","message":"nan","nextStep":null,"memoryBytes":1}'; continue ;;
+        19) echo '{"type":"failure","class":"diverged","message":"nan","nextStep":null,"memoryBytes":1,"lastWords":[]}'; continue ;;
       esac
       echo '{"type":"result","objectives":{"loss":1.5,"rougeL":0.25},"standardErrors":{},"metrics":{"pid":'$$'},"artifacts":['"$files"'],"memoryBytes":1}'
     done

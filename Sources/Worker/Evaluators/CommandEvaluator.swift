@@ -118,13 +118,10 @@ public final class CommandEvaluator: TrialEvaluator {
     return (Int(step), values)
   }
 
-  /// The program's last words are part of the message: as lines of the log they travel by another pipe than the failure
-  /// and may come too late for it.
   private static func failure(_ end: ProcessEnd, _ lastWords: [String]) -> EvaluationError {
-    let said = lastWords.isEmpty ? "" : "; its last words: " + lastWords.joined(separator: " | ")
-    return EvaluationError(
-      .failed(end.signal == Int(SIGBUS) ? .hardware : .bug), "the command \(end)\(said)",
-      nextStep: "run it by hand with the trial's JSON on standard input")
+    EvaluationError(
+      .failed(end.signal == Int(SIGBUS) ? .hardware : .bug), "the command \(end)",
+      nextStep: "run it by hand with the trial's JSON on standard input", lastWords: lastWords)
   }
 
   /// Reads the last line; every objective must be there.

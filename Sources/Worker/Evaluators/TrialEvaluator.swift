@@ -90,11 +90,14 @@ public struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertib
   public var message: String
   /// What the operator can do.
   public var nextStep: String?
+  /// The last lines that a program of the user's wrote to standard error, at most three.
+  public var lastWords: [String]
 
-  public init(_ kind: Kind, _ message: String, nextStep: String? = nil) {
+  public init(_ kind: Kind, _ message: String, nextStep: String? = nil, lastWords: [String] = []) {
     self.kind = kind
     self.message = message
     self.nextStep = nextStep
+    self.lastWords = lastWords
   }
 
   /// The trial was cancelled at a step boundary.

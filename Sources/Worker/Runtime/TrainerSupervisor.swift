@@ -160,8 +160,12 @@ struct TrainerSupervisor {
       guard let token = work?.request.attempt else { return [] }
       return [.report(token, step: step, values: values)]
     case .result(let result, let files, _): return end(.result(result, files: files))
-    case .failure(let failureClass, let text, let next, let memory):
-      let record = record(failureClass, text, next: next)
+    case .failure(let failureClass, let text, let next, let memory, let lastWords):
+      // The same lines come by the log's pipe as well, sooner or later.
+      let late = lastWords.filter { !logLines.contains($0) }
+      var record = record(failureClass, text, next: next)
+      record.logLines = (logLines + late).suffix(Self.logLineCount)
+      record = record.clippedForWire()
       let effects = end(.failure(started: true, record))
       let excess = memory - baseline
       guard failureClass == .outOfMemory, excess > settings.memorySlack, !effects.isEmpty else { return effects }

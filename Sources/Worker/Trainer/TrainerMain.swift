@@ -58,7 +58,9 @@ public enum TrainerMain {
       switch error.kind {
       case .cancelled(let step): return .cancelled(checkpointStep: step, memoryBytes: memory(evaluator))
       case .failed(let failureClass):
-        return .failure(failureClass, message: error.message, nextStep: error.nextStep, memoryBytes: memory(evaluator))
+        return .failure(
+          failureClass, message: error.message, nextStep: error.nextStep, memoryBytes: memory(evaluator),
+          lastWords: error.lastWords)
       case .unavailable:
         return .failure(.bug, message: error.message, nextStep: error.nextStep, memoryBytes: memory(evaluator))
       }

@@ -31,8 +31,9 @@ public enum TrainerMessage: Sendable, Equatable {
   case report(step: Int, values: [String: Double])
   /// The trial is finished; its files are hashed.
   case result(EvaluationResult, files: [LocalArtifact], memoryBytes: Int)
-  /// The trial failed; the process goes on.
-  case failure(FailureClass, message: String, nextStep: String?, memoryBytes: Int)
+  /// The trial failed; the process goes on. `lastWords`: the last lines of the log, which travel by another pipe and may
+  /// come later than this.
+  case failure(FailureClass, message: String, nextStep: String?, memoryBytes: Int, lastWords: [String] = [])
   /// The trial was cancelled.
   case cancelled(checkpointStep: Int?, memoryBytes: Int)
 }
@@ -100,10 +101,10 @@ enum TrainerCodec {
         "standardErrors": numbers(result.standardErrors), "metrics": numbers(result.metrics),
         "artifacts": .array(files.map(\.json)), "memoryBytes": .integer(Int64(memory)),
       ])
-    case .failure(let failureClass, let text, let next, let memory):
+    case .failure(let failureClass, let text, let next, let memory, let lastWords):
       line([
         "type": "failure", "class": .string(failureClass.name), "message": .string(text), "nextStep": opt(next),
-        "memoryBytes": .integer(Int64(memory)),
+        "memoryBytes": .integer(Int64(memory)), "lastWords": .array(lastWords.map { .string($0) }),
       ])
     case .cancelled(let step, let memory):
       line([
@@ -139,7 +140,7 @@ enum TrainerCodec {
       guard let failureClass = FailureClass(name) else { throw TrainerProtocolError("unknown failure class \(name)") }
       return .failure(
         failureClass, message: try fields.string("message"), nextStep: fields.optionalString("nextStep"),
-        memoryBytes: try fields.integer("memoryBytes"))
+        memoryBytes: try fields.integer("memoryBytes"), lastWords: try fields.strings("lastWords"))
     case "cancelled":
       var step: Int?
       if case .integer(let integer) = try fields.value("checkpointStep") { step = Int(integer) }
@@ -167,6 +168,14 @@ struct TrainerFields {
   init(_ value: JSONValue) throws {
     guard case .object(let values) = value else { throw TrainerProtocolError("expected a JSON object") }
     self.values = values
+  }
+
+  func strings(_ name: String) throws -> [String] {
+    guard case .array(let items) = try value(name) else { throw TrainerProtocolError("\(name) is no array") }
+    return try items.map { item in
+      guard case .string(let text) = item else { throw TrainerProtocolError("\(name) holds something that is no text") }
+      return text
+    }
   }
 
   func value(_ name: String) throws -> JSONValue {

@@ -103,9 +103,9 @@ struct LoRAGoldenTests {
       let adapter = try Self.adapter(golden, on: model)
       let packed = PackedBatch(examples, firstPosition: model.configuration.firstPosition)
       #expect(packed.rows.count * 5 <= packed.tokens.count * 4 && packed.rows.count > 2)
-      let branches = BranchTable([adapter], layers: model.configuration.layerCount)
       try adapter.attachGradients()
       defer { adapter.dropGradients() }
+      let branches = BranchTable([adapter], layers: model.configuration.layerCount)
       func run(prunes: Bool, checkpointing: Bool) throws -> ([Float], [AdapterValues]) {
         if let tensor = adapter.arena.gradients { try backend.fill(tensor, with: 0) }
         let losses = try model.decoder.losses(
