@@ -28,6 +28,8 @@ final class FaultStudy {
   let file: URL
   let configuration: StudyConfiguration
   private var starts = 0
+  /// The study as it was seen last.
+  private var view: (observer: StudyObserver, record: StudyRecord)?
 
   init(_ name: String, _ options: Options = Options()) throws {
     self.name = name
@@ -117,7 +119,22 @@ final class FaultStudy {
   func events() throws -> [StudyEvent] { try observer().events(after: 0, limit: .max) }
 
   /// Finished trials as far as committed; 0 while there is no study yet.
-  var finished: Int { (try? record().trials.count { $0.state == .completed }) ?? 0 }
+  ///
+  /// Asked many times a second: only what is new is read, however long the study has become.
+  var finished: Int {
+    do {
+      if let observer = view?.observer, let last = view?.record.header.lastEvent {
+        view?.record.apply(try observer.changes(since: last))
+      } else {
+        let observer = try observer()
+        view = (observer, try observer.load())
+      }
+      return view?.record.trials.count { $0.state == .completed } ?? 0
+    } catch {
+      view = nil
+      return 0
+    }
+  }
 
   /// The history checker on what is stored, and the analytic results recomputed bit by bit.
   ///
