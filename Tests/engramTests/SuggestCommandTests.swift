@@ -71,7 +71,7 @@ struct SuggestCommandTests {
       "space: {factors: [\(factors)]}\nobjectives: [{name: loss, direction: minimize}]", "explain.yaml")
     // Only x2 (strongly) and x4 matter; a little noise that nothing explains.
     let lines = (0..<40).map { index -> String in
-      let bits = (0..<6).map { (index * 37 >> $0) & 1 }
+      let bits = (0..<6).map { ((index * 37) >> $0) & 1 }
       let loss = 3 * Double(bits[2]) + Double(bits[4]) + 0.01 * Double((index * 7919) % 13)
       let values = bits.enumerated().map { "\"x\($0)\":\($1 == 1)" }.joined(separator: ",")
       return "{\"configuration\":{\"factors\":{\(values)}},\"objectives\":{\"loss\":\(loss)}}"
