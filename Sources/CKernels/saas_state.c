@@ -54,13 +54,13 @@ engram_saas *engram_saas_create(int n, int d, const double *x, const double *y, 
   size_t square = (size_t)np * ld, features = (size_t)d * ld;
   double *memory = NULL;
   if (duplicates >= 0)
-    memory = aligned_alloc(64, sizeof(double) * (2 * square + 2 * features + 8 * (size_t)ld + 6 * (size_t)ld));
+    memory = aligned_alloc(64, sizeof(double) * (2 * square + 2 * features + 16 * (size_t)ld + 6 * (size_t)ld));
   if (!memory) {
     free(pairs);
     free(state);
     return NULL;
   }
-  memset(memory, 0, sizeof(double) * (2 * square + 2 * features + 14 * (size_t)ld));
+  memset(memory, 0, sizeof(double) * (2 * square + 2 * features + 22 * (size_t)ld));
   double *at = memory;
   state->n = n, state->d = d, state->np = np, state->ld = ld;
   int best = engram_saas_best_version();
@@ -71,7 +71,7 @@ engram_saas *engram_saas_create(int n, int d, const double *x, const double *y, 
   double *xt = at;
   at += features;
   state->zt = at, at += features;
-  state->panel = at, at += 8 * (size_t)ld;
+  state->panel = at, at += 16 * (size_t)ld;
   double *values = at, *extra = at + ld;
   at += 2 * (size_t)ld;
   state->norm = at, at += ld;

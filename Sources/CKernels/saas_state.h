@@ -20,7 +20,7 @@ struct engram_saas {
   double *norm;        // ld: squared norms of scaled points
   double *a;           // np x ld: K, then -K^-1 (lower triangle of 8 x 8 tiles)
   double *h;           // np x ld: H, then W
-  double *panel;       // 8 x ld: Z' of the pivot block
+  double *panel;       // 16 x ld: Z' of two pivot blocks
   double *residual;    // ld: y - m
   double *alpha;       // ld: K^-1 (y - m)
   double *omega;       // ld: row and column sums of W

@@ -51,23 +51,20 @@ enum { TileAssign, TileSubtract };
 // C (rows x 8 columns vectors) = or -= sum over k < depth of A(r, k) B(k, :), A(r, k) = a[r * ar + k * ak].
 INLINE void tile(const int rows, const int columns, int depth, const double *a, ptrdiff_t ar, ptrdiff_t ak,
                  const double *b, ptrdiff_t ldb, double *c, ptrdiff_t ldc, const int mode) {
+  // A difference is summed with its sign turned: subtracting products makes the compiler negate every element of A.
   vec acc[8][2];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < columns; v++) acc[r][v] =
-      mode == TileSubtract ? load(c + r * ldc + 8 * v) : splat(0);
+      mode == TileSubtract ? -load(c + r * ldc + 8 * v) : splat(0);
   for (int k = 0; k < depth; k++) {
     vec right[2];
     UNROLL for (int v = 0; v < columns; v++) right[v] = load(b + k * ldb + 8 * v);
     UNROLL for (int r = 0; r < rows; r++) {
       vec left = splat(a[r * ar + k * ak]);
-      UNROLL for (int v = 0; v < columns; v++) {
-        if (mode == TileSubtract)
-          acc[r][v] -= left * right[v];
-        else
-          acc[r][v] += left * right[v];
-      }
+      UNROLL for (int v = 0; v < columns; v++) acc[r][v] += left * right[v];
     }
   }
-  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < columns; v++) store(c + r * ldc + 8 * v, acc[r][v]);
+  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < columns; v++)
+      store(c + r * ldc + 8 * v, mode == TileSubtract ? -acc[r][v] : acc[r][v]);
 }
 
 // Eight rows of C over the 8-column tiles first ..< last.
@@ -191,43 +188,94 @@ INLINE void panel_vector(double m[8][8], vec c[8], double *z, ptrdiff_t ld) {
   }
 }
 
+// The panel of pivot block p: Z' to `z` and D^-1 C' in place; the product of the pivots, or 0. `m` = L^-1.
+INLINE double panel(engram_saas *state, int p, double m[8][8], double *z) {
+  int np = state->np;
+  ptrdiff_t ld = state->ld;
+  double *pivot = state->a + p * ld;
+  double product = factor_block(pivot + p, ld, m);
+  if (!(product > 0) || !(product < INFINITY)) return 0;
+  vec c[8];
+  for (int j = 0; j < p; j += 8) {
+    UNROLL for (int k = 0; k < 8; k++) c[k] = load(pivot + k * ld + j);
+    panel_vector(m, c, z + j, ld);
+    UNROLL for (int k = 0; k < 8; k++) store(pivot + k * ld + j, c[k]);
+  }
+  for (int i = p + 8; i < np; i += 8) {
+    double *block = state->a + i * ld + p;
+    UNROLL for (int k = 0; k < 8; k++) c[k] = load(block + k * ld);
+    transpose(c);
+    panel_vector(m, c, z + i, ld);
+    transpose(c);
+    UNROLL for (int k = 0; k < 8; k++) store(block + k * ld, c[k]);
+  }
+  return product;
+}
+
+// The pivot block itself: -D^-1 = -M' M.
+INLINE void close_pivot(engram_saas *state, int p, double m[8][8]) {
+  for (int r = 0; r < 8; r++) {
+    vec row = {0};
+    for (int l = r; l < 8; l++) row -= m[l][r] * load(m[l]);
+    store(state->a + (p + r) * state->ld + p, row);
+  }
+}
+
+// A_ij -= Z_i Z_j' for the blocks of row and column b (i >= j), except with block `other` (-1: none).
+static void update_cross(engram_saas *state, int b, int other, const double *z) {
+  ptrdiff_t ld = state->ld;
+  for (int j = 0; j <= b; j++)
+    if (j != other)
+      tile_row(j, j + 1, 8, 8, z + 8 * b, 1, ld, z, ld, state->a + 8 * b * ld, ld, TileSubtract);
+  for (int i = b + 1; i < state->np / 8; i++)
+    if (i != other)
+      tile_row(b, b + 1, 8, 8, z + 8 * i, 1, ld, z, ld, state->a + 8 * i * ld, ld, TileSubtract);
+}
+
+// A_ij -= Z_i Z_j' over `depth` rows of Z for all i >= j outside the blocks first ..< last.
+INLINE void update_rest(engram_saas *state, int first, int last, const int depth, const double *z) {
+  ptrdiff_t ld = state->ld;
+  for (int i = 0; i < state->np / 8; i++) {
+    if (i >= first && i < last) continue;
+    const double *left = z + 8 * i;
+    double *row = state->a + 8 * i * ld;
+    if (i < first) {
+      tile_row(0, i + 1, depth, depth, left, 1, ld, z, ld, row, ld, TileSubtract);
+    } else {
+      tile_row(0, first, depth, depth, left, 1, ld, z, ld, row, ld, TileSubtract);
+      tile_row(last, i + 1, depth, depth, left, 1, ld, z, ld, row, ld, TileSubtract);
+    }
+  }
+}
+
 // a: K -> -K^-1; the log determinant of K through `logdet`. 0 when K is not positive definite.
+//
+// Two pivot blocks p, q at a time, so that the matrix, which the first-level cache does not hold, is gone through half as
+// often: row and column q are brought up to date with Z of p, then everything outside p and q with Z of both in one pass,
+// then row and column p with Z of q.
 static int sweep(engram_saas *state, double *logdet) {
   int np = state->np;
   ptrdiff_t ld = state->ld;
   double *z = state->panel, total = 0;
-  for (int p = 0; p < np; p += 8) {
-    double m[8][8] __attribute__((aligned(64)));
-    double *pivot = state->a + p * ld;
-    double product = factor_block(pivot + p, ld, m);
-    if (!(product > 0) || !(product < INFINITY)) return 0;
+  double m[8][8] __attribute__((aligned(64)));
+  for (int p = 0; p < np; p += 16) {
+    int b = p / 8;
+    double product = panel(state, p, m, z);
+    if (product == 0) return 0;
     total += log(product);
-    vec c[8];
-    for (int j = 0; j < p; j += 8) {
-      UNROLL for (int k = 0; k < 8; k++) c[k] = load(pivot + k * ld + j);
-      panel_vector(m, c, z + j, ld);
-      UNROLL for (int k = 0; k < 8; k++) store(pivot + k * ld + j, c[k]);
+    if (p + 8 == np) {
+      update_rest(state, b, b + 1, 8, z);
+      close_pivot(state, p, m);
+      break;
     }
-    for (int i = p + 8; i < np; i += 8) {
-      double *block = state->a + i * ld + p;
-      UNROLL for (int k = 0; k < 8; k++) c[k] = load(block + k * ld);
-      transpose(c);
-      panel_vector(m, c, z + i, ld);
-      transpose(c);
-      UNROLL for (int k = 0; k < 8; k++) store(block + k * ld, c[k]);
-    }
-    int q = p / 8;
-    for (int i = 0; i < q; i++)
-      tile_row(0, i + 1, 8, 8, z + 8 * i, 1, ld, z, ld, state->a + 8 * i * ld, ld, TileSubtract);
-    for (int i = q + 1; i < np / 8; i++) {
-      tile_row(0, q, 8, 8, z + 8 * i, 1, ld, z, ld, state->a + 8 * i * ld, ld, TileSubtract);
-      tile_row(q + 1, i + 1, 8, 8, z + 8 * i, 1, ld, z, ld, state->a + 8 * i * ld, ld, TileSubtract);
-    }
-    for (int r = 0; r < 8; r++) {
-      vec row = {0};
-      for (int l = r; l < 8; l++) row -= m[l][r] * load(m[l]);
-      store(pivot + r * ld + p, row);
-    }
+    update_cross(state, b + 1, b, z);
+    close_pivot(state, p, m);
+    product = panel(state, p + 8, m, z + 8 * ld);
+    if (product == 0) return 0;
+    total += log(product);
+    update_rest(state, b, b + 2, 16, z);
+    update_cross(state, b, b + 1, z + 8 * ld);
+    close_pivot(state, p + 8, m);
   }
   *logdet = total;
   return 1;
