@@ -15,7 +15,7 @@ import Foundation
 /// The base is never changed by training an adapter; which adapters take part is an argument of every call, and several
 /// may at once (a frozen memory beside a fresh adapter). One thread at a time may use a model and what was made from it.
 public final class CausalLanguageModel: @unchecked Sendable {
-  // Sendable: under the one-thread-at-a-time contract above.
+  // Sendable: constants; the backend's memory behind them is used by one thread at a time, as said above.
   public let configuration: ModelConfiguration
   public let backend: any Backend
   let decoder: Decoder

@@ -190,7 +190,7 @@ final class CPUBuffer: @unchecked Sendable {
 }
 
 final class CPUTensor: Tensor, @unchecked Sendable {
-  // Sendable: as for `Tensor`.
+  // Sendable: constants; elements are written inside a backend's calls only, which one thread at a time makes.
   let pointer: UnsafeMutableRawPointer
   private let buffer: CPUBuffer?
   private let owner: CPUTensor?

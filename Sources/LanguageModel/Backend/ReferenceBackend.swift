@@ -95,7 +95,7 @@ public final class ReferenceBackend: Backend {
 }
 
 final class ReferenceMatrix: WeightMatrix, @unchecked Sendable {
-  // Sendable: as for `Tensor`.
+  // Sendable: elements are read and written inside a backend's calls only, which one thread at a time makes.
   let values: Tensor
 
   init(outputs: Int, inputs: Int, parameter: Tensor?, values: Tensor) {
@@ -105,7 +105,7 @@ final class ReferenceMatrix: WeightMatrix, @unchecked Sendable {
 }
 
 final class ReferenceTensor: Tensor, @unchecked Sendable {
-  // Sendable: as for `Tensor`.
+  // Sendable: elements are read and written inside a backend's calls only, which one thread at a time makes.
   let memory: UnsafeMutableRawPointer
   private let owner: Tensor?
   private let allocator: ReferenceAllocator?

@@ -36,7 +36,7 @@ public class Tensor: @unchecked Sendable {
 /// A frozen matrix may be packed, narrowed to bf16, or left in the mapped checkpoint. A trainable one has a 32-bit
 /// `parameter` [out, in] that the optimizer updates; `Backend.refresh` then renews what the backend derived from it.
 public class WeightMatrix: @unchecked Sendable {
-  // Sendable: as for `Tensor`.
+  // Sendable: sizes are constants; weights are renewed inside a backend's calls only, which one thread at a time makes.
   /// Number of outputs: rows of W in y = xWᵀ.
   public let outputs: Int
   /// Number of inputs: columns of W.

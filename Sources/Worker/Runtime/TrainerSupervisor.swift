@@ -161,8 +161,8 @@ struct TrainerSupervisor {
       return [.report(token, step: step, values: values)]
     case .result(let result, let files, _): return end(.result(result, files: files))
     case .failure(let failureClass, let text, let next, let memory, let lastWords):
-      // The same lines come by the log's pipe as well, sooner or later.
-      let late = lastWords.filter { !logLines.contains($0) }
+      // The same lines come by the log's pipe as well, sooner or later, and whole: these may have been cut.
+      let late = lastWords.filter { words in !logLines.contains { $0.hasPrefix(words) } }
       var record = record(failureClass, text, next: next)
       record.logLines = (logLines + late).suffix(Self.logLineCount)
       record = record.clippedForWire()

@@ -2,7 +2,7 @@
 ///
 /// Activations are bf16 or 32-bit, everything else has 32 bits.
 final class CUDATensor: Tensor, @unchecked Sendable {
-  // Sendable: as for `Tensor`.
+  // Sendable: constants; elements are written inside a backend's calls only, which one thread at a time makes.
   let buffer: CUDABuffer
   /// Bytes from the beginning of the buffer.
   let offset: Int
@@ -23,7 +23,7 @@ final class CUDATensor: Tensor, @unchecked Sendable {
 
 /// A weight matrix in device memory, stored as activations are.
 final class CUDAMatrix: WeightMatrix, @unchecked Sendable {
-  // Sendable: as for `WeightMatrix`.
+  // Sendable: what changes does so inside a backend's calls only, which one thread at a time makes.
   /// The elements that products read: [out, in], or [in, out] where `liesTransposed`.
   let values: CUDABuffer
   let liesTransposed: Bool
