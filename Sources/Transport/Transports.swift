@@ -49,6 +49,9 @@ public protocol ServerTransport: AnyObject, Sendable {
   var events: Inbox<ServerEvent> { get }
   /// Queues a message; if it cannot be delivered, it is dropped and `undeliverable` is reported.
   func send(_ frames: WireFrames, to peer: Peer)
+  /// Ends the connection of a peer that broke the protocol: what still comes from it is dropped, and for a minute new
+  /// connections with its key are admitted one at a time (``ConnectionPenalties``).
+  func disconnect(_ peer: Peer)
   /// Closes the socket; returns at once.
   func close()
 }

@@ -57,6 +57,14 @@ final class Counter: Sendable {
   var value: Int { count.withLock { $0 } }
 }
 
+/// How many messages came from whom.
+final class Heard: Sendable {
+  private let counts = Mutex<[Peer: Int]>([:])
+  func note(_ peer: Peer) { counts.withLock { $0[peer, default: 0] += 1 } }
+  func count(_ peer: Peer) -> Int { counts.withLock { $0[peer] ?? 0 } }
+  var peers: Set<Peer> { counts.withLock { Set($0.keys) } }
+}
+
 enum FreePort {
   /// A port that is free at the moment.
   static func find() throws -> UInt16 {

@@ -98,6 +98,42 @@ struct TransportContractTests {
     _ = await echo.value
   }
 
+  @Test(arguments: 0..<3) func anEndedConnectionIsUnheardAndANewOneIsHeard(index: Int) async throws {
+    let fixture = try Self.all[index]()
+    let server = try await Patience.retry { try fixture.listen() }
+    let (bad, good) = (try fixture.connect("bad"), try fixture.connect("good"))
+    let board = Heard()
+    let reading = Task {
+      for await event in server.events {
+        guard case .message(let peer, let frames) = event else { continue }
+        board.note(peer)
+        server.send(frames, to: peer)
+      }
+    }
+    try await Echo.waitUntilConnected(good)
+    try await Echo.waitUntilConnected(bad)
+    let first = try #require(board.peers.first { $0.description.hasPrefix("bad") })
+    server.disconnect(first)
+    // What is under way at this moment may still arrive.
+    try await Task.sleep(for: .milliseconds(200))
+    let before = board.count(first)
+    for _ in 0..<50 {
+      bad.send(WireFrames(json: [1]))
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(board.count(first) == before)
+    // The others notice nothing.
+    try await Echo.waitUntilConnected(good)
+    // Under a new routing id it is heard again, its key at a slow pace.
+    bad.reconnect()
+    try await Echo.waitUntilConnected(bad)
+    #expect(board.peers.count == 3)
+    bad.close()
+    good.close()
+    server.close()
+    await reading.value
+  }
+
   @Test(arguments: 0..<3) func aMessageToNobodyIsReported(index: Int) async throws {
     let fixture = try Self.all[index]()
     let server = try await Patience.retry { try fixture.listen() }

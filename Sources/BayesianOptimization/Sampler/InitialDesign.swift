@@ -28,10 +28,10 @@ struct InitialPoints {
 extension InitialPoints {
   /// Points in a row, each known to the next; `proposal` makes the answer of a point.
   func proposals(
-    _ request: ProposalRequest, count: Int,
+    _ request: ProposalRequest, count: Int, history: KnownHistory,
     _ proposal: (Configuration, _ source: String) -> Proposal
   ) -> [ProposalOutcome] {
-    var known = KnownConfigurations(space, request)
+    var known = history.known(request)
     var outcomes: [ProposalOutcome] = []
     repeat {
       let index = request.index + outcomes.count
@@ -47,11 +47,18 @@ extension InitialPoints {
 /// Uniform random configurations.
 struct RandomSampler: Sampler {
   let space: SearchSpace
+  private let history: KnownHistory
+
+  init(space: SearchSpace) {
+    self.space = space
+    history = KnownHistory(space)
+  }
 
   func propose(_ request: ProposalRequest) -> ProposalOutcome { proposals(request, count: 1)[0] }
 
   func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome] {
-    InitialPoints(space: space, design: .random).proposals(request, count: count) { configuration, _ in
+    InitialPoints(space: space, design: .random).proposals(request, count: count, history: history) {
+      configuration, _ in
       Proposal(configuration: configuration, source: "random")
     }
   }
@@ -60,11 +67,18 @@ struct RandomSampler: Sampler {
 /// Scrambled Sobol points of the space.
 struct SobolSampler: Sampler {
   let space: SearchSpace
+  private let history: KnownHistory
+
+  init(space: SearchSpace) {
+    self.space = space
+    history = KnownHistory(space)
+  }
 
   func propose(_ request: ProposalRequest) -> ProposalOutcome { proposals(request, count: 1)[0] }
 
   func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome] {
-    InitialPoints(space: space, design: .sobol).proposals(request, count: count) { configuration, source in
+    InitialPoints(space: space, design: .sobol).proposals(request, count: count, history: history) {
+      configuration, source in
       Proposal(
         configuration: configuration, source: "sobol",
         fallbacks: source == "sobol" ? [] : ["random draw: no unseen Sobol point"])

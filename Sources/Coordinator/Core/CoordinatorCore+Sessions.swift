@@ -245,11 +245,17 @@ extension CoordinatorCore {
       case .goodbye(let reason): note(.info, "worker \(name) left: \(reason)")
       case .silent: note(.warning, "worker \(name) has gone silent")
       case .refused(let code): note(.warning, "worker \(name) was refused: \(code.rawValue)")
-      case .violations: note(.warning, "worker \(name) is no longer listened to: too many malformed frames")
+      case .violations: note(.warning, "worker \(name) sends what is no message; if it goes on: engram keys revoke")
       }
     }
-    // A connection that sends garbage keeps its closed session, so that it stays unheard; the clock removes it.
-    if closure == .violations { muted[peer] = time.now + settings.lease } else { sessions[peer] = nil }
+    guard closure == .violations else {
+      sessions[peer] = nil
+      return
+    }
+    // Its closed session stays for a while, so that what is still on its way from it is unheard; the clock removes it.
+    muted[peer] = time.now + settings.lease
+    note(.warning, "connection \(peer) was ended: too many malformed frames")
+    output.append(.disconnect(peer))
   }
 }
 

@@ -92,7 +92,7 @@ extension CoordinatorCore {
     switch command {
     case .ask(let worker):
       let identity = WorkerIdentity(name: worker, incarnation: "ask")
-      guard let number = state.nextTrial(for: identity, isOnlyWorker: true) else {
+      guard let number = state.nextTrial(for: identity, others: []) else {
         throw nothingToAsk
       }
       // Nobody sends heartbeats for it: the lease lasts until the answer, or until `trial abandon`.

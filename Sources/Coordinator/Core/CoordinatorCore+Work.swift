@@ -42,7 +42,8 @@ extension CoordinatorCore {
     guard !isDraining, state.header.stopReason == nil, !state.queued.isEmpty else { return }
     let idle = workers.values.filter(\.isIdle).sorted { $0.idleSince < $1.idleSince }
     for worker in idle {
-      guard let number = state.nextTrial(for: worker.identity, isOnlyWorker: workers.count == 1) else { continue }
+      let others = workers.values.lazy.map(\.identity).filter { $0.name != worker.identity.name }
+      guard let number = state.nextTrial(for: worker.identity, others: others) else { continue }
       let seconds = Double(settings.lease.components.seconds) + Double(settings.lease.components.attoseconds) * 1e-18
       guard
         let step = try? state.lease(trial: number, to: worker.identity, leaseSeconds: seconds, time: time.wall),

@@ -24,6 +24,8 @@ extension CoordinatorCore {
   public enum Action: Sendable {
     /// Send to a connection.
     case send(Peer, Envelope)
+    /// End a connection that sends garbage.
+    case disconnect(Peer)
     /// Compute a proposal in the background and answer with `proposed`.
     case propose(ProposalTask)
     /// Write a piece of an artifact and answer with `stored`.

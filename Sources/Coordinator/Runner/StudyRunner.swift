@@ -202,6 +202,7 @@ public actor StudyRunner {
     for action in actions {
       switch action {
       case .send(let peer, let envelope): send(envelope, to: peer)
+      case .disconnect(let peer): transport.disconnect(peer)
       case .propose(let task): propose(task)
       case .store(let peer, let id, let chunk): keep(chunk, id: id, peer)
       case .note(let note): log(note)

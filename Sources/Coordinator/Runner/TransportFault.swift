@@ -53,6 +53,8 @@ private final class LossyServer: ServerTransport {
     if !isLost { base.send(frames, to: peer) }
   }
 
+  func disconnect(_ peer: Peer) { base.disconnect(peer) }
+
   func close() {
     let (dropped, sent) = state.withLock { ($0.dropped, $0.sent) }
     FileHandle.standardError.write(Data("fault: \(dropped) of \(sent) replies were dropped\n".utf8))

@@ -95,17 +95,33 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// The queued trial that a worker should get next: the lowest number that fits its device and has not failed on
-  /// its hardware (unless `isOnlyWorker`); nil if there is none.
-  public func nextTrial(for worker: WorkerIdentity, isOnlyWorker: Bool) -> Int? {
+  /// The queued trial that a worker should get next: the lowest number that fits its device and has not failed on its
+  /// hardware; nil if there is none.
+  ///
+  /// A trial that has failed on this worker's hardware is left to `others`, the other connected workers, as long as one
+  /// of them could take it; nobody waits for a worker that may never come.
+  public func nextTrial(for worker: WorkerIdentity, others: some Collection<WorkerIdentity>) -> Int? {
     guard header.stopReason == nil, !header.isPaused, !header.quarantined.contains(worker.name) else { return nil }
     return queued.first { number in
       let trial = trials[number]
-      if let bytes = trial.needsMoreThanBytes, let own = worker.deviceBytes, own <= bytes { return false }
-      if isOnlyWorker { return true }
-      return !trial.attempts.contains {
-        $0.worker.name == worker.name && $0.state == .failed && $0.failure?.failureClass == .hardware
-      }
+      guard trial.fits(worker) else { return false }
+      return !trial.hasFailedOnHardware(of: worker)
+        || !others.contains {
+          trial.fits($0) && !trial.hasFailedOnHardware(of: $0) && !header.quarantined.contains($0.name)
+        }
+    }
+  }
+}
+
+extension Trial {
+  fileprivate func fits(_ worker: WorkerIdentity) -> Bool {
+    guard let bytes = needsMoreThanBytes, let own = worker.deviceBytes else { return true }
+    return own > bytes
+  }
+
+  fileprivate func hasFailedOnHardware(of worker: WorkerIdentity) -> Bool {
+    attempts.contains {
+      $0.worker.name == worker.name && $0.state == .failed && $0.failure?.failureClass == .hardware
     }
   }
 }

@@ -14,6 +14,8 @@ public final class InMemoryNetwork: Sendable {
   private struct State {
     var server: InMemoryServer?
     var clients: [Peer: InMemoryClient] = [:]
+    /// Connections that the server has ended.
+    var ended: Set<Peer> = []
     var filter: Filter = { _, _, _ in 1 }
   }
   private let state = Mutex(State())
@@ -36,14 +38,25 @@ public final class InMemoryNetwork: Sendable {
   }
 
   func attach(_ client: InMemoryClient, as peer: Peer) { state.withLock { $0.clients[peer] = client } }
-  func detach(_ peer: Peer) { state.withLock { $0.clients[peer] = nil } }
+  func detach(_ peer: Peer) {
+    state.withLock {
+      $0.clients[peer] = nil
+      $0.ended.remove(peer)
+    }
+  }
+  func cut(_ peer: Peer) {
+    state.withLock {
+      $0.clients[peer] = nil
+      $0.ended.insert(peer)
+    }
+  }
   func detach(_ server: InMemoryServer) {
     state.withLock { if $0.server === server { $0.server = nil } }
   }
   var hasServer: Bool { state.withLock { $0.server != nil } }
 
   func deliver(_ frames: WireFrames, from peer: Peer) -> Bool {
-    let (server, filter) = state.withLock { ($0.server, $0.filter) }
+    let (server, filter) = state.withLock { ($0.ended.contains(peer) ? nil : $0.server, $0.filter) }
     guard let server else { return false }
     for _ in 0..<filter(.toServer, peer, frames) { server.events.put(.message(peer, frames), cost: 0) }
     return true
@@ -67,6 +80,8 @@ public final class InMemoryServer: ServerTransport {
   public func send(_ frames: WireFrames, to peer: Peer) {
     if !network.deliver(frames, to: peer) { events.put(.undeliverable(peer), cost: 0) }
   }
+
+  public func disconnect(_ peer: Peer) { network.cut(peer) }
 
   public func close() {
     network.detach(self)

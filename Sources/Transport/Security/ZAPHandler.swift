@@ -25,15 +25,21 @@ final class ZAPHandler {
     self.allowList = allowList
   }
 
-  /// Answers the requests that wait.
-  func handleRequests() {
+  /// Answers the requests that wait; `isWelcome` says whether an authorised user may connect now.
+  func handleRequests(isWelcome: (_ user: String) -> Bool) {
     while let request = socket.receive(frameLimit: 16) {
       // [routing id, empty, version, request id, domain, address, identity, mechanism, credentials …]
       guard let empty = request.frames.firstIndex(of: []), request.frames.count >= empty + 7 else { continue }
       let envelope = request.frames[...empty]
       let fields = Array(request.frames[(empty + 1)...])
       let user = decide(fields)
-      let status = user == nil ? ("400", "not authorised") : ("200", "OK")
+      // 300 ends the attempt without a verdict: the client tries again by itself.
+      let status =
+        switch user {
+        case nil: ("400", "not authorised")
+        case let user? where !isWelcome(user): ("300", "later")
+        default: ("200", "OK")
+        }
       let reply: [[UInt8]] = [
         fields[0], fields[1], Array(status.0.utf8), Array(status.1.utf8), Array((user ?? "").utf8), [],
       ]

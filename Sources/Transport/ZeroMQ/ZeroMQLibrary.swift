@@ -122,16 +122,17 @@ final class ZeroMQSocket {
     return CurveKey.string(buffer)
   }
 
-  /// A received message: its frames, and the user id that the ZAP handler gave to the connection.
+  /// A received message: its frames, the user id that the ZAP handler gave to the connection, and its descriptor.
   struct Received {
     var frames: [[UInt8]]
     var user: String?
+    var descriptor: Int32?
   }
 
   /// Takes one message without waiting; `nil` where there is none.
   ///
   /// Frames beyond `frameLimit` are counted, not kept.
-  func receive(frameLimit: Int, wantsUser: Bool = false) -> Received? {
+  func receive(frameLimit: Int, wantsOrigin: Bool = false) -> Received? {
     var received = Received(frames: [], user: nil)
     repeat {
       let size = zmq_msg_recv(message, pointer, ZMQ_DONTWAIT)
@@ -142,8 +143,10 @@ final class ZeroMQSocket {
       } else if received.frames.count == frameLimit {
         received.frames.append([])
       }
-      if wantsUser, received.user == nil, let text = zmq_msg_gets(message, "User-Id") {
-        received.user = String(cString: text)
+      if wantsOrigin {
+        if received.user == nil { received.user = zmq_msg_gets(message, "User-Id").map { String(cString: $0) } }
+        let descriptor = zmq_msg_get(message, ZMQ_SRCFD)
+        if descriptor >= 0 { received.descriptor = descriptor }
       }
     } while zmq_msg_more(message) == 1
     return received

@@ -18,7 +18,10 @@ public final class ZeroMQServer: ServerTransport {
   public let events: Inbox<ServerEvent>
   public let endpoint: String
 
-  enum Command: Sendable { case send(WireFrames, Peer) }
+  enum Command: Sendable {
+    case send(WireFrames, Peer)
+    case disconnect(Peer)
+  }
 
   /// Binds and starts the socket's thread.
   ///
@@ -52,6 +55,7 @@ public final class ZeroMQServer: ServerTransport {
   deinit { loop.close() }
 
   public func send(_ frames: WireFrames, to peer: Peer) { loop.post(.send(frames, peer)) }
+  public func disconnect(_ peer: Peer) { loop.post(.disconnect(peer)) }
   public func close() { loop.close() }
 }
 
@@ -63,6 +67,9 @@ private final class RouterService: SocketService {
   private let limits: WireLimits
   private let events: Inbox<ServerEvent>
   private(set) var boundEndpoint = ""
+  private var origins = ConnectionOrigins()
+  private var penalties = ConnectionPenalties()
+  private let clock = ContinuousClock()
   private var hasMessages = false
   private var hasRequests = false
 
@@ -165,7 +172,7 @@ private final class RouterService: SocketService {
   }
 
   func turn() {
-    if hasRequests { zap?.handleRequests() }
+    if hasRequests { zap?.handleRequests { [clock] in penalties.admits($0, now: clock.now) } }
     if hasMessages { takeMessages() }
     if let event = zap?.takeReport() { events.put(event, cost: 0) }
   }
@@ -173,10 +180,16 @@ private final class RouterService: SocketService {
   private func takeMessages() {
     // A bounded number per turn, so that commands and handshakes get their turn under a flood.
     for _ in 0..<256 {
-      guard let received = router.receive(frameLimit: 3, wantsUser: zap != nil) else { return }
+      guard let received = router.receive(frameLimit: 3, wantsOrigin: true) else { return }
       if let zap, !zap.isStillAuthorized(received.user) { continue }
       guard received.frames.count >= 2 else { continue }
       let peer = Peer(id: received.frames[0])
+      if penalties.isEnded(peer, now: clock.now) {
+        // The end of the connection may not have reached this message, or was not possible.
+        UnixSocket.shutDown(received.descriptor)
+        continue
+      }
+      origins.note(peer, user: received.user, descriptor: received.descriptor, now: clock.now)
       // A fourth frame makes the message malformed: hand on what the decoder refuses.
       let isTooLong = received.frames.count > 3
       let frames = WireFrames(
@@ -187,29 +200,14 @@ private final class RouterService: SocketService {
   }
 
   func perform(_ command: ZeroMQServer.Command) {
-    guard case .send(let frames, let peer) = command else { return }
-    let list = [peer.id, frames.json] + (frames.attachment.map { [$0] } ?? [])
-    if !router.send(list) { events.put(.undeliverable(peer), cost: 0) }
-  }
-}
-
-/// Looks at Unix domain sockets without ZeroMQ.
-enum UnixSocket {
-  /// Whether a process accepts connections at `path`.
-  static func hasListener(_ path: String) -> Bool {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return false }
-    defer { Glibc.close(descriptor) }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
-    let capacity = MemoryLayout.size(ofValue: address.sun_path)
-    guard bytes.count < capacity else { return false }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-    return withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
-      }
+    switch command {
+    case .send(let frames, let peer):
+      let list = [peer.id, frames.json] + (frames.attachment.map { [$0] } ?? [])
+      if !router.send(list) { events.put(.undeliverable(peer), cost: 0) }
+    case .disconnect(let peer):
+      let origin = origins.remove(peer)
+      penalties.end(peer, user: origin?.user, now: clock.now)
+      UnixSocket.shutDown(origin?.descriptor)
     }
   }
 }

@@ -128,13 +128,13 @@ extension CoordinatorSession {
     case .accepted(let reference):
       guard cancelled[reference.attempt] == nil else { return stopAgain(reference.attempt) }
       arrived(reference.attempt)
-      return [acknowledge(envelope), .renew(reference.attempt)]
+      return [acknowledge(envelope), renew(reference.attempt)]
     case .start(let reference):
       guard cancelled[reference.attempt] == nil else { return stopAgain(reference.attempt) }
-      return [acknowledge(envelope)] + begun(reference.attempt) + [.renew(reference.attempt)]
+      return [acknowledge(envelope)] + begun(reference.attempt) + [renew(reference.attempt)]
     case .report(let report):
       guard cancelled[report.token] == nil else { return stopAgain(report.token) }
-      return begun(report.token) + [.report(report), .renew(report.token)]
+      return begun(report.token) + [.report(report), renew(report.token)]
     case .heartbeat(let heartbeat): return [acknowledge(envelope)] + live(heartbeat)
     case .result(let report): return submit(envelope.id, .result(report))
     case .failure(let report): return submit(envelope.id, .failure(report))
@@ -153,6 +153,15 @@ extension CoordinatorSession {
     guard outstanding == nil, !isIdle, drain == nil else { return [] }
     isIdle = true
     return [.idle]
+  }
+
+  /// The worker has an attempt, as far as this message knows.
+  ///
+  /// It may be an old message of a worker that is idle by now: what it says next has to be news again, or nobody would
+  /// ever give it a trial.
+  private mutating func renew(_ token: AttemptToken) -> Action {
+    isIdle = false
+    return .renew(token)
   }
 
   /// The worker has the assignment.
@@ -178,7 +187,7 @@ extension CoordinatorSession {
       if cancelled[token] != nil { return stopAgain(token) }
       arrived(token)
       if heartbeat.phase == .running { actions += begun(token) }
-      actions.append(.renew(token))
+      actions.append(renew(token))
       if let progress = heartbeat.progress { actions.append(.progress(token, progress)) }
     } else if heartbeat.phase == .idle {
       actions += becomeIdle()

@@ -41,7 +41,7 @@ import WireProtocol
         case .propose(let task):
           asked = task
           if answers { handle(.proposed(task, ToySampler().propose(task.request)), at: seconds) }
-        case .store, .finished, .fatal: break
+        case .store, .disconnect, .finished, .fatal: break
         }
       }
     }

@@ -119,7 +119,7 @@ struct StraightCluster {
       case .propose(let task): tasks.append(task)
       case .finished(let reason): finish = reason
       case .fatal(let error): fatal = error
-      case .store, .note: break
+      case .store, .note, .disconnect: break
       }
     }
   }

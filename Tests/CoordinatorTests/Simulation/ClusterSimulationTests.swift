@@ -10,7 +10,7 @@ import Testing
 /// `ENGRAM_SIMULATION_SEEDS=first..<last` runs other seeds; one seed alone is its own reproduction.
 @Suite struct ClusterSimulationTests {
   /// Seeds that once found a fault, kept for ever.
-  static let keptSeeds: [UInt64] = [194]
+  static let keptSeeds: [UInt64] = [194, 113_463]
 
   static let seeds: Range<UInt64> = {
     guard let text = ProcessInfo.processInfo.environment["ENGRAM_SIMULATION_SEEDS"] else { return 0..<200 }

@@ -229,7 +229,7 @@ final class SimulatedCluster {
       case .propose(let task): plan(.proposed(epoch, task), in: anyTime(120))
       case .finished(let reason): finish = reason
       case .fatal(let error): fatal = error
-      case .store, .note: break
+      case .store, .note, .disconnect: break
       }
     }
   }

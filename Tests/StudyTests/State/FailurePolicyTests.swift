@@ -49,10 +49,10 @@ import Testing
     #expect(study.state.trials[trial].state == .queued)
     let small = WorkerIdentity(name: "s", incarnation: "1", deviceBytes: 40)
     let large = WorkerIdentity(name: "l", incarnation: "1", deviceBytes: 80)
-    #expect(study.state.nextTrial(for: small, isOnlyWorker: false) == 0)
+    #expect(study.state.nextTrial(for: small, others: [large]) == 0)
     _ = try study.leaseAndStart(0)
-    #expect(study.state.nextTrial(for: small, isOnlyWorker: true) == nil)
-    #expect(study.state.nextTrial(for: large, isOnlyWorker: false) == trial)
+    #expect(study.state.nextTrial(for: small, others: []) == nil)
+    #expect(study.state.nextTrial(for: large, others: [small]) == trial)
     #expect(try study.fail(study.leaseAndStart(trial, bytes: 80), .outOfMemory, largest: 80) == .accepted)
     #expect(study.state.trials[trial].state == .infeasible)
     #expect(study.state.observations.last?.outcome == .outOfMemory)
@@ -66,14 +66,34 @@ import Testing
       #expect(try study.fail(study.leaseAndStart(trial, worker: "bad"), .hardware) == .accepted)
       let bad = WorkerIdentity(name: "bad", incarnation: "1")
       if index < 3 {
-        #expect(study.state.nextTrial(for: bad, isOnlyWorker: false) == 0)
+        #expect(study.state.nextTrial(for: bad, others: [WorkerIdentity(name: "good", incarnation: "1")]) == 0)
         #expect(!study.state.header.quarantined.contains("bad"))
       }
     }
     #expect(study.state.header.quarantined == ["bad"])
-    #expect(study.state.nextTrial(for: WorkerIdentity(name: "bad", incarnation: "1"), isOnlyWorker: true) == nil)
+    #expect(study.state.nextTrial(for: WorkerIdentity(name: "bad", incarnation: "1"), others: []) == nil)
     try study.take(study.state.reinstate(worker: "bad", time: 0))
     #expect(study.state.header.quarantined.isEmpty)
+    #expect(try study.findings() == [])
+  }
+
+  @Test func aTrialThatFailedOnEveryWorkerThatIsHereIsGivenToThemAgain() throws {
+    var study = try StudyFixture()
+    _ = try study.leaseAndStart(0)
+    let trial = try study.enqueue(1)
+    let (first, second) = (
+      WorkerIdentity(name: "first", incarnation: "1", deviceBytes: 80),
+      WorkerIdentity(name: "second", incarnation: "1", deviceBytes: 80)
+    )
+    let small = WorkerIdentity(name: "small", incarnation: "1", deviceBytes: 40)
+    #expect(
+      try study.fail(study.leaseAndStart(trial, worker: "small", bytes: 40), .outOfMemory, largest: 80) == .accepted)
+    #expect(try study.fail(study.leaseAndStart(trial, worker: "first"), .hardware) == .accepted)
+    // The second could take it: the first leaves it; the small one can not, and does not count.
+    #expect(study.state.nextTrial(for: first, others: [second, small]) == nil)
+    #expect(study.state.nextTrial(for: second, others: [first, small]) == trial)
+    #expect(study.state.nextTrial(for: first, others: [small]) == trial)
+    #expect(study.state.nextTrial(for: small, others: [first]) == nil)
     #expect(try study.findings() == [])
   }
 

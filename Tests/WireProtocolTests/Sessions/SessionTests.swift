@@ -60,6 +60,30 @@ import Testing
     #expect(pair.executions == [AttemptToken(1): 1])
   }
 
+  @Test(arguments: 0..<4) func anOldSignOfLifeDoesNotMakeAWorkerBusyForEver(kind: Int) {
+    let pair = SessionPair(trials: 0)
+    var session = CoordinatorSession(settings: pair.settings, now: .zero)
+    var id: Int64 = 0
+    func receive(_ message: Message) -> [CoordinatorSession.Action] {
+      id += 1
+      return session.handle(.received(Envelope(id: id, message: message)), now: .zero)
+    }
+    _ = receive(.hello(SessionPair.hello()))
+    _ = session.handle(.admit(continues: false), now: .zero)
+    #expect(receive(.ready).contains(.idle))
+    // Said twice, it is no news.
+    #expect(!receive(.ready).contains(.idle))
+    let token = AttemptToken(7)
+    let late: [Message] = [
+      .accepted(AttemptReference(attempt: token)), .start(AttemptReference(attempt: token)),
+      .report(IntermediateReport(token: token, trial: 1, step: 1, values: [:])),
+      .heartbeat(Heartbeat(phase: .running, attempt: token)),
+    ]
+    #expect(receive(late[kind]).contains(.renew(token)))
+    // The coordinator believes it busy now: its next word has to be heard.
+    #expect(receive(kind % 2 == 0 ? .ready : .heartbeat(Heartbeat(phase: .idle))).contains(.idle))
+  }
+
   @Test func aPartitionShorterThanTheLeaseChangesNothing() {
     var pair = SessionPair(trials: 1)
     pair.duration = .seconds(30)
