@@ -5,6 +5,7 @@
 //   B [k, n]   panels of 32 columns, one block of k at a time: a frozen matrix lies packed as pairs [k/2][32], so that
 //              y = xWᵀ reads it in place; dx = dy·W transposes 32 x 32 blocks of the same copy into a buffer that
 //              stays in the cache (a few operations per weight, shared by all rows); anything else is packed there.
+//   Few rows   read pairs in place and widen them in registers (32-bit sums).
 //   Threads    split the panels of C: columns are handed out as threads become free (one may be held up by another
 //              process), few columns are split beforehand together with rows; each element is summed in the order of k
 //              by one thread.
@@ -17,6 +18,8 @@
 enum { K_BLOCK_F32 = 384, K_BLOCK_PAIRS = 768, K_BLOCK_TILES = 512, M_BLOCK = 1120, M_BLOCK_PAIRS = 420 };
 // Up to so many columns, 32-bit products read A in place.
 enum { SKINNY_COLUMNS = 64 };
+// Up to so many rows, 32-bit products read packed weights in place.
+enum { FEW_ROWS = 16 };
 
 enum { MODE_F32, MODE_PAIRS, MODE_TILES };
 
@@ -239,6 +242,28 @@ static bool skinny(product *p) {
   return true;
 }
 
+// MARK: Few rows
+
+/// Panels of C one after the other, each from memory once.
+static void few_panels(const product *p, long first, long last) {
+  long half = lm_round_up(p->b.inputs, 32) / 2;
+  for (long j = first; j < last; j++)
+    for (long k0 = 0; k0 < p->k; k0 += p->k_block)
+      p->table->few(p->m, lm_min(p->k_block, p->k - k0), p->a + k0, p->a_rs,
+                    (const uint32_t *)p->b.data + (j * half + k0 / 2) * LM_PANEL,
+                    p->bias && k0 == 0 ? p->bias + j * LM_PANEL : NULL, p->c + j * LM_PANEL, p->ldc,
+                    (int)lm_min(LM_PANEL, p->n - j * LM_PANEL), p->accumulate || k0 > 0);
+}
+
+static void run_few(void *argument, int thread, int threads) {
+  const product *p = argument;
+  long panels = (p->n + LM_PANEL - 1) / LM_PANEL, shares = lm_min(panels, 8L * threads);
+  if (threads == 1 || panels < 4L * threads)
+    return few_panels(p, lm_part(panels, thread, threads), lm_part(panels, thread + 1, threads));
+  for (long u; (u = atomic_fetch_add(&p->context->next, 1)) < shares;)
+    few_panels(p, lm_part(panels, u, shares), lm_part(panels, u + 1, shares));
+}
+
 static void run_transpose(void *argument, int thread, int threads) {
   const product *p = argument;
   const float *source = p->context->extra.memory;
@@ -275,6 +300,11 @@ static bool run_gemm(lm_context *context, int precision, long m, long n, long k,
     return transposed_product(&p, precision);
   bool rounded = precision == LM_BF16 && context->isa >= LM_AVX512_BF16;
   if (!rounded && b.kind == LM_OPERAND_F32 && a_column_stride == 1 && n <= SKINNY_COLUMNS) return skinny(&p);
+  if (!rounded && b.kind == LM_OPERAND_PACKED && a_column_stride == 1 && alpha == 1 && m <= FEW_ROWS) {
+    p.k_block = K_BLOCK_F32;
+    lm_parallel(context, 2.0 * (double)m * (double)n * (double)k / 50, run_few, &p);
+    return true;
+  }
   double rate;  // flops per nanosecond, to judge whether threads pay
   if (precision == LM_BF16 && context->isa >= LM_AMX_BF16) {
     p.mode = MODE_TILES, p.panel_rows = 16, p.k_block = K_BLOCK_TILES, p.k_unit = 32, rate = 500;

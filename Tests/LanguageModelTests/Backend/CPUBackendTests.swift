@@ -153,6 +153,40 @@ import Testing
     }
   }
 
+  /// A row of a product with bf16 weights and 32-bit sums does not depend on how many there are, bit by bit.
+  @Test(arguments: CPUPath.available.filter { $0 <= .avx512 }) func fewRowsEqualTheSameAmongMany(path: CPUPath) throws {
+    let backend = try CPUBackend(precision: .bfloat16, threads: 2, path: path)
+    // Several blocks of k with an odd rest, panels with an odd rest.
+    for (inputs, outputs) in [(901, 333), (64, 31), (1, 1)] {
+      let weight = try backend.makeMatrix(
+        [ArraySource.random(outputs, inputs, seed: 3)], layout: .outputsByInputs, parameter: nil)
+      var stream = RandomStream(seed: 4, purpose: "test/few-rows")
+      func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(stream.normal()) } }
+      let rows = 40
+      let (x, start, offset) = (values(rows * inputs), values(rows * outputs), values(outputs))
+      let bias = try backend.upload(offset, rows: 1, columns: outputs, kind: .parameter)
+      func product(_ range: Range<Int>, accumulate: Bool) throws -> [Float] {
+        func part(_ all: [Float], _ columns: Int) throws -> Tensor {
+          try backend.upload(
+            Array(all[range.lowerBound * columns..<range.upperBound * columns]), rows: range.count, columns: columns,
+            kind: .activation)
+        }
+        let y = try part(start, outputs)
+        try backend.linear(
+          part(x, inputs), weight, bias: accumulate ? nil : bias, into: y, accumulate: accumulate)
+        return try backend.download(y)
+      }
+      for accumulate in [false, true] {
+        let whole = try product(0..<rows, accumulate: accumulate)
+        for count in [1, 2, 3, 4, 5, 7, 8, 13, 16, 17] {
+          let found = try product(6..<6 + count, accumulate: accumulate)
+          let isSame = found.elementsEqual(whole[6 * outputs..<(6 + count) * outputs])
+          #expect(isSame, "\(count) rows, \(inputs) inputs")
+        }
+      }
+    }
+  }
+
   @Test func productsAreCounted() throws {
     let backend = try CPUBackend(threads: 2)
     let before = backend.productTotals
