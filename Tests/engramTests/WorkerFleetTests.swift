@@ -55,6 +55,19 @@ struct WorkerFleetTests {
     kill(killed, SIGKILL)
     try #require(
       await EngramProcess.waitUntil { children(of: fleet.processIdentifier).filter { $0 != killed }.count == 2 })
+    // Both finish trials from now on; a lease of the killed one would still look like a busy worker.
+    func finished() async -> [String: Int] {
+      let pairs = await rows("fleet").compactMap { row in
+        (row["name"] as? String).flatMap { name in (row["succeeded"] as? Int).map { (name, $0) } }
+      }
+      return Dictionary(pairs) { max($0, $1) }
+    }
+    let before = await finished()
+    try #require(
+      await EngramProcess.waitUntil {
+        let now = await finished()
+        return now.count == 2 && now.allSatisfy { $0.value > (before[$0.key] ?? 0) }
+      })
     try #require(await EngramProcess.waitUntil { await busy().count == 2 })
     fleet.terminate()
     let end = await EngramProcess.outcome(of: fleet)
