@@ -4,9 +4,9 @@ import Synchronization
 /// The observed and pending part of a space in canonical form.
 struct KnownConfigurations: Sendable {
   let space: SearchSpace
-  /// Canonical levels of what was observed …
+  /// Canonical levels of what was observed.
   private var observed: Set<[Int]> = []
-  /// … and of what is pending: apart, so that a long history is shared between requests and not copied.
+  /// Canonical levels of what is pending: apart, so that a long history is shared between requests and not copied.
   private var pending: Set<[Int]> = []
   /// Valid ones among them.
   private(set) var validCount = 0
