@@ -3,7 +3,7 @@
 /// Entries that decay come first, so that clearing, norm and update are one or two operations whatever the number of
 /// entries. Entries begin at multiples of 16 numbers; the gaps are zero and stay zero.
 public final class ParameterArena: @unchecked Sendable {
-  // Sendable: constants but for the gradients, which change in a training call only: one thread at a time makes those.
+  // Sendable: parameters, gradients and moments change in training calls only, which one thread at a time makes.
 
   /// One named matrix.
   public struct Entry: Sendable, Hashable {

@@ -47,7 +47,7 @@ public struct AdapterValues: Sendable, Hashable {
 ///
 /// Which adapters take part is an argument of every call of the model; an adapter changes only while it is trained.
 public final class Adapter: @unchecked Sendable {
-  // Sendable: constants but for the gradients, which change in a training call only: one thread at a time makes those.
+  // Sendable: its arena changes in training calls only, which one thread at a time makes.
   public let modules: [AdapterModule]
   let arena: ParameterArena
   private let backend: any Backend
