@@ -79,7 +79,8 @@ struct KnownConfigurations: Sendable {
 /// the more the longer the study. Nothing but time depends on it: a history that is not a continuation is read anew.
 final class KnownHistory: Sendable {
   private struct Memory {
-    var observations: [Observation]
+    /// Not the observations themselves: who appends to those would have to copy them as long as they are held here.
+    var configurations: [Configuration]
     var known: KnownConfigurations
   }
 
@@ -91,16 +92,19 @@ final class KnownHistory: Sendable {
   /// The same as `KnownConfigurations(space, request)`.
   func known(_ request: ProposalRequest) -> KnownConfigurations {
     var known = memory.withLock { memory in
-      var (old, known) = (memory?.observations ?? [], memory?.known ?? KnownConfigurations(space))
+      var (old, known) = (memory?.configurations ?? [], memory?.known ?? KnownConfigurations(space))
       // The only reference: what is added below is added in place.
       memory = nil
       // Configurations that were copied from each other share their storage, so that equality costs next to nothing.
       let isContinued =
         old.count <= request.observations.count
-        && zip(old, request.observations).allSatisfy { $0.configuration == $1.configuration }
+        && zip(old, request.observations).allSatisfy { $0 == $1.configuration }
       if !isContinued { (old, known) = ([], KnownConfigurations(space)) }
-      for observation in request.observations[old.count...] { known.observe(observation.configuration) }
-      memory = Memory(observations: request.observations, known: known)
+      for observation in request.observations[old.count...] {
+        known.observe(observation.configuration)
+        old.append(observation.configuration)
+      }
+      memory = Memory(configurations: old, known: known)
       return known
     }
     for configuration in request.pending { known.insert(configuration) }

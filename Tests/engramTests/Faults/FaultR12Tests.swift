@@ -31,7 +31,14 @@ import Testing
       defer { coordinator.destroy() }
       for round in 0..<rounds {
         let before = study.finished
-        try Patience.require("the study runs in round \(round)") { study.finished > before + 8 }
+        do {
+          try Patience.require("the study runs in round \(round)") { study.finished > before + 8 }
+        } catch {
+          let log = host.log
+          throw FaultTestError(
+            "\(error); finished \(before), then \(study.finished); workers: \(log.failure ?? "no failure"), sent "
+              + "\(log.sent), received \(log.received); coordinator: \(coordinator.output.suffix(1500))")
+        }
         try Self.fill(mount, study, coordinator, round: round, run: run)
       }
       let last = study.finished

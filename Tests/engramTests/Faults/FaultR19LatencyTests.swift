@@ -11,8 +11,9 @@ import Testing
 /// so that whatever else the machine does, and the growth of the study, fall on both alike; each pair gives a ratio of
 /// two 99th percentiles. What is printed is each phase, and the mean ratio with its 95 % interval over the pairs.
 ///
-/// In the full form the study hands out about thirty trials a second, far more than one whose trials train: at the most that two cores
-/// can do, whatever else runs on them takes the coordinator's time, and locks would not be what is measured.
+/// In the full form the study hands out about thirty trials a second, far more than one whose trials train: at the most
+/// that two cores can do, whatever else runs on them takes the coordinator's time, and locks would not be what is
+/// measured.
 ///
 /// Asserted in every form: no read fails, no ask is lost, and a reader that only ever read what was new holds exactly
 /// the study. The full form also asserts that the mean ratio is below 1.1, if the interval is narrower than 10 % to
