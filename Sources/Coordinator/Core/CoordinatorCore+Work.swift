@@ -65,7 +65,8 @@ extension CoordinatorCore {
 
   /// As many proposals as there are idle workers, and some ahead; one is computed at a time.
   private mutating func propose() {
-    guard !isProposing, !isExhausted, !isDraining, trouble == nil, state.proposalsLeft > 0 else { return }
+    // Also while nothing can be stored: the one answer is then held and tried again, which finds out when that is over.
+    guard !isProposing, !isExhausted, !isDraining, state.proposalsLeft > 0 else { return }
     let wanted = workers.values.count(where: \.isIdle) + settings.lookahead - state.queuedCount
     guard wanted > 0 else { return }
     isProposing = true
@@ -85,6 +86,8 @@ extension CoordinatorCore {
   }
 
   mutating func take(_ outcome: ProposalOutcome, of task: ProposalTask) {
+    // What follows an answer that could not be stored yet is asked for again after it; it must not take its place.
+    if let held = heldProposal, held.task.request.index != task.request.index { return }
     isProposing = false
     heldProposal = nil
     guard task.request.index == state.header.nextProposal, state.proposalsLeft > 0 else { return }
@@ -125,7 +128,7 @@ extension CoordinatorCore {
   static func farewell(_ reason: StopReason) -> String { "the study has ended (\(reason.rawValue))" }
 
   private mutating func finish() {
-    if isExhausted && state.isIdle && state.header.stopReason == nil && trouble == nil {
+    if isExhausted && state.isIdle && state.header.stopReason == nil {
       _ = commit(state.stop(.spaceExhausted, time: time.wall))
     }
     guard let reason = state.header.stopReason, !hasFinished else { return }
