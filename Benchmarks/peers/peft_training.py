@@ -68,7 +68,7 @@ def main():
         model.eval()
         prompts = torch.randint(vocabulary, (8, 32))
         with torch.no_grad():
-            model.generate(prompts, max_new_tokens=4, min_new_tokens=4, do_sample=False, pad_token_id=0)
+            model.generate(prompts, max_new_tokens=64, min_new_tokens=64, do_sample=False, pad_token_id=0)
             start = time.perf_counter()
             model.generate(prompts, max_new_tokens=64, min_new_tokens=64, do_sample=False, pad_token_id=0)
         report["tokensPerSecond"] = 8 * 64 / (time.perf_counter() - start)

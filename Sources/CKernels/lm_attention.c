@@ -92,13 +92,13 @@ static void run_step(void *argument, int thread, int threads) {
   (void)threads;
   job *j = argument;
   const lm_attention_shape *s = &j->shape;
-  long d = s->head_size, columns = (long)(s->heads + 2 * s->kv_heads) * d, row = s->kv_heads * d;
+  long d = s->head_size, columns = (long)(s->heads + 2 * s->kv_heads) * d;
   for (;;) {
     long unit = atomic_fetch_add(&j->context->next, 1);
     if (unit >= j->sequences * s->kv_heads) return;
-    long i = unit / s->kv_heads, kv = unit % s->kv_heads, cache = j->slots[i] * j->capacity * row;
+    long i = unit / s->kv_heads, kv = unit % s->kv_heads, cache = (j->slots[i] * s->kv_heads + kv) * j->capacity * d;
     const float *q = j->qkv + i * columns;
-    long at = cache + j->lengths[i] * row + kv * d;
+    long at = cache + j->lengths[i] * d;
     memcpy(j->keys + at, q + (s->heads + kv) * d, (size_t)d * 4);
     memcpy(j->values + at, q + (s->heads + s->kv_heads + kv) * d, (size_t)d * 4);
     j->table->attention_step(j->lengths[i] + 1, s, (int)kv, q, j->keys + cache, j->values + cache,

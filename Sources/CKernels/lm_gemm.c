@@ -170,6 +170,34 @@ static void grid(long row_panels, long column_panels, int threads, int *row_part
   }
 }
 
+// Units of work, handed out as threads become free. Shares get smaller, so that the threads end together: each is half of
+// what would be left for one thread. `taken`: shares of the context's counter that belong to earlier work.
+typedef struct {
+  long units, taken, share, first, last;
+  int threads;
+} shares;
+
+static bool next_share(shares *s, lm_context *context) {
+  long mine = atomic_fetch_add(&context->next, 1) - s->taken;
+  for (; s->share <= mine && s->last < s->units; s->share++) {
+    s->first = s->last;
+    s->last += (s->units - s->first + 2 * s->threads - 1) / (2 * s->threads);
+  }
+  return s->share > mine;
+}
+
+// Units [first, last): halves of the rows of one column panel after the other, where there are two.
+static void multiply_units(const product *p, long m0, long rows, long panels, long half, long first, long last,
+                           const buffers *buffer) {
+  if (half == panels) return multiply(p, m0, rows, panels, 0, panels, first, last, buffer);
+  if (first % 2 == 1) {
+    multiply(p, m0, rows, panels, half, panels, first / 2, first / 2 + 1, buffer);
+    first++;
+  }
+  if (last > first) multiply(p, m0, rows, panels, 0, panels, first / 2, last / 2, buffer);
+  if (last > first && last % 2 == 1) multiply(p, m0, rows, panels, 0, half, last / 2, last / 2 + 1, buffer);
+}
+
 static void run_product(void *argument, int thread, int threads) {
   const product *p = argument;
   char *memory = p->context->local[thread].memory;
@@ -177,20 +205,19 @@ static void run_product(void *argument, int thread, int threads) {
                     (float *)(memory + PANEL_FLOATS * 4 + PANEL_FLOATS * 2)};
   long column_panels = (p->n + LM_PANEL - 1) / LM_PANEL;
   bool tiles = p->mode == MODE_TILES && p->context->isa == LM_AMX_BF16;
-  // Shares of columns: several for each thread, so that none waits long for the last.
-  long shares = lm_min(column_panels, 8L * threads), taken = 0;
   bool dynamic = threads > 1 && column_panels >= 4L * threads;
+  long taken = 0;
   if (tiles) lm_tiles_begin();
   for (long m0 = 0; m0 < p->m; m0 += p->m_block) {
     long rows = lm_min(p->m_block, p->m - m0), panels = (rows + p->panel_rows - 1) / p->panel_rows;
     pack_a(p, m0, rows, panels, lm_part(panels, thread, threads), lm_part(panels, thread + 1, threads));
     lm_barrier(p->context, threads);
     if (dynamic) {
+      long half = panels >= 16 ? lm_round_up(panels / 2, 2) : panels;
+      shares s = {.units = half < panels ? 2 * column_panels : column_panels, .taken = taken, .threads = threads};
+      while (next_share(&s, p->context)) multiply_units(p, m0, rows, panels, half, s.first, s.last, &buffer);
       // Every thread asks once in vain per block of rows: the next block's shares begin behind that.
-      for (long u; (u = atomic_fetch_add(&p->context->next, 1) - taken) < shares;)
-        multiply(p, m0, rows, panels, 0, panels, lm_part(column_panels, u, shares),
-                 lm_part(column_panels, u + 1, shares), &buffer);
-      taken += shares + threads;
+      taken += s.share + threads;
       if (m0 + p->m_block < p->m) lm_barrier(p->context, threads);
       continue;
     }
@@ -244,24 +271,72 @@ static bool skinny(product *p) {
 
 // MARK: Few rows
 
-/// Panels of C one after the other, each from memory once.
-static void few_panels(const product *p, long first, long last) {
-  long half = lm_round_up(p->b.inputs, 32) / 2;
-  for (long j = first; j < last; j++)
-    for (long k0 = 0; k0 < p->k; k0 += p->k_block)
-      p->table->few(p->m, lm_min(p->k_block, p->k - k0), p->a + k0, p->a_rs,
-                    (const uint32_t *)p->b.data + (j * half + k0 / 2) * LM_PANEL,
-                    p->bias && k0 == 0 ? p->bias + j * LM_PANEL : NULL, p->c + j * LM_PANEL, p->ldc,
-                    (int)lm_min(LM_PANEL, p->n - j * LM_PANEL), p->accumulate || k0 > 0);
+// Units of columns of C: thirds of the `wide` groups of three panels first (three vectors of AVX2), then single panels.
+
+/// Pairs of one unit: where its vectors (the panel) begin, and the lines of a row that it is the first to read.
+typedef struct {
+  const uint32_t *vector[3], *line[2];
+} few_pairs;
+
+/// A unit's pairs from row k0 of B on.
+static few_pairs pairs_of(const product *p, long wide, long unit, long k0) {
+  long stride = lm_round_up(p->b.inputs, 32) / 2 * LM_PANEL;
+  const uint32_t *pairs = (const uint32_t *)p->b.data + k0 / 2 * LM_PANEL;
+  if (unit >= 4 * wide) {
+    pairs += (unit - wide) * stride;
+    return (few_pairs){{pairs}, {pairs, pairs + 16}};
+  }
+  pairs += unit / 4 * 3 * stride;
+  few_pairs columns = {{0}, {0}};
+  for (long i = 0, v = unit % 4 * 3; i < 3; i++, v++) columns.vector[i] = pairs + v / 4 * stride + v % 4 * 8;
+  // Of the six lines in a row of three panels the thirds are the first to read 0 and 1; 2; 3 and 4; 5.
+  for (long i = 0, line = (unit % 4 * 3 + 1) / 2; i < 2 - unit % 2; i++, line++)
+    columns.line[i] = pairs + line / 2 * stride + line % 2 * 16;
+  return columns;
+}
+
+/// Units [first, last), each from memory once: group after group, in each block after block of k. `next`: the first of the
+/// units that this thread does afterwards.
+static void few_units(const product *p, long wide, long units, long first, long last, long next) {
+  for (long start = first, end; start < last; start = end) {
+    bool third = start < 4 * wide;
+    end = third ? lm_min(last, start / 4 * 4 + 4) : start + 1;
+    for (long k0 = 0; k0 < p->k; k0 += p->k_block) {
+      long k = lm_min(p->k_block, p->k - k0);
+      bool accumulate = p->accumulate || k0 > 0;
+      for (long u = start; u < end; u++) {
+        // Wanted next: the following block, or the first one of the group behind this one.
+        long behind = (end < last ? end : next) + u - start, column = third ? u * 24 : (u - wide) * LM_PANEL;
+        few_pairs b = pairs_of(p, wide, u, k0), ahead = {{0}, {0}};
+        if (k0 + k < p->k)
+          ahead = pairs_of(p, wide, u, k0 + k);
+        else if (behind < units)
+          ahead = pairs_of(p, wide, behind, 0);
+        const float *bias = p->bias && k0 == 0 ? p->bias + column : NULL;
+        float *c = p->c + column;
+        if (third)
+          p->table->few_third(p->m, k, p->a + k0, p->a_rs, b.vector, ahead.line, bias, c, p->ldc, accumulate);
+        else
+          p->table->few(p->m, k, p->a + k0, p->a_rs, b.vector[0], ahead.line[0], bias, c, p->ldc,
+                        (int)lm_min(LM_PANEL, p->n - column), accumulate);
+      }
+    }
+  }
 }
 
 static void run_few(void *argument, int thread, int threads) {
   const product *p = argument;
-  long panels = (p->n + LM_PANEL - 1) / LM_PANEL, shares = lm_min(panels, 8L * threads);
-  if (threads == 1 || panels < 4L * threads)
-    return few_panels(p, lm_part(panels, thread, threads), lm_part(panels, thread + 1, threads));
-  for (long u; (u = atomic_fetch_add(&p->context->next, 1)) < shares;)
-    few_panels(p, lm_part(panels, u, shares), lm_part(panels, u + 1, shares));
+  long wide = p->m >= 4 && p->table->few_third ? p->n / (3 * LM_PANEL) : 0;
+  long units = 4 * wide + (p->n - 3 * wide * LM_PANEL + LM_PANEL - 1) / LM_PANEL;
+  shares s = {.units = units, .threads = threads};
+  (void)thread;
+  if (threads == 1) return few_units(p, wide, units, 0, units, units);
+  // A share is taken while the one before it is still to be done, whose last block asks for its weights.
+  for (bool more = next_share(&s, p->context); more;) {
+    long first = s.first, last = s.last;
+    more = next_share(&s, p->context);
+    few_units(p, wide, units, first, last, more ? s.first : units);
+  }
 }
 
 static void run_transpose(void *argument, int thread, int threads) {

@@ -118,8 +118,11 @@ typedef struct {
                  bool accumulate);
   void (*skinny)(long rows, long k, float alpha, const float *a, long rs, const float *b, const float *bias, float *c,
                  long ldc, int columns, bool accumulate);
-  void (*few)(long rows, long k, const float *a, long rs, const uint32_t *b, const float *bias, float *c, long ldc,
-              int columns, bool accumulate);
+  void (*few)(long rows, long k, const float *a, long rs, const uint32_t *b, const uint32_t *ahead, const float *bias,
+              float *c, long ldc, int columns, bool accumulate);
+  // May be missing.
+  void (*few_third)(long rows, long k, const float *a, long rs, const uint32_t *const b[3],
+                    const uint32_t *const ahead[2], const float *bias, float *c, long ldc, bool accumulate);
 } lm_table;
 
 extern const lm_table lm_table_portable, lm_table_avx2, lm_table_avx512;

@@ -8,6 +8,7 @@
 #include "lm_simd.inc"
 #include "lm_ops.inc"
 #include "lm_products.inc"
+#include "lm_few.inc"
 #include "lm_attention.inc"
 #include "lm_table.inc"
 

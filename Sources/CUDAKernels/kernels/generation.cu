@@ -1,4 +1,4 @@
-// One token at a time: keys and values of earlier tokens are kept in caches [slots · capacity, kv_heads · size].
+// One token at a time: keys and values of earlier tokens are kept in caches [slots][kv_heads][capacity][size].
 #include "common.cuh"
 
 enum { GROUP = 64 };
@@ -15,10 +15,11 @@ KERNEL(128, store_sequences, const real* qkv, const int* offsets, int first, Slo
   int position = blockIdx.x, width = kv_heads * size;
   if (position >= length) return;
   const real* source = qkv + (long long)(start + position) * (heads + 2 * kv_heads) * size + heads * size;
-  long long target = ((long long)rows.slots[blockIdx.y] * capacity + position) * width;
+  long long slot = (long long)rows.slots[blockIdx.y] * kv_heads;
   for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    keys[target + i] = source[i];
-    values[target + i] = source[width + i];
+    long long target = ((slot + i / size) * capacity + position) * size + i % size;
+    keys[target] = source[i];
+    values[target] = source[width + i];
   }
 }
 
@@ -30,24 +31,24 @@ KERNEL(128, attention_step, const real* qkv, const int* rows, int heads, int kv_
        real* keys, real* values, real* out) {
   SHARED_MEMORY(memory);
   __shared__ float scratch[32];
-  int head = blockIdx.x, group = heads / kv_heads, kv_head = head / group, width = kv_heads * size;
+  int head = blockIdx.x, group = heads / kv_heads, kv_head = head / group;
   int length = rows[gridDim.y + blockIdx.y], count = length + 1;
-  long long row = blockIdx.y, base = (long long)rows[row] * capacity * width + kv_head * size;
+  long long row = blockIdx.y, base = ((long long)rows[row] * kv_heads + kv_head) * capacity * size;
   float *scores = (float*)memory, *partial = scores + count;
   const real* query = qkv + row * (heads + 2 * kv_heads) * size + head * size;
   const real* own_key = qkv + row * (heads + 2 * kv_heads) * size + (heads + kv_head) * size;
-  const real* own_value = own_key + width;
+  const real* own_value = own_key + kv_heads * size;
   // The new key and value are read from where they are; one of the heads that share them stores them for later steps.
   if (head % group == 0) {
     for (int i = threadIdx.x; i < size; i += blockDim.x) {
-      keys[base + (long long)length * width + i] = own_key[i];
-      values[base + (long long)length * width + i] = own_value[i];
+      keys[base + (long long)length * size + i] = own_key[i];
+      values[base + (long long)length * size + i] = own_value[i];
     }
   }
   // 1. Scores: a thread per position.
   float top = -INFINITY;
   for (int position = threadIdx.x; position < count; position += blockDim.x) {
-    const real* key = position == length ? own_key : keys + base + (long long)position * width;
+    const real* key = position == length ? own_key : keys + base + (long long)position * size;
     float sum = 0.0f, a[8], b[8];
     for (int i = 0; i < size; i += 8) {
       load8(query + i, size - i, a);
@@ -72,7 +73,7 @@ KERNEL(128, attention_step, const real* qkv, const int* rows, int heads, int kv_
     float sum = 0.0f;
     if (part < parts) {
       for (int position = part; position < length; position += parts)
-        sum += scores[position] * widen(values[base + (long long)position * width + own]);
+        sum += scores[position] * widen(values[base + (long long)position * size + own]);
       if (length % parts == part) sum += scores[length] * widen(own_value[own]);
     }
     partial[threadIdx.x] = sum;

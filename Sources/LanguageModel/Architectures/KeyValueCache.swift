@@ -3,7 +3,7 @@
 struct KeyValueCache {
   let capacity: Int
   let slots: Int
-  /// [slots · capacity, Hkv · D] per layer.
+  /// [slots · Hkv · capacity, D] per layer.
   let keys: [Tensor]
   let values: [Tensor]
 
@@ -11,7 +11,8 @@ struct KeyValueCache {
     self.capacity = capacity
     self.slots = slots
     let make = { (_: Int) in
-      try backend.makeTensor(rows: slots * capacity, columns: shape.attention.keyColumns, kind: .activation)
+      try backend.makeTensor(
+        rows: slots * shape.attention.keyValueHeads * capacity, columns: shape.attention.headSize, kind: .activation)
     }
     keys = try (0..<shape.layers).map(make)
     values = try (0..<shape.layers).map(make)

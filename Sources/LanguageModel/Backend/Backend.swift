@@ -142,7 +142,8 @@ public protocol Backend: AnyObject, Sendable {
     _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
     into dqkv: Tensor) throws
   /// Copies the keys and values of packed sequence i to slot `slots[i]` of the caches, from position 0 on. Caches
-  /// are [slots x capacity, Hkv·D] activations; position p of slot s is row s·capacity + p.
+  /// are [slots · Hkv · capacity, D] activations; position p of head h in slot s is row (s·Hkv + h)·capacity + p, so that
+  /// what one head reads in a step lies together.
   func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
     values: Tensor) throws

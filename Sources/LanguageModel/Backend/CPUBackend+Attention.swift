@@ -41,14 +41,17 @@ extension CPUBackend {
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
     values: Tensor
   ) throws {
-    let width = shape.keyColumns
+    let (size, width) = (shape.headSize, shape.keyColumns)
     for (sequence, slot) in slots.enumerated() {
-      let start = sequences.offsets[sequence]
-      for row in start..<sequences.offsets[sequence + 1] {
-        let source = floats(qkv) + row * qkv.columns + shape.queryColumns
-        let target = (slot * capacity + row - start) * width
-        (floats(keys) + target).update(from: source, count: width)
-        (floats(values) + target).update(from: source + width, count: width)
+      let rows = sequences.offsets[sequence]..<sequences.offsets[sequence + 1]
+      for head in 0..<shape.keyValueHeads {
+        var target = (slot * shape.keyValueHeads + head) * capacity * size
+        for row in rows {
+          let source = floats(qkv) + row * qkv.columns + shape.queryColumns + head * size
+          (floats(keys) + target).update(from: source, count: size)
+          (floats(values) + target).update(from: source + width, count: size)
+          target += size
+        }
       }
     }
   }

@@ -107,33 +107,38 @@ extension ReferenceBackend {
     for (sequence, slot) in slots.enumerated() {
       let start = sequences.offsets[sequence]
       for row in start..<sequences.offsets[sequence + 1] {
-        store(qkv, row: row, shape, at: slot * capacity + row - start, keys, values)
+        store(qkv, row: row, shape, slot: slot, position: row - start, capacity, keys, values)
       }
     }
   }
 
   private func store(
-    _ qkv: Tensor, row: Int, _ shape: AttentionShape, at target: Int, _ keys: Tensor, _ values: Tensor
+    _ qkv: Tensor, row: Int, _ shape: AttentionShape, slot: Int, position: Int, _ capacity: Int, _ keys: Tensor,
+    _ values: Tensor
   ) {
     let source = floats(qkv) + row * qkv.columns + shape.queryColumns
-    let width = shape.keyColumns
-    (floats(keys) + target * width).update(from: source, count: width)
-    (floats(values) + target * width).update(from: source + width, count: width)
+    for head in 0..<shape.keyValueHeads {
+      let target = ((slot * shape.keyValueHeads + head) * capacity + position) * shape.headSize
+      let own = source + head * shape.headSize
+      (floats(keys) + target).update(from: own, count: shape.headSize)
+      (floats(values) + target).update(from: own + shape.keyColumns, count: shape.headSize)
+    }
   }
 
   public func attentionStep(
     _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {
-    let (size, width) = (shape.headSize, shape.keyColumns)
+    let size = shape.headSize
     for row in 0..<qkv.rows {
-      let first = rows.slots[row] * capacity
-      store(qkv, row: row, shape, at: first + rows.lengths[row], keys, values)
+      let slot = rows.slots[row]
+      store(qkv, row: row, shape, slot: slot, position: rows.lengths[row], capacity, keys, values)
       for head in 0..<shape.heads {
         let group = head / (shape.heads / shape.keyValueHeads)
+        let first = (slot * shape.keyValueHeads + group) * capacity * size
         _ = attend(
-          floats(qkv) + row * qkv.columns + head * size, keys: floats(keys) + first * width + group * size,
-          values: floats(values) + first * width + group * size, stride: width, count: rows.lengths[row] + 1, shape,
+          floats(qkv) + row * qkv.columns + head * size, keys: floats(keys) + first,
+          values: floats(values) + first, stride: size, count: rows.lengths[row] + 1, shape,
           into: floats(out) + row * out.columns + head * size)
       }
     }

@@ -150,7 +150,7 @@ extension BenchCommand {
     private func generate(_ network: CausalLanguageModel, _ backend: CPUBackend) throws -> Timing {
       var random = RandomStream(seed: 1, purpose: "bench/prompts")
       let prompts = (0..<8).map { _ in (0..<32).map { _ in random.integer(below: shapeConfiguration.vocabularySize) } }
-      _ = try network.generate(prompts, options: GenerationOptions(maximumNewTokens: 4, stopIDs: []))
+      _ = try network.generate(prompts, options: GenerationOptions(maximumNewTokens: 64, stopIDs: []))
       let before = backend.productTotals
       let start = Date()
       _ = try network.generate(prompts, options: GenerationOptions(maximumNewTokens: 64, stopIDs: []))

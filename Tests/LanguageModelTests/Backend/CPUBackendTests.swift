@@ -156,8 +156,8 @@ import Testing
   /// A row of a product with bf16 weights and 32-bit sums does not depend on how many there are, bit by bit.
   @Test(arguments: CPUPath.available.filter { $0 <= .avx512 }) func fewRowsEqualTheSameAmongMany(path: CPUPath) throws {
     let backend = try CPUBackend(precision: .bfloat16, threads: 2, path: path)
-    // Several blocks of k with an odd rest, panels with an odd rest.
-    for (inputs, outputs) in [(901, 333), (64, 31), (1, 1)] {
+    // Several blocks of k with an odd rest, panels with an odd rest; many groups of panels for two threads to divide.
+    for (inputs, outputs) in [(901, 333), (64, 31), (1, 1), (50, 2400)] {
       let weight = try backend.makeMatrix(
         [ArraySource.random(outputs, inputs, seed: 3)], layout: .outputsByInputs, parameter: nil)
       var stream = RandomStream(seed: 4, purpose: "test/few-rows")
@@ -183,6 +183,53 @@ import Testing
           let isSame = found.elementsEqual(whole[6 * outputs..<(6 + count) * outputs])
           #expect(isSame, "\(count) rows, \(inputs) inputs")
         }
+      }
+    }
+  }
+
+  /// A step over kept keys and values is the last row of attention over the whole sequence.
+  @Test(arguments: CPUPath.available) func stepsContinueAttention(path: CPUPath) throws {
+    let backend = try CPUBackend(threads: 2, path: path)
+    // Head sizes that fill no vector, one block of eight vectors, and more; lengths around whole vectors.
+    for shape in [
+      AttentionShape(heads: 4, keyValueHeads: 2, headSize: 100),
+      AttentionShape(heads: 3, keyValueHeads: 3, headSize: 24),
+      AttentionShape(heads: 2, keyValueHeads: 1, headSize: 128),
+      AttentionShape(heads: 2, keyValueHeads: 2, headSize: 7),
+    ] {
+      let lengths = [1, 2, 15, 16, 17, 33, 70]
+      var stream = RandomStream(seed: 5, purpose: "test/steps")
+      let rows = lengths.map { length in (0..<length * shape.columns).map { _ in Float(stream.normal()) } }
+      func upload(_ values: [Float]) throws -> Tensor {
+        try backend.upload(values, rows: values.count / shape.columns, columns: shape.columns, kind: .activation)
+      }
+      let whole = try PackedSequences(lengths: lengths, backend: backend)
+      let expected = try backend.makeTensor(rows: whole.tokens, columns: shape.queryColumns, kind: .activation)
+      try backend.attention(try upload(Array(rows.joined())), whole, shape, into: expected, logSumExp: nil)
+
+      let capacity = 72
+      let slots = Array(lengths.indices.reversed())
+      let size = lengths.count * shape.keyValueHeads * capacity
+      let keys = try backend.makeTensor(rows: size, columns: shape.headSize, kind: .activation)
+      let values = try backend.makeTensor(rows: size, columns: shape.headSize, kind: .activation)
+      let earlier = try PackedSequences(lengths: lengths.map { $0 - 1 }, backend: backend)
+      let known = rows.flatMap { $0.dropLast(shape.columns) }
+      try backend.storeKeysValues(
+        try upload(known), earlier, shape, slots: slots, capacity: capacity, keys: keys, values: values)
+      let out = try backend.makeTensor(rows: lengths.count, columns: shape.queryColumns, kind: .activation)
+      try backend.attentionStep(
+        try upload(rows.flatMap { $0.suffix(shape.columns) }), shape,
+        rows: CachedRows(slots: slots, lengths: lengths.map { $0 - 1 }, backend: backend), capacity: capacity,
+        keys: keys,
+        values: values, into: out)
+
+      let (found, all) = (try backend.download(out), try backend.download(expected))
+      for (index, end) in whole.offsets.dropFirst().enumerated() {
+        let width = shape.queryColumns
+        let difference =
+          zip(found[index * width..<(index + 1) * width], all[(end - 1) * width..<end * width])
+          .map { abs($0 - $1) }.max() ?? .infinity
+        #expect(difference < 2e-5, "\(shape), length \(lengths[index])")
       }
     }
   }
