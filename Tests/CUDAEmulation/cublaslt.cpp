@@ -56,7 +56,10 @@ void write(void* memory, int type, size_t index, float value) {
 }
 
 int create(void** handle) { return *handle = emulation::register_object(new int(1)), 0; }
-int destroy(void* handle) { return emulation::unregister_object(handle) ? 0 : INVALID_VALUE; }
+int destroy(void* handle) {
+  if (!emulation::unregister_object(handle)) return INVALID_VALUE;
+  return delete (int*)handle, 0;
+}
 
 int create_operation(void** operation, int compute, int scale) {
   if (compute != COMPUTE_32F || scale != R_32F) return INVALID_VALUE;

@@ -3,6 +3,9 @@
 // Work on a stream happens at once, in the order of calls, unless the device is told to be late
 // (`cuda_emulation_defer`): then it waits until something waits for it. While a stream is captured its work goes to a
 // graph, which a launch puts on a stream.
+#ifdef __linux__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +17,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "emulation.h"
 #include "emulated_device.h"
@@ -26,12 +30,13 @@ namespace {
 constexpr size_t guard_bytes = 256;
 constexpr unsigned char guard_byte = 0xa5;
 
-struct Module {
-  int is_bf16;
-};
 struct Function {
   const Registration* kernel;
   int shared_limit;
+};
+struct Module {
+  int is_bf16;
+  std::vector<std::unique_ptr<Function>> functions;
 };
 struct Program {
   std::string source, log, image;
@@ -54,7 +59,7 @@ struct Event {
 
 std::recursive_mutex lock;
 std::map<uint64_t, size_t> allocations;
-std::set<void*> objects;
+std::map<void*, cuda_emulation_kind> objects;
 std::set<Stream*> streams;
 std::map<void*, size_t> pinned;
 bool is_late = false;
@@ -93,9 +98,8 @@ int require(uint64_t address, size_t bytes) {
   return 1;
 }
 
-template <class T>
-void* made(T* object) {
-  objects.insert(object);
+void* made(void* object, cuda_emulation_kind kind) {
+  objects[object] = kind;
   return object;
 }
 
@@ -155,7 +159,7 @@ void complain(const char* what) {
 }
 void* register_object(void* object) {
   std::lock_guard<std::recursive_mutex> held(lock);
-  return made(object);
+  return made(object, CUDA_EMULATION_PRODUCTS);
 }
 bool unregister_object(void* object) {
   std::lock_guard<std::recursive_mutex> held(lock);
@@ -233,7 +237,7 @@ static int cuMemHostAlloc_(void** pointer, size_t bytes, unsigned) {
   LOCKED;
   if (posix_memalign(pointer, 4096, bytes) != 0) return 2;
   memset(*pointer, 0xff, bytes);
-  made((char*)*pointer);
+  made(*pointer, CUDA_EMULATION_PINNED);
   pinned[*pointer] = bytes;
   return checked(0);
 }
@@ -290,7 +294,7 @@ static int cuStreamCreate_(void** stream, unsigned) {
   LOCKED;
   Stream* own = new Stream;
   streams.insert(own);
-  return *stream = made(own), checked(0);
+  return *stream = made(own, CUDA_EMULATION_STREAMS), checked(0);
 }
 static int cuStreamDestroy_(void* stream) {
   LOCKED;
@@ -307,7 +311,7 @@ static int cuStreamSynchronize_(void* stream) {
   int result = finish((Stream*)stream);
   return checked(result);
 }
-static int cuEventCreate_(void** event, unsigned) { LOCKED; return *event = made(new Event), checked(0); }
+static int cuEventCreate_(void** event, unsigned) { LOCKED; return *event = made(new Event, CUDA_EMULATION_EVENTS), checked(0); }
 static int cuEventDestroy_(void* event) {
   LOCKED;
   int result = forget(event);
@@ -346,12 +350,12 @@ static int cuStreamEndCapture_(void* stream, void** graph) {
   std::unique_ptr<Graph> captured = std::move(own->capture);
   if (own->is_capture_broken) return 901;  // CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
   ++captures;
-  return *graph = made(captured.release()), checked(0);
+  return *graph = made(captured.release(), CUDA_EMULATION_GRAPHS), checked(0);
 }
 static int cuGraphInstantiate_(void** executable, void* graph, unsigned long long) {
   LOCKED;
   if (!objects.count(graph)) return 400;
-  return *executable = made(new Graph(*(Graph*)graph)), checked(0);
+  return *executable = made(new Graph(*(Graph*)graph), CUDA_EMULATION_GRAPHS), checked(0);
 }
 static int cuGraphDestroy_(void* graph) {
   LOCKED;
@@ -373,14 +377,22 @@ static int cuModuleLoadData_(void** module, const void* image) {
   LOCKED;
   const char* text = (const char*)image;
   if (strncmp(text, "EMULATED ", 9) != 0) return 200;
-  return *module = made(new Module{text[9] == '1'}), checked(0);
+  return *module = made(new Module{text[9] == '1', {}}, CUDA_EMULATION_MODULES), checked(0);
 }
-static int cuModuleUnload_(void* module) { LOCKED; return forget(module); }
+static int cuModuleUnload_(void* module) {
+  LOCKED;
+  int result = forget(module);
+  if (result == 0) delete (Module*)module;
+  return result;
+}
 static int cuModuleGetFunction_(void** function, void* module, const char* name) {
   LOCKED;
-  const Registration* kernel = find(name, ((Module*)module)->is_bf16);
+  if (!objects.count(module)) return 400;
+  Module* own = (Module*)module;
+  const Registration* kernel = find(name, own->is_bf16);
   if (!kernel) return 500;
-  return *function = new Function{kernel, 48 << 10}, 0;  // lives as long as the process, like the few kernels there are
+  own->functions.emplace_back(new Function{kernel, 48 << 10});  // lives as long as its module
+  return *function = own->functions.back().get(), 0;
 }
 static int cuFuncSetAttribute_(void* function, int attribute, int value) {
   if (attribute != 8 || value > 227 << 10) return 1;
@@ -451,7 +463,7 @@ static const char* nvrtcGetErrorString_(int code) { return code == 6 ? "NVRTC_ER
 static int nvrtcCreateProgram_(void** program, const char* source, const char*, int, const char* const*,
                                const char* const*) {
   LOCKED;
-  return *program = made(new Program{source, "", ""}), 0;
+  return *program = made(new Program{source, "", ""}, CUDA_EMULATION_PROGRAMS), 0;
 }
 static int nvrtcDestroyProgram_(void** program) {
   LOCKED;
@@ -549,6 +561,21 @@ void cuda_emulation_reverse_order(int32_t reversed) { reverse_order = reversed !
 int64_t cuda_emulation_allocations(void) { LOCKED; return (int64_t)allocations.size(); }
 int64_t cuda_emulation_allocated_bytes(void) { LOCKED; return allocated_bytes; }
 int64_t cuda_emulation_other_objects(void) { LOCKED; return (int64_t)objects.size() + context_count; }
+int64_t cuda_emulation_alive(cuda_emulation_kind kind) {
+  LOCKED;
+  if (kind == CUDA_EMULATION_CONTEXTS) return context_count;
+  int64_t count = 0;
+  for (auto& entry : objects) count += entry.second == kind;
+  return count;
+}
+int64_t cuda_emulation_heap_bytes(void) {
+#ifdef __GLIBC__
+  struct mallinfo2 state = mallinfo2();
+  return (int64_t)(state.uordblks + state.hblkhd);
+#else
+  return 0;
+#endif
+}
 int64_t cuda_emulation_allocation_calls(void) { return allocation_calls; }
 int64_t cuda_emulation_launches(void) { return launches; }
 int64_t cuda_emulation_products(void) { return product_count; }

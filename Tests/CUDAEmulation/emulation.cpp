@@ -20,6 +20,8 @@ namespace {
 enum class State : uint8_t { ready, at_warp_barrier, at_block_barrier, finished };
 
 constexpr size_t stack_bytes = 64 << 10;
+// Stacks begin at different places of their pages: at the same ones, all would want the same few lines of the caches.
+constexpr size_t spread_bytes = 16 << 10;
 constexpr unsigned most_threads = 1024;
 
 #if defined(__x86_64__)
@@ -146,7 +148,8 @@ void run_warp(unsigned first, const Index& size) {
 
 void run_block(unsigned threads, const Index& size) {
   for (unsigned thread = 0; thread < threads; ++thread) {
-    prepare(machine->fibers[thread].context, machine->stacks + thread * stack_bytes, fiber_main);
+    prepare(machine->fibers[thread].context, machine->stacks + thread * stack_bytes - thread * 320 % spread_bytes,
+            fiber_main);
     machine->fibers[thread].state = State::ready;
     machine->fibers[thread].operations = 0;
     machine->fibers[thread].commits = 0;

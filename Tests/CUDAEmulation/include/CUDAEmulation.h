@@ -33,6 +33,20 @@ int64_t cuda_emulation_allocations(void);
 int64_t cuda_emulation_allocated_bytes(void);
 /// Retained contexts, pinned host allocations, streams, events, modules and cuBLASLt objects alive.
 int64_t cuda_emulation_other_objects(void);
+/// The same by kind.
+typedef enum {
+  CUDA_EMULATION_CONTEXTS,
+  CUDA_EMULATION_PINNED,
+  CUDA_EMULATION_STREAMS,
+  CUDA_EMULATION_EVENTS,
+  CUDA_EMULATION_GRAPHS,
+  CUDA_EMULATION_MODULES,
+  CUDA_EMULATION_PROGRAMS,
+  CUDA_EMULATION_PRODUCTS,
+} cuda_emulation_kind;
+int64_t cuda_emulation_alive(cuda_emulation_kind kind);
+/// Bytes of this process's heap in use, the emulated device's memory among them; 0 where the C library does not say.
+int64_t cuda_emulation_heap_bytes(void);
 /// Calls of cuMemAlloc, kernel launches and cuBLASLt products so far.
 int64_t cuda_emulation_allocation_calls(void);
 int64_t cuda_emulation_launches(void);
