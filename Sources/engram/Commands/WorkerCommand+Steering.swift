@@ -72,13 +72,13 @@ extension WorkerCommand {
       table.print(as: options.format)
     }
 
-    /// Such as "NVIDIA H200, 61 %, 84 of 141 GB".
+    /// Such as "NVIDIA H200, 61 %, 84 of 140 GiB"; what the device does not say is left out.
     static func text(_ status: DeviceStatus) -> String {
-      func gigabytes(_ bytes: Int64) -> String { "\((bytes + 500_000_000) / 1_000_000_000)" }
-      let memory = gigabytes(status.memoryBytes) + " GB"
+      func gibibytes(_ bytes: Int64) -> String { "\((max(0, bytes) + (1 << 29)) >> 30)" }
+      let memory = gibibytes(status.memoryBytes) + " GiB"
       return [
         status.name, status.utilizationPercent.map { "\($0) %" },
-        status.memoryUsedBytes.map { "\(gigabytes($0)) of \(memory)" } ?? memory,
+        status.memoryUsedBytes.map { "\(gibibytes($0)) of \(memory)" } ?? memory,
       ].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ", ")
     }
 
