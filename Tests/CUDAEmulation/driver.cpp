@@ -65,7 +65,7 @@ std::map<void*, size_t> pinned;
 bool is_late = false;
 int utilization = -1;
 int64_t graph_launches = 0, captures = 0, compilations = 0;
-int64_t allocated_bytes = 0, memory_limit = 1ll << 30, allocation_calls = 0, launches = 0, fault_countdown = 0;
+int64_t allocated_bytes = 0, memory_limit = 1ll << 30, allocation_calls = 0, launches = 0, fault_countdown = 0, refusal_countdown = 0;
 int sticky_fault = 0, primary_context = 0;
 int64_t context_count = 0;
 thread_local bool has_context = false;
@@ -355,6 +355,7 @@ static int cuStreamEndCapture_(void* stream, void** graph) {
 static int cuGraphInstantiate_(void** executable, void* graph, unsigned long long) {
   LOCKED;
   if (!objects.count(graph)) return 400;
+  if (refusal_countdown > 0 && --refusal_countdown == 0) return 2;
   return *executable = made(new Graph(*(Graph*)graph), CUDA_EMULATION_GRAPHS), checked(0);
 }
 static int cuGraphDestroy_(void* graph) {
@@ -375,6 +376,7 @@ static int cuGraphLaunch_(void* executable, void* stream) {
 
 static int cuModuleLoadData_(void** module, const void* image) {
   LOCKED;
+  if (refusal_countdown > 0 && --refusal_countdown == 0) return 2;
   const char* text = (const char*)image;
   if (strncmp(text, "EMULATED ", 9) != 0) return 200;
   return *module = made(new Module{text[9] == '1', {}}, CUDA_EMULATION_MODULES), checked(0);
@@ -537,10 +539,12 @@ void* cuda_emulation_symbol(const char* name) {
 
 void cuda_emulation_set_memory(int64_t bytes) { memory_limit = bytes; }
 void cuda_emulation_fail_launch(int64_t n) { fault_countdown = n; }
+void cuda_emulation_refuse_memory(int64_t n) { refusal_countdown = n; }
 void cuda_emulation_decline_products(int32_t declines) { decline_products = declines != 0; }
 void cuda_emulation_reset(void) {
   memory_limit = 1ll << 30;
   fault_countdown = 0;
+  refusal_countdown = 0;
   sticky_fault = 0;
   decline_products = false;
   reverse_order = false;

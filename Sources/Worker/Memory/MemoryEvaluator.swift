@@ -42,6 +42,11 @@ public final class MemoryEvaluator: TrialEvaluator {
       throw EvaluationError.unavailable(error.description)
     } catch let error as CUDAError {
       throw EvaluationError.unavailable(error.description)
+    } catch let error as BackendError {
+      // The base itself does not fit, or the backend cannot be had: starting again would not help.
+      throw EvaluationError.unavailable(
+        "the base cannot be loaded: \(error.message)",
+        nextStep: error.code == .outOfMemory ? "use a device with more memory, or raise --memory" : nil)
     } catch let error as AdapterError {
       throw EvaluationError.unavailable(error.description, nextStep: "correct memory.targets in the study's file")
     }
@@ -64,6 +69,8 @@ public final class MemoryEvaluator: TrialEvaluator {
       throw EvaluationError.diverged(error.message)
     } catch let error as BackendError where error.code == .outOfMemory {
       throw EvaluationError.outOfMemory(error.message)
+    } catch let error as CUDAError where error.code == .outOfMemory {
+      throw EvaluationError.outOfMemory(error.description)
     } catch let error as CUDAError where error.code == .device {
       // The device's context is lost with it: nothing more can be computed in this process.
       throw EvaluationError(

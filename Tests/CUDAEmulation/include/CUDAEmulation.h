@@ -16,6 +16,8 @@ void *_Nullable cuda_emulation_symbol(const char *_Nonnull name);
 void cuda_emulation_set_memory(int64_t bytes);
 /// Makes the n-th launch from now on fail as a device fault does (sticky, like the real one); 0 = never.
 void cuda_emulation_fail_launch(int64_t n);
+/// Lets the n-th load of a module, or instantiation of a graph, from now on find no memory (not sticky); 0 = never.
+void cuda_emulation_refuse_memory(int64_t n);
 /// Makes cuBLASLt find no algorithm for any product.
 void cuda_emulation_decline_products(int32_t declines);
 /// Runs blocks, warps and lanes from the last to the first: what needs a barrier and has none gives other numbers.

@@ -24,7 +24,10 @@ extension CUDABackend {
       return CUDARecording(graphs, executable, blocks, pool)
     } catch {
       pool.endUse(blocks)
-      if let error = error as? CUDAError, Self.captureErrors.contains(error.status) { return nil }
+      // A graph that finds no memory is done without, too.
+      if let error = error as? CUDAError, Self.captureErrors.contains(error.status) || error.code == .outOfMemory {
+        return nil
+      }
       throw error
     }
   }

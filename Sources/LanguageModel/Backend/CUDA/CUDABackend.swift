@@ -24,7 +24,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - precision: default `.bfloat16`.
-  ///   - memoryLimit: most bytes of device memory; default what is free now.
+  ///   - memoryLimit: most bytes of device memory; default nearly all that is free now.
   /// - Throws: `CUDAError` (`unavailable` when driver, libraries or device are missing, and where they were looked for),
   ///   `BackendError` (`outOfMemory`).
   public convenience init(device index: Int, precision: Precision = .bfloat16, memoryLimit: Int? = nil) throws {

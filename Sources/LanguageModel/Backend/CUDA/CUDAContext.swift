@@ -39,11 +39,16 @@ final class CUDAContext: @unchecked Sendable {
     var context: CUDADriver.Handle?
     try driver.check(driver.retainContext(&context, number), "cuDevicePrimaryCtxRetain")
     self.context = context
-    try driver.check(driver.setContext(context), "cuCtxSetCurrent")
-    var stream: CUDADriver.Handle?
-    try driver.check(
-      driver.createStream(&stream, CUDADriver.Constant.streamNonBlocking), "cuStreamCreate")
-    self.stream = stream
+    do throws(CUDAError) {
+      try driver.check(driver.setContext(context), "cuCtxSetCurrent")
+      var stream: CUDADriver.Handle?
+      try driver.check(
+        driver.createStream(&stream, CUDADriver.Constant.streamNonBlocking), "cuStreamCreate")
+      self.stream = stream
+    } catch {
+      _ = driver.releaseContext(number)
+      throw error
+    }
   }
 
   deinit {

@@ -10,6 +10,8 @@ public struct CUDADevice: Sendable, Hashable {
   public let major: Int
   public let minor: Int
   public let processors: Int
+  /// Bytes of shared memory that one block may have.
+  public let sharedMemory: Int
   /// PCI bus id, such as "0000:1b:00.0".
   public let busID: String
 
@@ -54,5 +56,6 @@ public struct CUDADevice: Sendable, Hashable {
     major = try attribute(CUDADriver.Constant.attributeMajor)
     minor = try attribute(CUDADriver.Constant.attributeMinor)
     processors = try attribute(CUDADriver.Constant.attributeProcessors)
+    sharedMemory = try attribute(CUDADriver.Constant.attributeSharedMemory)
   }
 }

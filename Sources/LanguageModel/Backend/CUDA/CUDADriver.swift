@@ -14,6 +14,8 @@ struct CUDADriver: Sendable {
     static let attributeProcessors: Int32 = 16
     static let attributeMajor: Int32 = 75
     static let attributeMinor: Int32 = 76
+    /// Shared memory of a block, opted in.
+    static let attributeSharedMemory: Int32 = 97
     static let functionSharedMemory: Int32 = 8
     static let eventWithoutTiming: UInt32 = 2
     static let streamNonBlocking: UInt32 = 1
@@ -135,10 +137,11 @@ struct CUDADriver: Sendable {
     launch = try load("cuLaunchKernel")
   }
 
-  /// Throws `CUDAError` (`device`) unless `status` is 0.
+  /// Throws `CUDAError` (`outOfMemory`, `device`) unless `status` is 0.
   func check(_ status: Status, _ call: @autoclosure () -> String) throws(CUDAError) {
     guard status != 0 else { return }
-    throw CUDAError(.device, call: call(), status: Int(status), describe(status))
+    throw CUDAError(
+      status == Constant.outOfMemory ? .outOfMemory : .device, call: call(), status: Int(status), describe(status))
   }
 
   /// "CUDA_ERROR_…: what it means".

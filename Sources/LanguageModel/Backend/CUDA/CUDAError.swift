@@ -2,7 +2,7 @@
 public struct CUDAError: Error, CustomStringConvertible, Sendable {
   /// What failed; new kinds may be added.
   public struct Code: Sendable, Hashable, CustomStringConvertible {
-    private enum Value: String { case unavailable, device, compilation, unsupported }
+    private enum Value: String { case unavailable, device, outOfMemory, compilation, unsupported }
     private let value: Value
     /// A library or a device is not there.
     public static let unavailable = Code(value: .unavailable)
@@ -10,6 +10,10 @@ public struct CUDAError: Error, CustomStringConvertible, Sendable {
     ///
     /// After a fault in a kernel every later call fails too: the process must be started anew.
     public static let device = Code(value: .device)
+    /// A call found no memory left on the device for what CUDA itself needs: a kernel's code, its stack, a graph.
+    ///
+    /// Nothing is lost by it. Tensors that do not fit are a `BackendError` (`outOfMemory`).
+    public static let outOfMemory = Code(value: .outOfMemory)
     /// A kernel could not be compiled for the device.
     public static let compilation = Code(value: .compilation)
     /// The device or the backend cannot do what was asked.

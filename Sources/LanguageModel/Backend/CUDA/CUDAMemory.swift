@@ -7,15 +7,18 @@ final class CUDAMemory: Sendable {
   /// What may be used at all.
   private let budget: Int
 
-  /// `limit`: most bytes to use; nil = what is free on the device now.
+  /// `limit`: most bytes to use; nil = what is free on the device now, less what CUDA itself will want.
   init(context: CUDAContext, limit: Int?) throws(CUDAError) {
     self.context = context
     let available = try context.freeMemory()
-    budget = min(limit ?? Int.max, available)
+    budget = min(limit ?? Int.max, available - Self.reserve(available))
     pool = Mutex(BlockPool(budget: budget))
   }
 
   deinit { releaseKept() }
+
+  /// Bytes left to CUDA: the code of kernels (cuBLASLt's come when they are first wanted), their stacks, and graphs.
+  static func reserve(_ available: Int) -> Int { min(512 << 20, available / 16) }
 
   var status: BackendMemory {
     pool.withLock { BackendMemory(used: $0.used, peak: $0.peak, limit: budget) }

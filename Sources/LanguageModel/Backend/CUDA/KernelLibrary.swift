@@ -99,6 +99,13 @@ final class KernelLibrary: @unchecked Sendable {
       loaded.isChecked = true
     }
     if shared > loaded.sharedMemory {
+      guard shared <= context.device.sharedMemory else {
+        throw CUDAError(
+          .unsupported, call: "cuLaunchKernel(\(kernel.rawValue))",
+          "\(shared >> 10) KiB of shared memory are wanted and a block of \(context.device.name) can have "
+            + "\(context.device.sharedMemory >> 10): use bf16 instead of 32 bits, shorter sequences, or a larger device"
+        )
+      }
       try context.driver.check(
         context.driver.setFunctionAttribute(
           loaded.function, CUDADriver.Constant.functionSharedMemory, Int32(shared)),

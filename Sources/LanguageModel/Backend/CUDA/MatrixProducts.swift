@@ -45,8 +45,8 @@ final class MatrixProducts: @unchecked Sendable {
     static let workspace: Int32 = 1
     static let alignments: [Int32] = [5, 6, 7, 8]
     static let notSupported: Int32 = 15
-    /// Size of cublasLtMatmulHeuristicResult_t and the place of its workspace size, in bytes.
-    static let (resultSize, workspacePlace) = (96, 64)
+    /// Size of cublasLtMatmulHeuristicResult_t and the places of its workspace size and state, in bytes.
+    static let (resultSize, workspacePlace, statePlace) = (96, 64, 72)
   }
 
   private struct Functions: Sendable {
@@ -79,7 +79,7 @@ final class MatrixProducts: @unchecked Sendable {
     var a: Int, b: Int, c: Int
     var aLiesTransposed: Bool, bLiesTransposed: Bool
     var isWide: Bool, hasBias: Bool
-    /// Of the first operand, the second one and the result, as cuBLASLt counts them.
+    /// Of the first operand, the second one, the result as it is read and as it is written, as cuBLASLt counts them.
     var alignments: SIMD4<UInt32>
   }
 
@@ -132,7 +132,7 @@ final class MatrixProducts: @unchecked Sendable {
 
   deinit {
     plans = [:]
-    if (try? context.enter()) != nil { _ = functions.destroy(handle) }
+    if handle != nil, (try? context.enter()) != nil { _ = functions.destroy(handle) }
   }
 
   /// cuBLASLt's version, such as "13.4.1".
@@ -152,7 +152,8 @@ final class MatrixProducts: @unchecked Sendable {
       hasBias: product.bias != nil,
       alignments: SIMD4(
         Self.alignment(product.b.address), Self.alignment(product.a.address), Self.alignment(product.c.address),
-        Self.alignment(product.c.address)))
+        // cuBLASLt has no word for the bias's alignment; what is promised of the result is taken to hold for both.
+        min(Self.alignment(product.c.address), product.bias.map(Self.alignment) ?? 256)))
     guard let plan = try plan(shape) else { return try computePlainly(product) }
     if var bias = product.bias {
       try check(
@@ -233,6 +234,9 @@ final class MatrixProducts: @unchecked Sendable {
     }
     if status == Constant.notSupported || (status == 0 && found == 0) { return false }
     try check(status, "cublasLtMatmulAlgoGetHeuristic(\(shape.m) x \(shape.n) x \(shape.k))")
+    // Nothing else of a result counts unless its own state is 0.
+    let state = result.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: Constant.statePlace, as: Int32.self) }
+    guard state == 0 else { return false }
     plan.workspace = result.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: Constant.workspacePlace, as: Int.self) }
     plan.algorithm = Array(result.prefix(Constant.workspacePlace))
     return true
@@ -262,6 +266,6 @@ final class MatrixProducts: @unchecked Sendable {
       case 15: "not supported"
       default: "cuBLAS status \(status)"
       }
-    throw CUDAError(.device, call: call(), status: Int(status), meaning)
+    throw CUDAError(status == 3 ? .outOfMemory : .device, call: call(), status: Int(status), meaning)
   }
 }
