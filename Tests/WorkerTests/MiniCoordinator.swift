@@ -163,6 +163,7 @@ enum ShellTrainer {
         18) read -r cancel; echo '{"type":"cancelled","checkpointStep":4,"memoryBytes":1}'; continue ;;
         20) printf 0123456789 >"$ENGRAM_TEST_FILE"
           files='{"name":"a.bin","sha256":"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882","bytes":10,"path":"'$ENGRAM_TEST_FILE'"}' ;;
+        21) echo '{"type":"failure","class":"hardware","message":"cuLaunchKernel(add) failed (719)","nextStep":null,"memoryBytes":1,"lastWords":[]}'; continue ;;
         19) echo '{"type":"failure","class":"diverged","message":"nan","nextStep":null,"memoryBytes":1,"lastWords":[]}'; continue ;;
       esac
       echo '{"type":"result","objectives":{"loss":1.5,"rougeL":0.25},"standardErrors":{},"metrics":{"pid":'$$'},"artifacts":['"$files"'],"memoryBytes":1}'

@@ -122,6 +122,27 @@ import WireProtocol
     await serving.value
   }
 
+  /// A GPU's context is lost with its first fault: the next trial gets a new process.
+  @Test func afterAHardwareFailureTheTrainerIsReplaced() async throws {
+    let fixture = try Fixture()
+    let (coordinator, server, serving) = fixture.coordinator(trials: 2, firstTrial: 21)
+    let worker = try fixture.worker()
+    let outcomes = try await coordinator.outcomes(2)
+    #expect(try failure(outcomes[0]).failureClass == .hardware)
+    guard case .result = outcomes[1] else {
+      Issue.record("\(outcomes[1])")
+      return
+    }
+    await coordinator.drain()
+    _ = await worker.value
+    let log = try String(
+      contentsOf: fixture.settings.stateFolder.appendingPathComponent("trainer.log"), encoding: .utf8)
+    let parts = log.components(separatedBy: "hello from the trainer\n").dropFirst()
+    #expect(Array(parts.prefix(2)) == ["begin 21\n", "begin 22\n"])
+    server.close()
+    await serving.value
+  }
+
   @Test func aBrokenProtocolAndAnAllocationFailureAreTold() async throws {
     let outcomes = try await record(16)
     #expect(try failure(outcomes[0]).message.contains("protocol"))

@@ -167,6 +167,10 @@ struct TrainerSupervisor {
       record.logLines = (logLines + late).suffix(Self.logLineCount)
       record = record.clippedForWire()
       let effects = end(.failure(started: true, record))
+      if failureClass == .hardware, !effects.isEmpty {
+        // A GPU's context is lost with its first fault: every later call of the process would fail, and every trial.
+        return effects + stop("after a hardware failure its device may be lost to it") + [.lost]
+      }
       let excess = memory - baseline
       guard failureClass == .outOfMemory, excess > settings.memorySlack, !effects.isEmpty else { return effects }
       let megabytes = excess >> 20
