@@ -19,9 +19,21 @@ extension CoordinatorCore {
       sessions[peer] = nil
     }
     for peer in sessions.keys.sorted(by: { $0.id.lexicographicallyPrecedes($1.id) }) { feed(.clock, to: peer) }
+    noteMemory()
     if let limit = settings.timeLimit, elapsed >= limit, state.header.stopReason == nil {
       _ = commit(state.stop(.time, time: time.wall))
     }
+  }
+
+  /// Says once of a trial that none of the workers that are here has the memory for it: it would wait unheard.
+  private mutating func noteMemory() {
+    guard !isDraining, state.header.stopReason == nil, !workers.isEmpty else { return }
+    let present = workers.values.map(\.identity)
+    let waiting = Set(state.queued.filter { state.needsLargerDevice(trial: $0, than: present) })
+    for number in waiting.subtracting(waitingForMemory).sorted() {
+      note(.warning, "\(state.trials[number].memoryWait ?? ""), which no connected worker has")
+    }
+    waitingForMemory = waiting
   }
 
   /// Reports are stored in batches: one that is lost is not missed.

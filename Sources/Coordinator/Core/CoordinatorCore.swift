@@ -36,6 +36,8 @@ public struct CoordinatorCore {
   /// A proposal that could not be stored yet.
   var heldProposal: (task: ProposalTask, outcome: ProposalOutcome)?
   var isExhausted = false
+  /// Queued trials that were said to wait for a larger device.
+  var waitingForMemory: Set<Int> = []
   var isDraining = false
   var hasFinished = false
   var warmStart: (trial: Int, data: Data)?

@@ -113,7 +113,24 @@ extension StudyState {
   }
 }
 
+extension StudyState {
+  /// Whether a queued trial ran out of memory before and none of these workers has a larger device and may take it.
+  public func needsLargerDevice(trial number: Int, than workers: some Sequence<WorkerIdentity>) -> Bool {
+    let trial = trials[number]
+    guard trial.state == .queued, trial.needsMoreThanBytes != nil else { return false }
+    return !workers.contains { trial.fits($0) && !header.quarantined.contains($0.name) }
+  }
+}
+
 extension Trial {
+  /// What a queued trial waits for that has run out of memory, and what to do: "trial 7 waits for …"; nil for others.
+  public var memoryWait: String? {
+    guard state == .queued, let bytes = needsMoreThanBytes else { return nil }
+    let size = bytes >= 10 << 30 ? "\((bytes + (1 << 29)) >> 30) GiB" : "\((bytes + (1 << 19)) >> 20) MiB"
+    return "trial \(number) ran out of memory and waits for a worker with more than \(size) of device memory "
+      + "(start one, or give the trial up: engram trial abandon \(number))"
+  }
+
   fileprivate func fits(_ worker: WorkerIdentity) -> Bool {
     guard let bytes = needsMoreThanBytes, let own = worker.deviceBytes else { return true }
     return own > bytes

@@ -79,6 +79,7 @@ struct StudyCommand: ParsableCommand {
         let begin = Date(timeIntervalSince1970: attempt.startedTime ?? attempt.leasedTime).formatted(.iso8601)
         notes.append("trial \(trial.number) is with \(attempt.worker.name) since \(begin)")
       }
+      notes += summary.record.trials.compactMap(\.memoryWait)
       if !header.quarantined.isEmpty {
         let names = header.quarantined.sorted().joined(separator: ", ")
         notes.append("out of service after hardware failures: \(names) (engram worker reinstate NAME)")

@@ -59,6 +59,11 @@ extension WorkerCommand {
     @Option(help: "cpu or cuda:N; a list such as cpu,cpu starts one worker for each.") var device: String = "cpu"
     @Option(help: "One worker per GPU: all, or numbers such as 0,2.") var gpus: String?
     @Option(help: "Threads of the trainer (default: all cores, shared among several workers).") var threads: Int?
+    @Option(
+      help: ArgumentHelp(
+        "Most of the device's memory that a worker uses, its base included; what needs more is refused before it trains "
+          + "(default: what is free on a GPU, what the machine has on the CPU).", valueName: "GiB"))
+    var memory: Double?
     @Option(help: "Folder of this worker's state (default: ~/.local/state/engram/STUDY/NAME).") var state: String?
     @Option(
       help: "Leave when no coordinator has answered for so many minutes and no trial is under way (default: never).")
@@ -69,6 +74,9 @@ extension WorkerCommand {
       if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
       if let giveUpAfter, !(giveUpAfter > 0 && giveUpAfter < 1e6) {
         throw ValidationError("--give-up-after is a number of minutes above 0")
+      }
+      if let memory, !(memory > 0 && memory < 1e6) {
+        throw ValidationError("--memory is a number of GiB above 0, such as 40 or 0.5")
       }
       if gpus != nil, device != "cpu" { throw ValidationError("give either --gpus or --device") }
     }
@@ -100,6 +108,7 @@ extension WorkerCommand {
           "--exit-with-parent",
         ]
         if let keys { arguments += ["--keys", keys] }
+        if let memory { arguments += ["--memory", "\(memory)"] }
         if let state { arguments += ["--state", "\(state)/\(device.label)"] }
         if let giveUpAfter { arguments += ["--give-up-after", "\(giveUpAfter)"] }
         let environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }
@@ -109,6 +118,9 @@ extension WorkerCommand {
     }
 
     // MARK: One
+
+    /// Bytes.
+    private var memoryLimit: Int? { memory.map { Int($0 * Double(1 << 30)) } }
 
     private func work() async throws -> WorkerEnd {
       let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
@@ -121,11 +133,13 @@ extension WorkerCommand {
         build: "engram \(BuildInformation.version)", fingerprints: Fingerprints(prepared.fingerprints), host: host,
         device: device, pid: Int(ProcessInfo.processInfo.processIdentifier),
         capabilities: Capabilities(
-          memoryBytes: Devices.memoryBytes(of: device), cores: ProcessInfo.processInfo.activeProcessorCount,
+          memoryBytes: min(Devices.memoryBytes(of: device), memoryLimit.map(Int64.init) ?? .max),
+          cores: ProcessInfo.processInfo.activeProcessorCount,
           evaluator: prepared.configuration.evaluator.kind.rawValue))
       hello.incarnation = UUID().uuidString
       var arguments = ["trainer", prepared.file.path, "--device", device]
       if let threads { arguments += ["--threads", "\(threads)"] }
+      if let memoryLimit { arguments += ["--memory-limit", "\(memoryLimit)"] }
       var settings = WorkerSettings(
         hello: hello, trainer: TrainerLaunch(arguments: arguments),
         stateFolder: try stateFolder(study: prepared.configuration.name, worker: worker), endpoint: connect)
@@ -188,11 +202,13 @@ struct TrainerCommand: ParsableCommand {
   @Argument(help: "The study's file.") var study: String
   @Option(help: "cpu.") var device: String = "cpu"
   @Option(help: "Threads (default: all cores).") var threads: Int?
+  @Option(help: "Most bytes of the device's memory.") var memoryLimit: Int?
 
   func run() throws {
     let file = URL(fileURLWithPath: study)
     let configuration = try StudyConfiguration(contentsOf: file)
-    let evaluator = try PreparedStudy.evaluator(configuration, file: file, device: device, threads: threads)
+    let evaluator = try PreparedStudy.evaluator(
+      configuration, file: file, device: device, threads: threads, memoryLimit: memoryLimit)
     throw ExitCode(Self.serve(evaluator))
   }
 

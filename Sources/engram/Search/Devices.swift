@@ -22,13 +22,15 @@ enum Devices {
 
   /// The backend of a device.
   ///
-  /// On a GPU `automatic` is bf16.
+  /// On a GPU `automatic` is bf16. `memoryLimit`: most bytes to use; nil = what is free on a GPU, what the machine has on
+  /// the CPU.
   static func backend(
-    _ device: String, precision: StudyConfiguration.Precision, threads: Int?
+    _ device: String, precision: StudyConfiguration.Precision, threads: Int?, memoryLimit: Int? = nil
   ) throws -> any Backend {
     switch try Device(device) {
     case .cuda(let index):
-      return try CUDABackend(device: index, precision: precision == .f32 ? .float32 : .bfloat16)
+      return try CUDABackend(
+        device: index, precision: precision == .f32 ? .float32 : .bfloat16, memoryLimit: memoryLimit)
     case .cpu:
       let wanted: CPUPrecision =
         switch precision {
@@ -36,7 +38,7 @@ enum Devices {
         case .f32: .float32
         case .bf16: .bfloat16
         }
-      return try CPUBackend(precision: wanted, threads: threads)
+      return try CPUBackend(precision: wanted, threads: threads, memoryLimit: memoryLimit)
     }
   }
 

@@ -107,7 +107,7 @@ struct PreparedStudy {
 
   /// The evaluator that a trainer runs for this file.
   static func evaluator(
-    _ configuration: StudyConfiguration, file: URL, device: String, threads: Int?
+    _ configuration: StudyConfiguration, file: URL, device: String, threads: Int?, memoryLimit: Int? = nil
   ) throws -> any TrialEvaluator {
     switch configuration.evaluator.kind {
     case .analytic:
@@ -118,7 +118,8 @@ struct PreparedStudy {
         arguments: configuration.evaluator.command ?? [], objectives: configuration.objectives.map(\.name))
     case .memory:
       return MemoryEvaluator(configuration: configuration, file: file) {
-        try Devices.backend(device, precision: configuration.base.precision, threads: threads)
+        try Devices.backend(
+          device, precision: configuration.base.precision, threads: threads, memoryLimit: memoryLimit)
       }
     }
   }

@@ -28,6 +28,7 @@ enum TrialText {
       let title = "attempt \(attempt.token)".padding(toLength: 14, withPad: " ", startingAt: 0)
       lines.append("\(title) \(attempt.state.rawValue) on \(attempt.worker.name), \(times(attempt))\(failure)")
     }
+    if let wait = trial.memoryWait { lines.append("waits          \(wait)") }
     if let failure = trial.failure {
       lines.append("failure        \(failure.failureClass): \(failure.message)")
       if let step = failure.nextStep { lines.append("what to do     \(step)") }

@@ -53,6 +53,12 @@ import Testing
     _ = try study.leaseAndStart(0)
     #expect(study.state.nextTrial(for: small, others: []) == nil)
     #expect(study.state.nextTrial(for: large, others: [small]) == trial)
+    // Whether anybody here is large enough, and in words what it waits for.
+    #expect(study.state.needsLargerDevice(trial: trial, than: [small]))
+    #expect(!study.state.needsLargerDevice(trial: trial, than: [small, large]))
+    #expect(!study.state.needsLargerDevice(trial: 0, than: [small]))
+    #expect(study.state.trials[trial].memoryWait?.contains("more than 0 MiB of device memory") == true)
+    #expect(study.state.trials[0].memoryWait == nil)
     #expect(try study.fail(study.leaseAndStart(trial, bytes: 80), .outOfMemory, largest: 80) == .accepted)
     #expect(study.state.trials[trial].state == .infeasible)
     #expect(study.state.observations.last?.outcome == .outOfMemory)
