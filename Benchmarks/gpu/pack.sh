@@ -18,7 +18,9 @@ cp "$products/engram" "$target/"
 cp "$products"/*.xctest "$target/engram-tests.xctest"
 strip --strip-unneeded "$target/engram" "$target/engram-tests.xctest"
 # Everything that is not the C library's own; OpenBLAS is opened at run time.
-blas=$(ldconfig -p | awk '/libopenblas\.so\.0 /{print $NF; exit}')
+# (Without an early exit of awk: ldconfig would now and then die of it, and the script with it.)
+blas=$(ldconfig -p | awk '/libopenblas\.so\.0 / && !found++ {print $NF}')
+[ -n "$blas" ] || { echo "no libopenblas.so.0 here: apt-get install libopenblas0" >&2; exit 1; }
 { LD_LIBRARY_PATH=$runtime ldd "$target/engram" "$target/engram-tests.xctest" "$blas"; echo "x => $blas (y)"; } |
   awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
   grep -vE '/(libc|libm|libpthread|libdl|librt|libresolv|ld-linux[^/]*)\.so' | sort -u |

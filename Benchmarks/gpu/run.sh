@@ -9,7 +9,8 @@
 #   search       a short search over 2 configurations on the quickstart, its worker killed once and started again
 #   table        all figures in one table
 #   all          the steps above in this order
-# Each step stays below ten minutes. The 7B shape takes 14 GB of disk and, of the device, at most what PEFT needs.
+# Each step stays below ten minutes, `all` takes about half an hour. A step that fails or lacks something is recorded as
+# such, and the others go on. The 7B shape takes 14 GB of disk, its weights 14 GB of the device.
 #
 # Without a GPU every step says what is missing and measures nothing. ENGRAM_GPU_REHEARSAL=1 goes through all of them on the
 # processor instead, with tiny shapes and the emulated device: the script is tried, its figures mean nothing and say so.
@@ -20,6 +21,8 @@ results=$(mkdir -p "${2:-gpu-results}" && cd "${2:-gpu-results}" && pwd)
 python=${PYTHON:-python3}
 number=${ENGRAM_CUDA_DEVICE:-0}
 rehearsal=${ENGRAM_GPU_REHEARSAL:-}
+# Numbers as nvidia-smi gives them; otherwise CUDA counts the fastest first.
+export CUDA_DEVICE_ORDER=${CUDA_DEVICE_ORDER:-PCI_BUS_ID}
 export LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 # The libraries that PyTorch brought, unless the user named others.
 if [ -z "${ENGRAM_CUDA_HOME:-}" ]; then
@@ -45,6 +48,9 @@ missing() {
     case $need in
       gpu) [ -n "$rehearsal" ] || ls /dev/nvidia[0-9]* /dev/dxg > /dev/null 2>&1 ||
         echo "no NVIDIA GPU: no device file /dev/nvidia0 (install the driver, or pass the GPU on: docker run --gpus all)" ;;
+      nvidia-smi) [ -n "$rehearsal" ] || nvidia-smi -L > /dev/null 2>&1 ||
+        echo "nvidia-smi $(command -v nvidia-smi > /dev/null && nvidia-smi -L 2>&1 | head -n 1 || echo 'is not in PATH') (it comes with the driver)" ;;
+      program) engram --version > /dev/null 2>&1 || echo "the program does not run here: $(engram --version 2>&1 | head -n 1)" ;;
       libraries) [ -n "$rehearsal" ] || engram doctor 2> /dev/null | grep -q 'CUDA.*cuda:' ||
         echo "CUDA cannot be used: $(engram doctor 2> /dev/null | grep -m1 CUDA || echo 'engram doctor does not run here')" ;;
       torch) has torch || echo "no PyTorch for $python (set PYTHON, or pip install torch)" ;;
@@ -70,27 +76,41 @@ can() {
   return 1
 }
 
+# What an earlier run of everything left must not be taken for this one's.
+put_aside() {
+  [ -e "$results/figures.jsonl" ] || return 0
+  local earlier; earlier=$results/earlier-$(date +%Y%m%d-%H%M%S)
+  mkdir -p "$earlier"
+  find "$results" -maxdepth 1 -type f -exec mv {} "$earlier/" \;
+  echo "The results of an earlier run are in $earlier."
+}
+[ "$step" != all ] || put_aside
+
 if [ -n "$rehearsal" ]; then
   device=cpu peer_device=cpu small=-tiny length=32 steps=2 quick=(--quick) suite=EmulatedCUDATests
   echo '{"rehearsal":true}' | record > /dev/null
   echo "REHEARSAL on the processor: no figure below is one of a GPU."
 else
-  device=cuda:$number peer_device=cuda small="" length=256 steps=20 quick=() suite=CUDADeviceTests
-  # PyTorch and Engram must mean the same device.
-  export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-$number}
-  [ "$CUDA_VISIBLE_DEVICES" = "$number" ] && device=cuda:0 && number=0
+  # PyTorch and Engram must mean the same device: where the user has chosen none, only this one is visible, as number 0;
+  # where CUDA_VISIBLE_DEVICES is set, the number counts among those.
+  if [ -z "${CUDA_VISIBLE_DEVICES:-}" ]; then export CUDA_VISIBLE_DEVICES=$number; number=0; fi
+  device=cuda:$number peer_device=cuda:$number small="" length=256 steps=20 quick=() suite=CUDADeviceTests
 fi
 tests() { (cd "$here" && ENGRAM_CUDA_DEVICE=$number "$@" "$here/engram-tests.xctest" --testing-library swift-testing --filter "$suite"); }
 peers() { "$python" "$here/gpu/peers.py" "$@" --device "$peer_device" --output "$results/figures.jsonl"; }
 
 check() {
   nvidia-smi > "$results/nvidia-smi.txt" 2>&1
-  local lacks; lacks=$(missing gpu libraries torch torch-gpu peers sanitizer disk)
   echo "== check"
+  [ -z "$rehearsal" ] || echo "(A rehearsal wants the Python packages and a C++ compiler only.)"
+  echo "Wanted: an NVIDIA GPU (Ampere or later; the weights of the 7B shape alone take 14 GB of it) with its driver and nvidia-smi; NVRTC and"
+  echo "cuBLASLt (PyTorch brings them); Python with torch, transformers, peft and safetensors; compute-sanitizer for that one"
+  echo "step; 16 GB free in $scratch."
+  local lacks; lacks=$(missing program gpu nvidia-smi libraries torch torch-gpu peers sanitizer disk)
   if [ -n "$lacks" ]; then echo "Missing:"; echo "$lacks" | sed 's/^/   /'; else echo "Everything is there."; fi
   say doctor engram doctor
 }
-conformance() { can conformance gpu libraries && say conformance tests env; }
+conformance() { can conformance program gpu libraries && say conformance tests env; }
 sanitizer() {
   [ -z "$rehearsal" ] || return 0
   can sanitizer gpu libraries sanitizer && say sanitizer tests compute-sanitizer --error-exitcode 9
@@ -99,7 +119,7 @@ ceiling() { can ceiling gpu torch torch-gpu && say ceiling peers ceiling; }
 # shape NAME PEERS' SHAPE STEPS: a base of that shape, Engram on it, the peers on it.
 shape() {
   local name=$1 model=$scratch/$2$small
-  can "$name" gpu torch torch-gpu peers || return
+  can "$name" program gpu torch torch-gpu peers || return
   [ -d "$model" ] || say "make-$name" peers make --shape "$2$small" --model "$model"
   if can "$name-engram" libraries; then
     local options=(--model "$model" --device "$device" --dtype bf16)
@@ -112,7 +132,7 @@ shape() {
 gpt2() { shape gpt2 gpt2 $steps; }
 llama() { can llama disk && shape llama llama$([ -n "$small" ] || echo 7b) $((steps / 2)); }
 search() {
-  can search gpu libraries || return
+  can search program gpu libraries || return
   local study=$scratch/study
   rm -rf "$study" && mkdir -p "$study"
   sed -e 's/budget: 40/budget: 2/' -e 's/initial: 14/initial: 2/' "$here/configs/quickstart.yaml" > "$study/quick.yaml"
@@ -147,8 +167,11 @@ INNER
 }
 table() { "$python" "$here/gpu/report.py" "$results" | tee "$results/table.md"; }
 
+echo "Results go to $results: table.md (all figures), figures.jsonl (the same for programs), STEP.log (what each step printed)."
 case $step in
 check | conformance | sanitizer | ceiling | gpt2 | llama | search | table) $step ;;
-all) for each in check conformance sanitizer ceiling gpt2 llama search table; do $each; done ;;
+all)
+  for each in check conformance sanitizer ceiling gpt2 llama search table; do $each; done
+  echo "The table is in $results/table.md." ;;
 *) echo "unknown step '$step'" >&2; exit 2 ;;
 esac
