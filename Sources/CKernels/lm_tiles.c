@@ -3,7 +3,8 @@
 // Virtual machines may leave the tile CPUID leaves (1Dh, 1Eh) zero while the instructions work, so support is not read
 // from CPUID: the kernel is asked for the permission to use tile data (arch_prctl), then a child process runs one tile
 // product with a hard-coded configuration (palette 1, 16 rows of 64 bytes). A child, because an illegal instruction
-// ends it and nothing else.
+// ends it and nothing else. Linux also refuses the permission to a thread whose alternate signal stack cannot hold the
+// tiles (12 KiB suffice; a Swift program's crash handler has 24); then the next best path is taken.
 #include "lm_internal.h"
 
 // Blocks: two row tiles x two column tiles. Tiles 0-3 sums (row tile * 2 + column tile), 4-5 left, 6-7 right.
