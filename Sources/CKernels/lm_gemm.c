@@ -7,8 +7,8 @@
 //              stays in the cache (a few operations per weight, shared by all rows); anything else is packed there.
 //   Few rows   read pairs in place and widen them in registers (32-bit sums).
 //   Threads    split the panels of C: columns are handed out as threads become free (one may be held up by another
-//              process), few columns are split beforehand together with rows; each element is summed in the order of k
-//              by one thread.
+//              process), in shares that get smaller; few columns are split beforehand together with rows; each element is
+//              summed in the order of k by one thread.
 #include <time.h>
 
 #include "lm_internal.h"
