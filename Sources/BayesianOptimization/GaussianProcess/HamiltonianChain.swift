@@ -2,9 +2,9 @@ import Foundation
 import RandomStreams
 
 /// One Markov chain: position, step size, random stream and work space.
-///
-/// `@unchecked Sendable`: a chain is used by one thread at a time; `PooledSampler` waits for all threads between phases.
 final class HamiltonianChain: @unchecked Sendable {
+  // Sendable: a chain is used by one thread at a time; `PooledSampler` waits for all threads between phases.
+
   /// Energy error beyond which a trajectory counts as divergent.
   static let divergenceThreshold = 1000.0
 

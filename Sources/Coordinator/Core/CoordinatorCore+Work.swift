@@ -27,9 +27,11 @@ extension CoordinatorCore {
 
   /// Says once of a trial that none of the workers that are here has the memory for it: it would wait unheard.
   private mutating func noteMemory() {
+    let candidates = state.queued.filter { state.trials[$0].needsMoreThanBytes != nil }
+    guard !candidates.isEmpty || !waitingForMemory.isEmpty else { return }
     guard !isDraining, state.header.stopReason == nil, !workers.isEmpty else { return }
     let present = workers.values.map(\.identity)
-    let waiting = Set(state.queued.filter { state.needsLargerDevice(trial: $0, than: present) })
+    let waiting = Set(candidates.filter { state.needsLargerDevice(trial: $0, than: present) })
     for number in waiting.subtracting(waitingForMemory).sorted() {
       note(.warning, "\(state.trials[number].memoryWait ?? ""), which no connected worker has")
     }

@@ -14,8 +14,7 @@ public enum ElementKind: String, Sendable {
 /// keeps its memory until its last reference goes; the backend then keeps that memory for the next tensor of about
 /// the same size, so that taking and dropping tensors in every step is cheap.
 public class Tensor: @unchecked Sendable {
-  // Sendable: sizes are constants; elements are written only inside a backend's operations, which one thread at a
-  // time may call (see `Backend`).
+  // Sendable: sizes are constants; elements are written inside a backend's calls only, which one thread at a time makes.
   public let rows: Int
   public let columns: Int
   public let kind: ElementKind

@@ -159,9 +159,8 @@ struct WordCache {
 }
 
 /// Hands a cache to each encoding thread; caches come back warm.
-///
-/// Unchecked: the caches' memory is reached only by whoever took a cache out under the lock.
 final class WordCachePool: @unchecked Sendable {
+  // Sendable: `free` changes under the lock; a cache's memory is reached only by whoever took it out.
   private let lock = Mutex<Void>(())
   private var free: [WordCache] = []
 
