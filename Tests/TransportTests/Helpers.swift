@@ -19,16 +19,71 @@ enum Echo {
     return count
   }
 
-  /// Sends until an answer comes, and takes every answer out of the box.
-  static func waitUntilConnected(_ client: any ClientTransport) async throws {
-    for attempt in 0..<600 {
-      client.send(WireFrames(json: [UInt8(attempt % 256), 0]))
-      guard let event = await client.events.next() else { throw PatienceError() }
-      if case .message = event { return }
-      try await Task.sleep(for: .milliseconds(20))
+  /// Sends until an answer comes, and takes every answer out of the box; returns how many there were.
+  ///
+  /// What is sent while a server goes away may be taken by the dying connection and be lost without a word, so that silence
+  /// is answered with another message, as a session does. Answers come in order: with the last one none is left.
+  @discardableResult
+  static func waitUntilConnected(_ client: any ClientTransport) async throws -> Int {
+    let greetings = Greetings(client)
+    let again = Task {
+      for _ in 0..<60 {
+        try await Task.sleep(for: .seconds(1))
+        greetings.sendAfterSilence()
+      }
+      client.close()
+    }
+    defer { again.cancel() }
+    var (answers, refusals) = (0, 0)
+    greetings.send()
+    while refusals < 600, let event = await client.events.next() {
+      greetings.noteEvent()
+      if case .message(let frames) = event {
+        answers += 1
+        if greetings.endsWith(frames) { return answers }
+      } else {
+        refusals += 1
+        try await Task.sleep(for: .milliseconds(20))
+        greetings.send()
+      }
     }
     throw PatienceError()
   }
+}
+
+/// Numbered messages of one client, until the last of them has come back.
+private final class Greetings: Sendable {
+  private let state = Mutex((sent: 0, isSilent: true, isDone: false))
+  private let client: any ClientTransport
+
+  init(_ client: any ClientTransport) { self.client = client }
+
+  func send() { state.withLock { send(&$0) } }
+
+  /// Sends unless something was heard since the last call.
+  func sendAfterSilence() {
+    state.withLock { state in
+      if state.isSilent { send(&state) }
+      state.isSilent = true
+    }
+  }
+
+  func noteEvent() { state.withLock { $0.isSilent = false } }
+
+  private func send(_ state: inout (sent: Int, isSilent: Bool, isDone: Bool)) {
+    guard !state.isDone else { return }
+    state.sent += 1
+    client.send(Self.frames(state.sent))
+  }
+
+  func endsWith(_ answer: WireFrames) -> Bool {
+    state.withLock { state in
+      state.isDone = answer == Self.frames(state.sent)
+      return state.isDone
+    }
+  }
+
+  private static func frames(_ number: Int) -> WireFrames { WireFrames(json: Array("greeting \(number)".utf8)) }
 }
 
 struct PatienceError: Error {}
