@@ -109,21 +109,21 @@ static const void *panel_b(const product *p, long j, long k0, const buffers *buf
 
 static void tiles_block(const product *p, long kp, const char *a, long stride, const uint32_t *b, const float *bias,
                         float *c, long rows, long columns, bool accumulate, float *edge) {
-  void (*kernel)(long, const uint16_t *, const uint16_t *, const uint32_t *, float *, long, bool) =
-      p->context->isa == LM_AMX_EMULATED ? lm_kernel_tiles_emulated : lm_kernel_tiles;
-  const uint16_t *a0 = (const uint16_t *)a, *a1 = rows > 16 ? (const uint16_t *)(a + stride) : NULL;
-  if (columns == LM_PANEL && rows % 16 == 0) {
-    if (bias)
-      for (long r = 0; r < rows; r++)
-        for (long j = 0; j < LM_PANEL; j++) c[r * p->ldc + j] = bias[j] + (accumulate ? c[r * p->ldc + j] : 0.f);
-    kernel(kp, a0, a1, b, c, p->ldc, accumulate || bias);
-    return;
-  }
-  kernel(kp, a0, a1, b, edge, LM_PANEL, false);
+  bool whole = columns == LM_PANEL && rows % 16 == 0;
+  lm_tiles_job job = {.k = kp, .a0 = (const uint16_t *)a, .a1 = rows > 16 ? (const uint16_t *)(a + stride) : NULL, .b = b};
+  job.from = whole && accumulate ? c : NULL;
+  job.from_stride = p->ldc;
+  job.to = whole && !bias ? c : edge;
+  job.to_stride = whole && !bias ? p->ldc : LM_PANEL;
+  if (p->context->isa == LM_AMX_EMULATED)
+    lm_tiles_run_emulated(&job);
+  else
+    lm_tiles_run(&job);
+  if (job.to == c) return;
   for (long r = 0; r < rows; r++)
     for (long j = 0; j < columns; j++) {
       float value = edge[r * LM_PANEL + j] + (bias ? bias[j] : 0.f);
-      c[r * p->ldc + j] = accumulate ? c[r * p->ldc + j] + value : value;
+      c[r * p->ldc + j] = accumulate && !whole ? c[r * p->ldc + j] + value : value;
     }
 }
 
@@ -380,6 +380,11 @@ static bool run_gemm(lm_context *context, int precision, long m, long n, long k,
     lm_parallel(context, 2.0 * (double)m * (double)n * (double)k / 50, run_few, &p);
     return true;
   }
+  if (precision == LM_BF16 && context->isa >= LM_AMX_BF16) {
+    int done = lm_tiles_product(context, m, n, k, alpha, a, a_row_stride, a_column_stride, b, bias, accumulate, c,
+                                c_row_stride, NULL);
+    if (done != 0) return done > 0;
+  }
   double rate;  // flops per nanosecond, to judge whether threads pay
   if (precision == LM_BF16 && context->isa >= LM_AMX_BF16) {
     p.mode = MODE_TILES, p.panel_rows = 16, p.k_block = K_BLOCK_TILES, p.k_unit = 32, rate = 500;
@@ -416,6 +421,22 @@ bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float a
                        c_row_stride);
   context->product_seconds += seconds() - start;
   context->product_operations += 2.0 * (double)m * (double)n * (double)k;
+  return done;
+}
+
+bool lm_fuses_branch(const lm_context *context, int precision, long k, const lm_branch *branch) {
+  return precision == LM_BF16 && context->isa >= LM_AMX_BF16 && lm_tiles_fit_branch(k, branch);
+}
+
+bool lm_gemm_branch(lm_context *context, int precision, long m, long n, long k, const float *a, long a_row_stride,
+                    lm_operand b, const float *bias, bool accumulate, float *c, long c_row_stride,
+                    const lm_branch *branch) {
+  if (!lm_fuses_branch(context, precision, k, branch) || b.kind != LM_OPERAND_PACKED) return false;
+  double start = seconds();
+  bool done = lm_tiles_product(context, m, n, k, 1, a, a_row_stride, 1, b, bias, accumulate, c, c_row_stride, branch) > 0;
+  context->product_seconds += seconds() - start;
+  context->product_operations += 2.0 * (double)m * (double)n * (double)k +
+                                 2.0 * (double)m * (double)branch->rank * (double)(branch->inputs + branch->outputs);
   return done;
 }
 
@@ -490,6 +511,28 @@ void lm_pack(lm_context *context, uint16_t *packed, long inputs, long first, lon
              long row_stride, long column_stride) {
   packing p = {packed, inputs, first, rows, row_stride, column_stride, source, type};
   lm_parallel(context, (double)rows * (double)inputs, run_packing, &p);
+}
+
+typedef struct {
+  const uint32_t *source;
+  uint32_t *target;
+  long outputs, inputs;
+  const lm_table *table;
+} transposing;
+
+static void run_transposing(void *argument, int thread, int threads) {
+  const transposing *p = argument;
+  long half = lm_round_up(p->inputs, 32) / 2, blocks = (p->outputs + 31) / 32, panels = (p->inputs + 31) / 32;
+  for (long j = lm_part(panels, thread, threads); j < lm_part(panels, thread + 1, threads); j++)
+    for (long o = 0; o < blocks; o++)
+      p->table->transpose_pairs(p->source + (o * half + j * 16) * LM_PANEL,
+                                p->target + (j * blocks + o) * 16 * LM_PANEL);
+}
+
+void lm_pack_transposed(lm_context *context, const uint16_t *packed, long outputs, long inputs, uint16_t *transposed) {
+  transposing p = {(const uint32_t *)(const void *)packed, (uint32_t *)(void *)transposed, outputs, inputs,
+                   lm_table_for(context->isa)};
+  lm_parallel(context, 0.3 * (double)outputs * (double)inputs, run_transposing, &p);
 }
 
 void lm_to_float(long count, const void *source, int type, float *destination) {

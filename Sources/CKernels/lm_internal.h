@@ -92,8 +92,8 @@ typedef struct {
   void (*column_sums)(long c0, long c1, long rows, const float *x, long stride, float *y);
   void (*rotate)(long r0, long r1, long stride, int heads, int head_size, const int32_t *positions,
                  const float *table, bool inverse, float *x);
-  void (*cross_entropy)(long r0, long r1, long vocabulary, float *logits, const int32_t *targets, float scale,
-                        bool gradient, float *losses);
+  void (*cross_entropy)(long r0, long r1, long vocabulary, float *logits, long stride, const int32_t *targets,
+                        float scale, bool gradient, float *losses);
   void (*argmax)(long r0, long r1, long columns, const float *x, int32_t *indices);
   double (*sum_of_squares)(long i0, long i1, const float *x);
   void (*adamw)(long i0, long i1, const lm_adamw_step *step, float *p, const float *g, float *m, float *v);
@@ -139,12 +139,33 @@ static inline const lm_table *lm_table_for(int isa) {
 #define LM_BF16_ROWS 14
 void lm_kernel_bf16(long k, const uint32_t *a, const uint32_t *b, const float *bias, float *c, long ldc, int rows,
                     int columns, bool accumulate);
-/// Tiles: a [k/32][tile rows 16][32] for up to two row tiles (a1 NULL: one), b as above; k a multiple of 32. The
-/// result goes to c, 32 columns wide.
+/// Sums of up to two row tiles by 32 columns: to = from + A · B.
+typedef struct {
+  long k;                    // a multiple of 32
+  const uint16_t *a0, *a1;   // [k/32][16 rows][32] each; a1 NULL: one row tile
+  const uint32_t *b;         // [k/2][32] pairs
+  const float *from;         // NULL: zero. Stride 0: the same row for all
+  long from_stride;
+  float *to;
+  long to_stride;
+  const char *ahead;         // `lines` cache lines of it are asked for in every step of k = 32
+  long lines;
+  long k2;                   // more products in the same sums, as above; a2: both row tiles, one behind the other
+  const uint16_t *a2;
+  const uint32_t *b2;
+} lm_tiles_job;
 bool lm_tiles_available(void);
 void lm_tiles_begin(void);
 void lm_tiles_end(void);
-void lm_kernel_tiles(long k, const uint16_t *a0, const uint16_t *a1, const uint32_t *b, float *c, long ldc,
-                     bool accumulate);
-void lm_kernel_tiles_emulated(long k, const uint16_t *a0, const uint16_t *a1, const uint32_t *b, float *c, long ldc,
-                              bool accumulate);
+void lm_tiles_run(const lm_tiles_job *job);
+void lm_tiles_run_emulated(const lm_tiles_job *job);
+/// Writes [rows][32] sums past the caches to rows of C (aligned to 64 bytes); `lm_tiles_streamed` makes them visible.
+void lm_tiles_stream(const float *sums, long rows, float *c, long ldc);
+void lm_tiles_streamed(void);
+/// out [k/32][16 rows][32] = alpha · a [rows][k], rows and k past the end zero; `out` aligned to 64 bytes.
+void lm_pack_tiles(long rows, long k, float alpha, const float *a, long rs, uint16_t *out);
+/// A product on tiles (lm_tiles_product.c): 1 done, 0 not of its kind, -1 scratch memory was refused.
+int lm_tiles_product(lm_context *context, long m, long n, long k, float alpha, const float *a, long a_row_stride,
+                     long a_column_stride, lm_operand b, const float *bias, bool accumulate, float *c,
+                     long c_row_stride, const lm_branch *branch);
+bool lm_tiles_fit_branch(long k, const lm_branch *branch);

@@ -194,13 +194,13 @@ void lm_rotate(lm_context *context, long rows, long row_stride, int heads, int h
 
 TASK(run_cross_entropy) {
   RANGE(j->rows);
-  j->table->cross_entropy(from, to, j->columns, j->x, j->indices, j->number, j->flag, j->y);
+  j->table->cross_entropy(from, to, j->columns, j->x, j->stride, j->indices, j->number, j->flag, j->y);
 }
 
-void lm_cross_entropy(lm_context *context, long rows, long vocabulary, float *logits, const int32_t *targets,
-                      float scale, bool gradient, float *losses) {
-  JOB(.rows = rows, .columns = vocabulary, .x = logits, .indices = targets, .number = scale, .flag = gradient,
-      .y = losses);
+void lm_cross_entropy(lm_context *context, long rows, long vocabulary, float *logits, long row_stride,
+                      const int32_t *targets, float scale, bool gradient, float *losses) {
+  JOB(.rows = rows, .columns = vocabulary, .stride = row_stride, .x = logits, .indices = targets, .number = scale,
+      .flag = gradient, .y = losses);
   lm_parallel(context, 0.4 * (double)rows * (double)vocabulary, run_cross_entropy, &j);
 }
 

@@ -19,6 +19,33 @@
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA 18
 
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))), apply_to = function)
+// Converts with one instruction per 32 numbers.
+static void pack_tiles_converting(long rows, long k, float alpha, const float *a, long rs, uint16_t *out) {
+  __m512 scale = _mm512_set1_ps(alpha);
+  for (long r = 0; r < rows; r++) {
+    const float *source = a + r * rs;
+    for (long p = 0; p < k; p += 32) {
+      long rest = k - p;
+      __mmask16 low = (__mmask16)(rest >= 16 ? 0xffff : (1u << rest) - 1);
+      __mmask16 high = (__mmask16)(rest >= 32 ? 0xffff : rest <= 16 ? 0 : (1u << (rest - 16)) - 1);
+      __m512 first = _mm512_mul_ps(_mm512_maskz_loadu_ps(low, source + p), scale);
+      __m512 second = _mm512_mul_ps(_mm512_maskz_loadu_ps(high, source + p + 16), scale);
+      _mm512_store_si512(out + p * 16 + r * 32, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+    }
+  }
+  for (long r = rows; r < 16; r++)
+    for (long p = 0; p < k; p += 32) _mm512_store_si512(out + p * 16 + r * 32, _mm512_setzero_si512());
+}
+#pragma clang attribute pop
+
+void lm_pack_tiles(long rows, long k, float alpha, const float *a, long rs, uint16_t *out) {
+  if (__builtin_cpu_supports("avx512bf16"))
+    pack_tiles_converting(rows, k, alpha, a, rs, out);
+  else
+    lm_table_avx512.pack_a_tiles(rows, k, alpha, a, rs, 1, out);
+}
+
 #pragma clang attribute push(__attribute__((target("amx-tile,amx-bf16,avx512f"))), apply_to = function)
 
 struct tile_configuration {
@@ -38,36 +65,47 @@ void lm_tiles_begin(void) {
 
 void lm_tiles_end(void) { _tile_release(); }
 
-void lm_kernel_tiles(long k, const uint16_t *a0, const uint16_t *a1, const uint32_t *b, float *c, long ldc,
-                     bool accumulate) {
-  size_t stride = (size_t)ldc * 4;
-  if (accumulate) {
-    _tile_loadd(0, c, stride);
-    _tile_loadd(1, c + 16, stride);
+void lm_tiles_run(const lm_tiles_job *job) {
+  const uint16_t *a0 = job->a0, *a1 = job->a1;
+  const uint32_t *b = job->b;
+  const char *ahead = job->ahead;
+  size_t from = (size_t)job->from_stride * 4, to = (size_t)job->to_stride * 4;
+  if (job->from) {
+    _tile_loadd(0, job->from, from);
+    _tile_loadd(1, job->from + 16, from);
   } else {
     _tile_zero(0);
     _tile_zero(1);
   }
   if (!a1) {
-    for (long p = 0; p < k; p += 32) {
+    for (long p = 0; p < job->k; p += 32, ahead += job->lines * 64) {
+      for (long line = 0; line < job->lines; line++) _mm_prefetch(ahead + line * 64, _MM_HINT_T1);
       _tile_loadd(4, a0 + p * 16, 64);
       _tile_loadd(6, b + p / 2 * LM_PANEL, LM_PANEL * 4);
       _tile_loadd(7, b + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
     }
-    _tile_stored(0, c, stride);
-    _tile_stored(1, c + 16, stride);
+    for (long p = 0; p < job->k2; p += 32) {
+      _tile_loadd(4, job->a2 + p * 16, 64);
+      _tile_loadd(6, job->b2 + p / 2 * LM_PANEL, LM_PANEL * 4);
+      _tile_loadd(7, job->b2 + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+    }
+    _tile_stored(0, job->to, to);
+    _tile_stored(1, job->to + 16, to);
     return;
   }
-  if (accumulate) {
-    _tile_loadd(2, c + 16 * ldc, stride);
-    _tile_loadd(3, c + 16 * ldc + 16, stride);
+  if (job->from) {
+    _tile_loadd(2, job->from + 16 * job->from_stride, from);
+    _tile_loadd(3, job->from + 16 * job->from_stride + 16, from);
   } else {
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (long p = 0; p < k; p += 32) {
+  for (long p = 0; p < job->k; p += 32, ahead += job->lines * 64) {
+    for (long line = 0; line < job->lines; line++) _mm_prefetch(ahead + line * 64, _MM_HINT_T1);
     _tile_loadd(6, b + p / 2 * LM_PANEL, LM_PANEL * 4);
     _tile_loadd(4, a0 + p * 16, 64);
     _tile_loadd(7, b + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
@@ -77,11 +115,30 @@ void lm_kernel_tiles(long k, const uint16_t *a0, const uint16_t *a1, const uint3
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
-  _tile_stored(0, c, stride);
-  _tile_stored(1, c + 16, stride);
-  _tile_stored(2, c + 16 * ldc, stride);
-  _tile_stored(3, c + 16 * ldc + 16, stride);
+  for (long p = 0; p < job->k2; p += 32) {
+    _tile_loadd(6, job->b2 + p / 2 * LM_PANEL, LM_PANEL * 4);
+    _tile_loadd(4, job->a2 + p * 16, 64);
+    _tile_loadd(7, job->b2 + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(5, job->a2 + (job->k2 + p) * 16, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, job->to, to);
+  _tile_stored(1, job->to + 16, to);
+  _tile_stored(2, job->to + 16 * job->to_stride, to);
+  _tile_stored(3, job->to + 16 * job->to_stride + 16, to);
 }
+
+void lm_tiles_stream(const float *sums, long rows, float *c, long ldc) {
+  for (long r = 0; r < rows; r++) {
+    _mm512_stream_ps(c + r * ldc, _mm512_load_ps(sums + r * LM_PANEL));
+    _mm512_stream_ps(c + r * ldc + 16, _mm512_load_ps(sums + r * LM_PANEL + 16));
+  }
+}
+
+void lm_tiles_streamed(void) { _mm_sfence(); }
 
 // Ones times ones over 32 products: exits 0 when every sum is 32.
 static void probe(void) {
@@ -91,7 +148,8 @@ static void probe(void) {
   for (int i = 0; i < 16 * 32; i++) left[i] = 0x3f80;
   for (int i = 0; i < 16 * LM_PANEL; i++) right[i] = 0x3f803f80;
   lm_tiles_begin();
-  lm_kernel_tiles(32, left, NULL, right, sums, 32, false);
+  lm_tiles_job job = {.k = 32, .a0 = left, .b = right, .to = sums, .to_stride = 32};
+  lm_tiles_run(&job);
   lm_tiles_end();
   for (int i = 0; i < 16 * 32; i++)
     if (sums[i] != 32.f) _exit(1);
@@ -120,25 +178,35 @@ bool lm_tiles_available(void) {
 bool lm_tiles_available(void) { return false; }
 void lm_tiles_begin(void) {}
 void lm_tiles_end(void) {}
-void lm_kernel_tiles(long k, const uint16_t *a0, const uint16_t *a1, const uint32_t *b, float *c, long ldc,
-                     bool accumulate) {
-  lm_kernel_tiles_emulated(k, a0, a1, b, c, ldc, accumulate);
+void lm_tiles_run(const lm_tiles_job *job) { lm_tiles_run_emulated(job); }
+void lm_tiles_stream(const float *sums, long rows, float *c, long ldc) {
+  for (long r = 0; r < rows; r++) memcpy(c + r * ldc, sums + r * LM_PANEL, LM_PANEL * 4);
+}
+void lm_tiles_streamed(void) {}
+void lm_pack_tiles(long rows, long k, float alpha, const float *a, long rs, uint16_t *out) {
+  lm_table_portable.pack_a_tiles(rows, k, alpha, a, rs, 1, out);
 }
 #endif
 
-void lm_kernel_tiles_emulated(long k, const uint16_t *a0, const uint16_t *a1, const uint32_t *b, float *c, long ldc,
-                              bool accumulate) {
-  for (int i = 0; i < (a1 ? 32 : 16); i++) {
-    const uint16_t *a = i < 16 ? a0 + i * 32 : a1 + (i - 16) * 32;
+static float emulated_sum(float sum, long k, const uint16_t *a, const uint32_t *b) {
+  for (long p = 0; p < k; p += 2) {
+    const uint16_t *left = a + p / 32 * 512 + p % 32;
+    uint32_t right = b[p / 2 * LM_PANEL];
+    sum += lm_from_bf16(left[0]) * lm_from_bf16((uint16_t)right);
+    sum += lm_from_bf16(left[1]) * lm_from_bf16((uint16_t)(right >> 16));
+  }
+  return sum;
+}
+
+void lm_tiles_run_emulated(const lm_tiles_job *job) {
+  for (int i = 0; i < (job->a1 ? 32 : 16); i++) {
+    const uint16_t *a = i < 16 ? job->a0 + i * 32 : job->a1 + (i - 16) * 32;
+    const uint16_t *a2 = job->k2 ? job->a2 + i / 16 * job->k2 * 16 + i % 16 * 32 : NULL;
     for (int j = 0; j < 32; j++) {
-      float sum = accumulate ? c[i * ldc + j] : 0.f;
-      for (long p = 0; p < k; p += 2) {
-        const uint16_t *left = a + p / 32 * 512 + p % 32;
-        uint32_t right = b[p / 2 * LM_PANEL + j];
-        sum += lm_from_bf16(left[0]) * lm_from_bf16((uint16_t)right);
-        sum += lm_from_bf16(left[1]) * lm_from_bf16((uint16_t)(right >> 16));
-      }
-      c[i * ldc + j] = sum;
+      float sum = job->from ? job->from[i * job->from_stride + j] : 0.f;
+      sum = emulated_sum(sum, job->k, a, job->b + j);
+      if (a2) sum = emulated_sum(sum, job->k2, a2, job->b2 + j);
+      job->to[i * job->to_stride + j] = sum;
     }
   }
 }

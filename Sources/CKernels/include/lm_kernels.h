@@ -60,6 +60,10 @@ size_t lm_packed_size(long outputs, long inputs);
 void lm_pack(lm_context *context, uint16_t *packed, long inputs, long first, long rows, const void *source, int type,
              long row_stride, long column_stride);
 
+/// The packed Wᵀ [inputs, outputs] (lm_packed_size(inputs, outputs) bytes) of a packed W [outputs, inputs]: every element
+/// of it is written.
+void lm_pack_transposed(lm_context *context, const uint16_t *packed, long outputs, long inputs, uint16_t *transposed);
+
 enum { LM_OPERAND_F32 = 0, LM_OPERAND_PACKED = 1, LM_OPERAND_PACKED_TRANSPOSED = 2 };
 
 /// The right operand B [k, n] of a product.
@@ -76,6 +80,26 @@ typedef struct {
 bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float alpha, const float *a,
              long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate, float *c,
              long c_row_stride);
+
+/// A low-rank branch beside a product with a packed B:
+/// projected [m, rank] = scale_down · A' · D with A' = A[:, first_input ..< first_input + inputs], and
+/// C[:, first_output ..< first_output + outputs] += scale_up · projected · U.
+typedef struct {
+  long rank;
+  const float *down;  // D [inputs, rank]
+  long down_row_stride, down_column_stride, first_input, inputs;
+  const float *up;  // U [rank, outputs]
+  long up_row_stride, up_column_stride, first_output, outputs;
+  float scale_down, scale_up;
+  float *projected;
+} lm_branch;
+
+/// Whether `lm_gemm_branch` can compute a product over k with this branch in one go.
+bool lm_fuses_branch(const lm_context *context, int precision, long k, const lm_branch *branch);
+/// As lm_gemm with alpha = 1, A by rows and a packed B (LM_OPERAND_PACKED), and the branch, where lm_fuses_branch says so.
+bool lm_gemm_branch(lm_context *context, int precision, long m, long n, long k, const float *a, long a_row_stride,
+                    lm_operand b, const float *bias, bool accumulate, float *c, long c_row_stride,
+                    const lm_branch *branch);
 
 /// Wall-clock seconds spent in lm_gemm so far, and its operations (2 m n k each).
 void lm_product_totals(const lm_context *context, double *wall_seconds, double *operations);
@@ -131,9 +155,9 @@ bool lm_attention_backward(lm_context *, long sequences, const int64_t *offsets,
 bool lm_attention_step(lm_context *, long rows, lm_attention_shape shape, const float *qkv, const int64_t *slots,
                        const int64_t *lengths, long capacity, float *keys, float *values, float *out);
 
-/// Softmax cross-entropy of `rows` logit rows in place: losses[i] = log Σ exp(l) − l[target]; with `gradient`, the
+/// Softmax cross-entropy of `rows` logit rows (`row_stride` numbers apart) in place: losses[i] = log Σ exp(l) − l[target]; with `gradient`, the
 /// logits become scale · (softmax − onehot).
-void lm_cross_entropy(lm_context *, long rows, long vocabulary, float *logits, const int32_t *targets, float scale,
+void lm_cross_entropy(lm_context *, long rows, long vocabulary, float *logits, long row_stride, const int32_t *targets, float scale,
                       bool gradient, float *losses);
 /// Index of the largest element of each row, the lowest among equals.
 void lm_argmax(lm_context *, long rows, long columns, const float *x, int32_t *indices);

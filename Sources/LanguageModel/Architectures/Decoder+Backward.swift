@@ -134,18 +134,13 @@ extension Decoder {
     if let gradients = linear.gradients, let x {
       try backend.linearWeightGradient(dy, x, weightGradient: gradients.weight, biasGradient: gradients.bias)
     }
-    var dx: Tensor?
-    if needsInput {
-      let result = try target ?? activation(dy.rows, linear.matrix.inputs)
-      try backend.linearInputGradient(dy, linear.matrix, into: result, accumulate: target != nil)
-      dx = result
+    let operands = zip(branches, projections).map { $0.operands(projected: $1) }
+    guard needsInput else {
+      try backend.branchesBackward(dy, x: x, operands.filter { $0.gradients != nil }, addingTo: nil)
+      return nil
     }
-    for (branch, projected) in zip(branches, projections) where needsInput || branch.gradients != nil {
-      guard let x else { preconditionFailure("a branch without its input") }
-      try backend.loraBackward(
-        dy, columns: branch.column, x: x, projected: projected, branch.a, branch.b, scale: branch.scale,
-        gradients: branch.gradients, addingTo: dx)
-    }
+    let dx = try target ?? activation(dy.rows, linear.matrix.inputs)
+    try backend.linearBackward(dy, linear.matrix, x: x, branches: operands, into: dx, accumulate: target != nil)
     return dx
   }
 

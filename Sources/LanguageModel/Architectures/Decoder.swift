@@ -237,13 +237,11 @@ final class Decoder {
 
   /// y = xWᵀ + b + branches; the result is each branch's xAᵀ.
   func product(_ x: Tensor, _ linear: LinearWeights, _ branches: [LoRABranch], into y: Tensor) throws -> [Tensor] {
-    try backend.linear(x, linear.matrix, bias: linear.bias, into: y, accumulate: false)
-    return try branches.map { branch in
-      let projected = try activation(x.rows, branch.a.rows)
-      try backend.lora(
-        x, branch.a, branch.b, scale: branch.scale, projected: projected, addingTo: y, columns: branch.column)
-      return projected
-    }
+    let projections = try branches.map { try activation(x.rows, $0.a.rows) }
+    try backend.linear(
+      x, linear.matrix, bias: linear.bias, branches: zip(branches, projections).map { $0.operands(projected: $1) },
+      into: y)
+    return projections
   }
 
   /// y = norm(x + residual); the residual's memory takes the sum.

@@ -90,6 +90,15 @@ public protocol Backend: AnyObject, Sendable {
     _ dy: Tensor, columns: Int, x: Tensor, projected u: Tensor, _ a: Tensor, _ b: Tensor, scale: Float,
     gradients: (a: Tensor, b: Tensor)?, addingTo dx: Tensor?) throws
 
+  /// `linear` without `accumulate`, and `lora` for each of the branches (their `gradients` do not matter). A backend may do
+  /// them in one. Default: one after the other.
+  func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, branches: [LowRankBranch], into y: Tensor) throws
+  /// `linearInputGradient`, and `loraBackward` for each of the branches with the same dx; x may be nil where there are none.
+  /// Default: one after the other.
+  func linearBackward(
+    _ dy: Tensor, _ weight: WeightMatrix, x: Tensor?, branches: [LowRankBranch], into dx: Tensor, accumulate: Bool)
+    throws
+
   // MARK: Norms, activations, residuals
 
   /// With `residual`: sum = x + residual, y = norm(sum); without: y = norm(x), `sum` unused. weight and bias
@@ -185,6 +194,59 @@ extension Backend {
   public var preferredPassBytes: Int { 0 }
   public func lossBytes(rows: Int, vocabulary: Int) -> Int { min(32 << 20, 512 * vocabulary) }
   public func record(_ body: () throws -> Void) throws -> (any RecordedOperations)? { nil }
+}
+
+/// A low-rank branch beside a linear layer, as `Backend.lora` and `loraBackward` take it.
+public struct LowRankBranch {
+  /// A [R, in] and B [out, R].
+  public var a, b: Tensor
+  public var scale: Float
+  /// First column of y that B's rows go to.
+  public var columns: Int
+  /// u [T, R].
+  public var projected: Tensor
+  /// Nil: frozen.
+  public var gradients: (a: Tensor, b: Tensor)?
+
+  public init(
+    a: Tensor, b: Tensor, scale: Float, columns: Int, projected: Tensor, gradients: (a: Tensor, b: Tensor)? = nil
+  ) {
+    self.a = a
+    self.b = b
+    self.scale = scale
+    self.columns = columns
+    self.projected = projected
+    self.gradients = gradients
+  }
+}
+
+extension Backend {
+  public func linear(
+    _ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, branches: [LowRankBranch], into y: Tensor
+  ) throws {
+    try linear(x, weight, bias: bias, into: y, accumulate: false)
+    for branch in branches {
+      try lora(
+        x, branch.a, branch.b, scale: branch.scale, projected: branch.projected, addingTo: y, columns: branch.columns)
+    }
+  }
+
+  public func linearBackward(
+    _ dy: Tensor, _ weight: WeightMatrix, x: Tensor?, branches: [LowRankBranch], into dx: Tensor, accumulate: Bool
+  ) throws {
+    try linearInputGradient(dy, weight, into: dx, accumulate: accumulate)
+    try branchesBackward(dy, x: x, branches, addingTo: dx)
+  }
+
+  /// `loraBackward` of each branch.
+  func branchesBackward(_ dy: Tensor, x: Tensor?, _ branches: [LowRankBranch], addingTo dx: Tensor?) throws {
+    for branch in branches {
+      guard let x else { preconditionFailure("a branch without its input") }
+      try loraBackward(
+        dy, columns: branch.columns, x: x, projected: branch.projected, branch.a, branch.b, scale: branch.scale,
+        gradients: branch.gradients, addingTo: dx)
+    }
+  }
 }
 
 /// Operations that a backend keeps (see `Backend.record`).

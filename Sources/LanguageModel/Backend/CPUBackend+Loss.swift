@@ -11,7 +11,7 @@ import CKernels
 extension CPUBackend {
   /// Largest block of logits that is held at once, in bytes: large enough that reading (and, in 32 bits, packing) the
   /// head once per block is small beside its product, small beside a model.
-  private static let logitBytes = 96 << 20
+  private static let logitBytes = 112 << 20
 
   /// Rows of one block of logits; all blocks are about equally large.
   private static func lossBlock(rows: Int, vocabulary: Int) -> Int {
@@ -20,8 +20,11 @@ extension CPUBackend {
     return (rows + count - 1) / count
   }
 
+  /// Distance of rows of logits: whole cache lines, so that products can write past the caches.
+  private static func logitStride(_ vocabulary: Int) -> Int { (vocabulary + 15) & ~15 }
+
   public func lossBytes(rows: Int, vocabulary: Int) -> Int {
-    4 * vocabulary * Self.lossBlock(rows: max(1, rows), vocabulary: vocabulary)
+    4 * Self.logitStride(vocabulary) * Self.lossBlock(rows: max(1, rows), vocabulary: vocabulary)
   }
 
   public func crossEntropy(
@@ -31,22 +34,26 @@ extension CPUBackend {
     let (d, vocabulary) = (x.columns, head.outputs)
     let backward = dx != nil || gradients != nil
     let block = Self.lossBlock(rows: x.rows, vocabulary: vocabulary)
-    let buffer = try CPUBuffer(bytes: block * vocabulary * 4, memory: pool)
+    let width = Self.logitStride(vocabulary)
+    let buffer = try CPUBuffer(bytes: block * width * 4, memory: pool)
     let logits = buffer.pointer.assumingMemoryBound(to: Float.self)
     for first in stride(from: 0, to: x.rows, by: block) {
       let rows = min(block, x.rows - first)
       let input = floats(x) + first * d
       // logits [rows, V] = x Wᵀ + bias, then in place dlogits = scale · (softmax − one-hot)
       try multiply(
-        input, rows: rows, head, bias: bias.map { UnsafePointer(floats($0)) }, into: logits, accumulate: false)
+        input, rows: rows, head, bias: bias.map { UnsafePointer(floats($0)) }, into: logits, stride: width,
+        accumulate: false)
       lm_cross_entropy(
-        context, rows, vocabulary, logits, integers(targets) + first, scale, backward, floats(losses) + first)
+        context, rows, vocabulary, logits, width, integers(targets) + first, scale, backward, floats(losses) + first)
       if let dx {
-        try multiplyTransposed(logits, rows: rows, head, into: floats(dx) + first * d, accumulate: false)
+        try multiplyTransposed(
+          logits, stride: width, rows: rows, head, into: floats(dx) + first * d, accumulate: false)
       }
       if let gradients {
         try addWeightGradient(
-          logits, input, rows: rows, outputs: vocabulary, inputs: d, weight: gradients.weight, bias: gradients.bias)
+          logits, stride: width, input, rows: rows, outputs: vocabulary, inputs: d, weight: gradients.weight,
+          bias: gradients.bias)
       }
     }
   }

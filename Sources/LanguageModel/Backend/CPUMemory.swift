@@ -34,6 +34,8 @@ final class CPUMemory: Sendable {
 
   private let state: Mutex<State>
   private let limit: Int?
+  /// The machine's memory in bytes; 0 where it is not known.
+  let machineBytes: Int
   /// What can be promised at all: the limit, else the machine's memory.
   private let ceiling: Int
   private let base: UInt
@@ -42,6 +44,7 @@ final class CPUMemory: Sendable {
   init(limit: Int?) {
     self.limit = limit
     let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    machineBytes = max(0, physical)
     let promised = min(limit ?? Int.max, physical > 0 ? physical : Int.max, Int.max / 8)
     // Addresses cost nothing; twice as many as memory leave room between blocks.
     var size = max(2 * promised, 64 << 20) & ~(CPUMemory.hugePage - 1)

@@ -127,6 +127,11 @@ struct LoRABranch {
   let column: Int
   /// Nil: frozen.
   let gradients: (a: Tensor, b: Tensor)?
+
+  /// As the backend takes it; `projected`: xAᵀ.
+  func operands(projected: Tensor) -> LowRankBranch {
+    LowRankBranch(a: a, b: b, scale: scale, columns: column, projected: projected, gradients: gradients)
+  }
 }
 
 /// The branches of all adapters that take part in a call, by layer and product.

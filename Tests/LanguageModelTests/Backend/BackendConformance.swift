@@ -26,6 +26,7 @@ struct BackendConformance {
     for (tokens, inputs, outputs) in [(1, 1, 1), (3, 5, 7), (17, 33, 65), (70, 128, 300), (129, 96, 31)] {
       try suite.linear(tokens, inputs, outputs)
       for rank in [1, 8, 37] { try suite.lora(tokens, inputs, outputs, rank) }
+      try suite.branched(tokens, inputs, outputs, ranks: [8])
       try suite.crossEntropy(tokens, inputs, outputs)
       try suite.rows(tokens, inputs)
     }
@@ -34,8 +35,20 @@ struct BackendConformance {
       for lengths in [[1], [5, 1, 9], [67, 3]] { try suite.attention(attention, lengths) }
       try suite.decoding(attention)
     }
+    for ranks in [[], [1], [37], [70], [4, 9]] { try suite.branched(40, 70, 130, ranks: ranks) }
     try suite.choice()
     for count in [1, 15, 16, 1000, 40_001] { try suite.optimizer(count) }
+    return suite.tally.compared
+  }
+
+  /// Products beyond every block of rows, columns and inner dimension that a backend may work in.
+  @discardableResult
+  static func runLarge(on backend: any Backend, tolerance: Double) throws -> Int {
+    let suite = BackendConformance(backend: backend, tolerance: tolerance)
+    for (tokens, inputs, outputs) in [(33, 8300, 40), (300, 1100, 97), (530, 40, 2100)] {
+      try suite.linear(tokens, inputs, outputs)
+      try suite.branched(tokens, inputs, outputs, ranks: [16])
+    }
     return suite.tally.compared
   }
 
@@ -43,6 +56,7 @@ struct BackendConformance {
   static func results(on backend: any Backend) throws -> [[Float]] {
     let suite = BackendConformance(backend: backend, tolerance: .infinity, recorder: Recorder())
     try suite.linear(17, 33, 65)
+    try suite.branched(300, 70, 130, ranks: [16])
     try suite.rows(5, 300)
     try suite.attention(AttentionShape(heads: 4, keyValueHeads: 2, headSize: 24), [70, 3])
     try suite.decoding(AttentionShape(heads: 4, keyValueHeads: 2, headSize: 8))
@@ -208,6 +222,43 @@ struct BackendConformance {
       try lane.backend.loraBackward(
         dy, columns: extra, x: x, projected: u, a, b, scale: 0.5, gradients: gradients, addingTo: nil)
       try lane.report("dA without dx", gradients.a)
+    }
+  }
+
+  /// Branches together with the frozen product, on all columns and on some of them.
+  private func branched(_ tokens: Int, _ inputs: Int, _ outputs: Int, ranks: [Int]) throws {
+    for column in [0, 3, 32] {
+      try compare("\(tokens) x \(inputs) -> \(column) + \(outputs) with branches \(ranks)") { lane in
+        let weight = try lane.matrix(outputs + column, inputs)
+        let x = try lane.random(tokens, inputs)
+        let bias = try lane.random(1, outputs + column, .parameter)
+        let y = try lane.empty(tokens, outputs + column)
+        var branches = try ranks.enumerated().map { index, rank in
+          LowRankBranch(
+            a: try lane.random(rank, inputs, .parameter, scale: 0.3),
+            b: try lane.random(outputs, rank, .parameter, scale: 0.3), scale: 0.5 + Float(index), columns: column,
+            projected: try lane.empty(tokens, rank))
+        }
+        try lane.backend.linear(x, weight, bias: bias, branches: branches, into: y)
+        try lane.report("y", y)
+        for branch in branches { try lane.report("u", branch.projected) }
+        let dy = try lane.random(tokens, outputs + column)
+        let dx = try lane.random(tokens, inputs)
+        try lane.backend.linearBackward(dy, weight, x: x, branches: branches, into: dx, accumulate: true)
+        try lane.report("dx +=, frozen", dx)
+        for (index, rank) in ranks.enumerated() {
+          branches[index].gradients = (
+            a: try lane.random(rank, inputs, .parameter), b: try lane.random(outputs, rank, .parameter)
+          )
+        }
+        try lane.backend.linearBackward(dy, weight, x: x, branches: branches, into: dx, accumulate: false)
+        try lane.report("dx", dx)
+        for branch in branches {
+          guard let gradients = branch.gradients else { continue }
+          try lane.report("dA", gradients.a)
+          try lane.report("dB", gradients.b)
+        }
+      }
     }
   }
 

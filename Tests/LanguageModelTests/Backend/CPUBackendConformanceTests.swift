@@ -15,4 +15,23 @@ struct CPUBackendConformanceTests {
     let compared = try BackendConformance.run(on: try CPUBackend(precision: .bfloat16, threads: 2), tolerance: 2e-2)
     #expect(compared > 200)
   }
+
+  @Test func largeProducts() throws {
+    let compared = try BackendConformance.runLarge(
+      on: try CPUBackend(precision: .bfloat16, threads: 3), tolerance: 2e-2)
+    #expect(compared > 80)
+  }
+
+  /// The best path of this machine may not be the one with tiles.
+  @Test func largeProductsOnEmulatedTiles() throws {
+    let backend = try CPUBackend(precision: .bfloat16, threads: 2, path: .amxEmulated)
+    #expect(try BackendConformance.runLarge(on: backend, tolerance: 2e-2) > 80)
+  }
+
+  /// With a limit on memory no packed transposes are kept.
+  @Test func tilesWithoutTransposes() throws {
+    let backend = try CPUBackend(precision: .bfloat16, threads: 2, memoryLimit: 1 << 30, path: .amxEmulated)
+    #expect(try BackendConformance.run(on: backend, tolerance: 2e-2) > 200)
+    #expect(backend.transposedBytes == 0)
+  }
 }
