@@ -3,7 +3,8 @@
 # each. usage: engine.sh SHAPE [CASE...]   SHAPE: gpt2-small or llama-110m
 #
 # PYTHON: interpreter with torch, transformers and peft; ENGRAM: the binary. ENGRAM_DTYPES, PEER_DTYPES ("bf16 f32") and
-# BATCHING ("plain bucketed") leave something out.
+# BATCHING ("plain bucketed") leave something out. PAIRS: how often each case is measured, both sides in turn (1); a machine
+# that is shared needs several. engine_report.py makes a table of medians of the lines.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 shape=${1:-gpt2-small}
@@ -18,19 +19,23 @@ for case in $cases; do
   dialogue | top2-dialogue) steps=8 buckets=${BATCHING:-plain bucketed} ;;
   *) steps=3 buckets=plain ;;
   esac
-  for dtype in ${ENGRAM_DTYPES:-bf16 f32}; do
-    echo "engram $dtype $("$engram" bench model --shape "$shape" --case "$case" --dtype "$dtype" --steps $steps \
-      --lengths "$lengths")"
-  done
-  for dtype in ${PEER_DTYPES:-bf16 f32}; do
-    for bucket in $buckets; do
-      # The slower type needs no second way of batching.
-      [ "$dtype$bucket$buckets" = "f32plainplain bucketed" ] && continue
-      flag=
-      [ "$bucket" = bucketed ] && flag=--bucketed
-      # shellcheck disable=SC2086
-      echo "peft $dtype $bucket $("$python" "$here/peers/peft_training.py" --shape "$shape" --case "$case" \
-        --dtype "$dtype" --steps $steps --lengths "$lengths" $flag 2>/dev/null)"
+  pair=0
+  while [ $pair -lt "${PAIRS:-1}" ]; do
+    pair=$((pair + 1))
+    for dtype in ${ENGRAM_DTYPES:-bf16 f32}; do
+      echo "engram $dtype $("$engram" bench model --shape "$shape" --case "$case" --dtype "$dtype" --steps $steps \
+        --lengths "$lengths")"
+    done
+    for dtype in ${PEER_DTYPES:-bf16 f32}; do
+      for bucket in $buckets; do
+        # The slower type needs no second way of batching.
+        [ "$dtype$bucket$buckets" = "f32plainplain bucketed" ] && continue
+        flag=
+        [ "$bucket" = bucketed ] && flag=--bucketed
+        # shellcheck disable=SC2086
+        echo "peft $dtype $bucket $("$python" "$here/peers/peft_training.py" --shape "$shape" --case "$case" \
+          --dtype "$dtype" --steps $steps --lengths "$lengths" $flag 2>/dev/null)"
+      done
     done
   done
 done

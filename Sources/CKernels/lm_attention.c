@@ -3,6 +3,8 @@
 #include "lm_internal.h"
 
 enum { QUERY_BLOCK = 32, KEY_PAD = 16 };  // as in lm_attention.inc
+// Longer sequences go without tiles, whose backward pass keeps 4 T² bytes per thread.
+enum { LONGEST_TILED = 1024 };
 
 typedef struct {
   lm_context *context;
@@ -14,21 +16,33 @@ typedef struct {
   const float *lse;
   float *out_w, *lse_w, *dqkv, *keys, *values;
   long capacity;
+  bool tiles;
 } job;
+
+static bool tiled(const job *j, long length) { return j->tiles && length <= LONGEST_TILED; }
+static bool emulated(const job *j) { return j->context->isa == LM_AMX_EMULATED; }
 
 static void run_forward(void *argument, int thread, int threads) {
   (void)threads;
   job *j = argument;
   const lm_attention_shape *s = &j->shape;
   long columns = (long)(s->heads + 2 * s->kv_heads) * s->head_size, width = (long)s->heads * s->head_size;
+  char *memory = j->context->local[thread].memory;
+  if (j->tiles && !emulated(j)) lm_tiles_begin();
   for (;;) {
     long unit = atomic_fetch_add(&j->context->next, 1);
-    if (unit >= j->sequences * s->kv_heads) return;
+    if (unit >= j->sequences * s->kv_heads) break;
     long begin = j->offsets[unit / s->kv_heads], length = j->offsets[unit / s->kv_heads + 1] - begin;
-    if (length > 0)
-      j->table->attention(length, s, (int)(unit % s->kv_heads), j->qkv + begin * columns, j->out_w + begin * width,
-                          j->lse_w ? j->lse_w + begin * s->heads : NULL, j->context->local[thread].memory);
+    int kv = (int)(unit % s->kv_heads);
+    float *lse = j->lse_w ? j->lse_w + begin * s->heads : NULL;
+    if (length == 0) continue;
+    if (tiled(j, length))
+      j->table->attention_tiles(length, s, kv, j->qkv + begin * columns, j->out_w + begin * width, lse, memory,
+                                emulated(j));
+    else
+      j->table->attention(length, s, kv, j->qkv + begin * columns, j->out_w + begin * width, lse, (float *)memory);
   }
+  if (j->tiles && !emulated(j)) lm_tiles_end();
 }
 
 static void run_backward(void *argument, int thread, int threads) {
@@ -36,15 +50,23 @@ static void run_backward(void *argument, int thread, int threads) {
   job *j = argument;
   const lm_attention_shape *s = &j->shape;
   long columns = (long)(s->heads + 2 * s->kv_heads) * s->head_size, width = (long)s->heads * s->head_size;
+  char *memory = j->context->local[thread].memory;
+  if (j->tiles && !emulated(j)) lm_tiles_begin();
   for (;;) {
     long unit = atomic_fetch_add(&j->context->next, 1);
-    if (unit >= j->sequences * s->kv_heads) return;
+    if (unit >= j->sequences * s->kv_heads) break;
     long begin = j->offsets[unit / s->kv_heads], length = j->offsets[unit / s->kv_heads + 1] - begin;
-    if (length > 0)
-      j->table->attention_backward(length, s, (int)(unit % s->kv_heads), j->dout + begin * width,
-                                   j->qkv + begin * columns, j->out + begin * width, j->lse + begin * s->heads,
-                                   j->dqkv + begin * columns, j->context->local[thread].memory);
+    int kv = (int)(unit % s->kv_heads);
+    const float *dout = j->dout + begin * width, *qkv = j->qkv + begin * columns, *out = j->out + begin * width;
+    const float *lse = j->lse + begin * s->heads;
+    float *dqkv = j->dqkv + begin * columns;
+    if (length == 0) continue;
+    if (tiled(j, length))
+      j->table->attention_tiles_backward(length, s, kv, dout, qkv, out, lse, dqkv, memory, emulated(j));
+    else
+      j->table->attention_backward(length, s, kv, dout, qkv, out, lse, dqkv, (float *)memory);
   }
+  if (j->tiles && !emulated(j)) lm_tiles_end();
 }
 
 // Longest sequence, and the sum of squared lengths (a measure of the work).
@@ -59,31 +81,38 @@ static long survey(long sequences, const int64_t *offsets, double *work) {
   return longest;
 }
 
-static bool reserve(lm_context *context, size_t floats) {
+static bool reserve(lm_context *context, size_t bytes) {
   for (int t = 0; t < context->threads; t++)
-    if (!lm_reserve(&context->local[t], floats * 4 + 1024)) return false;
+    if (!lm_reserve(&context->local[t], bytes + 1024)) return false;
   return true;
 }
 
-bool lm_attention(lm_context *context, long sequences, const int64_t *offsets, lm_attention_shape shape,
+/// Scratch memory for sequences up to `longest`.
+static bool prepare(job *j, int precision, long longest, bool backward) {
+  long d = j->shape.head_size, padded = lm_round_up(longest, KEY_PAD);
+  j->tiles = precision == LM_BF16 && j->context->isa >= LM_AMX_BF16 && d % 32 == 0;
+  size_t plain = (backward ? 8 : 4) * (size_t)padded * (size_t)(d + QUERY_BLOCK);
+  size_t tiles = j->tiles ? j->table->attention_tiles_bytes(lm_min(longest, LONGEST_TILED), d, backward) : 0;
+  return reserve(j->context, j->tiles && longest <= LONGEST_TILED ? tiles : plain > tiles ? plain : tiles);
+}
+
+bool lm_attention(lm_context *context, int precision, long sequences, const int64_t *offsets, lm_attention_shape shape,
                   const float *qkv, float *out, float *log_sum_exp) {
   job j = {.context = context, .table = lm_table_for(context->isa), .sequences = sequences, .offsets = offsets,
            .shape = shape, .qkv = qkv, .out_w = out, .lse_w = log_sum_exp};
   double work;
-  long padded = lm_round_up(survey(sequences, offsets, &work), KEY_PAD);
-  if (!reserve(context, (size_t)padded * (size_t)(shape.head_size + QUERY_BLOCK))) return false;
+  if (!prepare(&j, precision, survey(sequences, offsets, &work), false)) return false;
   lm_parallel(context, work * shape.heads * shape.head_size * 0.06, run_forward, &j);
   return true;
 }
 
-bool lm_attention_backward(lm_context *context, long sequences, const int64_t *offsets, lm_attention_shape shape,
-                           const float *dout, const float *qkv, const float *out, const float *log_sum_exp,
-                           float *dqkv) {
+bool lm_attention_backward(lm_context *context, int precision, long sequences, const int64_t *offsets,
+                           lm_attention_shape shape, const float *dout, const float *qkv, const float *out,
+                           const float *log_sum_exp, float *dqkv) {
   job j = {.context = context, .table = lm_table_for(context->isa), .sequences = sequences, .offsets = offsets,
            .shape = shape, .dout = dout, .qkv = qkv, .out = out, .lse = log_sum_exp, .dqkv = dqkv};
   double work;
-  long padded = lm_round_up(survey(sequences, offsets, &work), KEY_PAD);
-  if (!reserve(context, 2 * (size_t)padded * (size_t)(shape.head_size + QUERY_BLOCK))) return false;
+  if (!prepare(&j, precision, survey(sequences, offsets, &work), true)) return false;
   lm_parallel(context, work * shape.heads * shape.head_size * 0.15, run_backward, &j);
   return true;
 }
@@ -112,7 +141,7 @@ bool lm_attention_step(lm_context *context, long rows, lm_attention_shape shape,
   job j = {.context = context, .table = lm_table_for(context->isa), .sequences = rows, .slots = slots,
            .lengths = lengths, .shape = shape, .qkv = qkv, .out_w = out, .keys = keys, .values = values,
            .capacity = capacity};
-  if (!reserve(context, (size_t)lm_round_up(capacity + 1, KEY_PAD))) return false;
+  if (!reserve(context, 4 * (size_t)lm_round_up(capacity + 1, KEY_PAD))) return false;
   double work = 0;
   for (long i = 0; i < rows; i++) work += (double)lengths[i] + 8;
   lm_parallel(context, work * shape.heads * shape.head_size * 0.1, run_step, &j);

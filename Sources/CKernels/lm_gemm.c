@@ -86,9 +86,13 @@ static const void *panel_b(const product *p, long j, long k0, const buffers *buf
   if (b->kind == LM_OPERAND_F32) {
     long columns = lm_min(LM_PANEL, p->n - j * LM_PANEL);
     const float *source = (const float *)b->data + k0 * b->row_stride + j * LM_PANEL * b->column_stride;
-    p->table->pack_b(kc, columns, source, b->row_stride, b->column_stride, buffer->f32);
-    if (p->mode == MODE_F32) return buffer->f32;
-    p->table->pairs_from_f32(kc, buffer->f32, buffer->pairs);
+    if (p->mode != MODE_F32 && b->column_stride == 1) {
+      p->table->pack_b_pairs(kc, columns, source, b->row_stride, buffer->pairs);
+    } else {
+      p->table->pack_b(kc, columns, source, b->row_stride, b->column_stride, buffer->f32);
+      if (p->mode == MODE_F32) return buffer->f32;
+      p->table->pairs_from_f32(kc, buffer->f32, buffer->pairs);
+    }
     long filled = (kc + 1) / 2;
     if (kp / 2 > filled) memset(buffer->pairs + filled * LM_PANEL, 0, (size_t)(kp / 2 - filled) * LM_PANEL * 4);
     return buffer->pairs;

@@ -104,6 +104,13 @@ typedef struct {
                              const float *out, const float *lse, float *dqkv, float *scratch);
   void (*attention_step)(long length, const lm_attention_shape *s, int kv, const float *q, const float *keys,
                          const float *values, float *out, float *scratch);
+  // With products on tiles (lm_attention_tiles.inc), D a multiple of 32. memory: attention_tiles_bytes.
+  void (*attention_tiles)(long length, const lm_attention_shape *s, int kv, const float *qkv, float *out, float *lse,
+                          char *memory, bool emulated);
+  void (*attention_tiles_backward)(long length, const lm_attention_shape *s, int kv, const float *dout,
+                                   const float *qkv, const float *out, const float *lse, float *dqkv, char *memory,
+                                   bool emulated);
+  size_t (*attention_tiles_bytes)(long length, long d, bool backward);
   // Products: see lm_gemm.c.
   int rows;  // of the f32 micro-kernel
   void (*pack_a)(long rows, long k, float alpha, const float *a, long rs, long cs, float *out);
@@ -111,6 +118,7 @@ typedef struct {
                        uint32_t *out);
   void (*pack_a_tiles)(long rows, long k, float alpha, const float *a, long rs, long cs, uint16_t *out);
   void (*pack_b)(long k, long n, const float *b, long rs, long cs, float *out);
+  void (*pack_b_pairs)(long k, long n, const float *b, long rs, uint32_t *out);
   void (*pairs_from_f32)(long k, const float *panel, uint32_t *out);
   void (*f32_from_pairs)(long k, const uint32_t *pairs, float *panel);
   void (*transpose_pairs)(const uint32_t *source, uint32_t *out);
@@ -159,6 +167,8 @@ void lm_tiles_begin(void);
 void lm_tiles_end(void);
 void lm_tiles_run(const lm_tiles_job *job);
 void lm_tiles_run_emulated(const lm_tiles_job *job);
+/// Rows of C (+)= [rows][32] sums (+ bias).
+void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumulate, float *c, long ldc);
 /// Writes [rows][32] sums past the caches to rows of C (aligned to 64 bytes); `lm_tiles_streamed` makes them visible.
 void lm_tiles_stream(const float *sums, long rows, float *c, long ldc);
 void lm_tiles_streamed(void);

@@ -13,6 +13,7 @@
 #include "lm_products.inc"
 #include "lm_few.inc"
 #include "lm_attention.inc"
+#include "lm_attention_tiles.inc"
 #include "lm_table.inc"
 
 #pragma clang attribute pop

@@ -131,6 +131,16 @@ void lm_tiles_run(const lm_tiles_job *job) {
   _tile_stored(3, job->to + 16 * job->to_stride + 16, to);
 }
 
+void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumulate, float *c, long ldc) {
+  __m512 zero = _mm512_setzero_ps(), low = bias ? _mm512_loadu_ps(bias) : zero,
+         high = bias ? _mm512_loadu_ps(bias + 16) : zero;
+  for (long r = 0; r < rows; r++, c += ldc, sums += LM_PANEL) {
+    __m512 first = _mm512_add_ps(_mm512_loadu_ps(sums), low), second = _mm512_add_ps(_mm512_loadu_ps(sums + 16), high);
+    _mm512_storeu_ps(c, accumulate ? _mm512_add_ps(_mm512_loadu_ps(c), first) : first);
+    _mm512_storeu_ps(c + 16, accumulate ? _mm512_add_ps(_mm512_loadu_ps(c + 16), second) : second);
+  }
+}
+
 void lm_tiles_stream(const float *sums, long rows, float *c, long ldc) {
   for (long r = 0; r < rows; r++) {
     _mm512_stream_ps(c + r * ldc, _mm512_load_ps(sums + r * LM_PANEL));
@@ -179,6 +189,9 @@ bool lm_tiles_available(void) { return false; }
 void lm_tiles_begin(void) {}
 void lm_tiles_end(void) {}
 void lm_tiles_run(const lm_tiles_job *job) { lm_tiles_run_emulated(job); }
+void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumulate, float *c, long ldc) {
+  (void)sums, (void)rows, (void)bias, (void)accumulate, (void)c, (void)ldc;  // never called: tiles are emulated
+}
 void lm_tiles_stream(const float *sums, long rows, float *c, long ldc) {
   for (long r = 0; r < rows; r++) memcpy(c + r * ldc, sums + r * LM_PANEL, LM_PANEL * 4);
 }

@@ -202,6 +202,10 @@ static void multiply_panel(const tiles_product *p, const tiles_memory *t, long m
         lm_tiles_stream(t->edge, count, c, p->ldc);
         continue;
       }
+      if (columns == LM_PANEL && !p->emulated) {
+        lm_tiles_add(t->edge, count, both ? bias : NULL, p->accumulate, c, p->ldc);
+        continue;
+      }
       for (long r = 0; r < count; r++)
         for (long x = 0; x < columns; x++) {
           float value = t->edge[r * LM_PANEL + x] + (both ? bias[x] : 0.f);

@@ -145,12 +145,13 @@ typedef struct {
   float scale;
 } lm_attention_shape;
 
-/// Causal attention over packed sequences (Backend.attention). false: scratch memory was refused.
-bool lm_attention(lm_context *, long sequences, const int64_t *offsets, lm_attention_shape shape, const float *qkv,
-                  float *out, float *log_sum_exp);
-bool lm_attention_backward(lm_context *, long sequences, const int64_t *offsets, lm_attention_shape shape,
-                           const float *dout, const float *qkv, const float *out, const float *log_sum_exp,
-                           float *dqkv);
+/// Causal attention over packed sequences (Backend.attention). LM_BF16 may round what its products multiply. false:
+/// scratch memory was refused.
+bool lm_attention(lm_context *, int precision, long sequences, const int64_t *offsets, lm_attention_shape shape,
+                  const float *qkv, float *out, float *log_sum_exp);
+bool lm_attention_backward(lm_context *, int precision, long sequences, const int64_t *offsets,
+                           lm_attention_shape shape, const float *dout, const float *qkv, const float *out,
+                           const float *log_sum_exp, float *dqkv);
 /// One new token per row against the caches (Backend.attentionStep).
 bool lm_attention_step(lm_context *, long rows, lm_attention_shape shape, const float *qkv, const int64_t *slots,
                        const int64_t *lengths, long capacity, float *keys, float *values, float *out);

@@ -20,7 +20,7 @@ extension CPUBackend {
   ) throws {
     let done = sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
       lm_attention(
-        context, sequences.count, $0.baseAddress, shape.kernelShape, floats(qkv), floats(out), floats(logSumExp))
+        context, mode, sequences.count, $0.baseAddress, shape.kernelShape, floats(qkv), floats(out), floats(logSumExp))
     }
     if !done { throw scratchRefused() }
   }
@@ -31,7 +31,7 @@ extension CPUBackend {
   ) throws {
     let done = sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
       lm_attention_backward(
-        context, sequences.count, $0.baseAddress, shape.kernelShape, floats(dout), floats(qkv), floats(out),
+        context, mode, sequences.count, $0.baseAddress, shape.kernelShape, floats(dout), floats(qkv), floats(out),
         floats(logSumExp), floats(dqkv))
     }
     if !done { throw scratchRefused() }

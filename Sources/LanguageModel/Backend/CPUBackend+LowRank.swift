@@ -118,7 +118,4 @@ extension CPUBackend {
     try linearInputGradient(dy, weight, into: dx, accumulate: accumulate)
     try branchesBackward(dy, x: x, branches, addingTo: dx)
   }
-
-  /// As `lm_gemm` wants it.
-  private var mode: Int32 { Int32(precision == .float32 ? LM_F32 : LM_BF16) }
 }

@@ -112,6 +112,9 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
   // MARK: Access for the operations
 
+  /// The precision as kernels want it.
+  var mode: Int32 { Int32(precision == .float32 ? LM_F32 : LM_BF16) }
+
   func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> {
     unsafeDowncast(tensor, to: CPUTensor.self).pointer.assumingMemoryBound(to: Float.self)
   }

@@ -30,7 +30,7 @@ struct BackendConformance {
       try suite.crossEntropy(tokens, inputs, outputs)
       try suite.rows(tokens, inputs)
     }
-    for shape in [(1, 1, 2), (4, 4, 8), (4, 2, 8), (6, 1, 10), (2, 2, 64)] {
+    for shape in [(1, 1, 2), (4, 4, 8), (4, 2, 8), (6, 1, 10), (2, 2, 64), (4, 2, 32)] {
       let attention = AttentionShape(heads: shape.0, keyValueHeads: shape.1, headSize: shape.2)
       for lengths in [[1], [5, 1, 9], [67, 3]] { try suite.attention(attention, lengths) }
       try suite.decoding(attention)
@@ -49,6 +49,7 @@ struct BackendConformance {
       try suite.linear(tokens, inputs, outputs)
       try suite.branched(tokens, inputs, outputs, ranks: [16])
     }
+    try suite.attention(AttentionShape(heads: 2, keyValueHeads: 1, headSize: 32), [1030, 40])
     return suite.tally.compared
   }
 
