@@ -14,7 +14,8 @@
 #include "lm_internal.h"
 
 // Block sizes: a panel of B in the first-level cache, a block of A in the second (processors with tiles have 2 MB).
-// Measured on Zen 5 (48 KB and 1 MB; pairs) and Zen 4 (32 KB and 1 MB; f32); tiles not yet.
+// Measured on Zen 5 (48 KB and 1 MB; pairs) and Zen 4 (32 KB and 1 MB; f32). Tiles come here only with a plain right operand
+// or one that is transposed on the way: lm_tiles_product.c does the others.
 enum { K_BLOCK_F32 = 384, K_BLOCK_PAIRS = 768, K_BLOCK_TILES = 512, M_BLOCK = 1120, M_BLOCK_PAIRS = 420 };
 // Up to so many columns, 32-bit products read A in place.
 enum { SKINNY_COLUMNS = 64 };

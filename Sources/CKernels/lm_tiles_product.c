@@ -59,7 +59,7 @@ static long narrow_panels(const tiles_product *p) {
 static size_t divide(const tiles_product *p, char *memory, tiles_memory *t) {
   size_t size = 0;
 #define TAKE(field, bytes) \
-  t->field = (void *)(memory + size), size += ((size_t)(bytes) + 63) & ~(size_t)63
+  t->field = memory ? (void *)(memory + size) : NULL, size += ((size_t)(bytes) + 63) & ~(size_t)63
   TAKE(edge, PAIR * LM_PANEL * 4);
   TAKE(bias, LM_PANEL * 4);
   TAKE(sums, p->block * LM_PANEL * 4);

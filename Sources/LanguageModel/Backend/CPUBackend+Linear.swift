@@ -75,7 +75,7 @@ extension CPUBackend {
     let (inputs, outputs) = (matrix.inputs, matrix.outputs)
     if let packed = try packed(matrix) {
       let right =
-        try transposed(matrix, packed: packed).map { packedOperand($0, inputs: outputs, outputs: inputs) }
+        transposed(matrix, packed: packed).map { packedOperand($0, inputs: outputs, outputs: inputs) }
         ?? packedOperand(packed, inputs: inputs, outputs: outputs, kind: LM_OPERAND_PACKED_TRANSPOSED)
       return try product(
         rows, inputs, outputs, Strided(dy, stride), right, accumulate: accumulate, into: dx, stride: inputs,

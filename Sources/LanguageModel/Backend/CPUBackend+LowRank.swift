@@ -92,7 +92,7 @@ extension CPUBackend {
     let matrix = unsafeDowncast(weight, to: CPUMatrix.self)
     // du = scale · dy' B; dx += du A
     if let branch = branches.first, branches.count == 1, let packed = try packed(matrix),
-      let transposed = try transposed(matrix, packed: packed)
+      let transposed = transposed(matrix, packed: packed)
     {
       let du = try CPUBuffer(bytes: rows * branch.a.rows * 4, memory: pool)
       let pointer = du.pointer.assumingMemoryBound(to: Float.self)

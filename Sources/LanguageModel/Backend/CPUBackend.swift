@@ -16,8 +16,6 @@ public final class CPUBackend: Backend, @unchecked Sendable {
   public let threads: Int
   let context: OpaquePointer
   let pool: CPUMemory
-  /// Bytes of packed transposes made so far.
-  var transposedBytes = 0
 
   /// - Parameters:
   ///   - precision: arithmetic of matrix products; default `.automatic`.

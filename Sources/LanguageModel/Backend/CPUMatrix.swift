@@ -137,19 +137,17 @@ extension CPUBackend {
   /// The packed transpose of a frozen matrix; nil where products transpose the packed copy on their way.
   ///
   /// Tiles multiply faster than it is transposed, so that doing it in every product costs a tenth of a training step. Kept
-  /// only where nobody limited memory, and up to an eighth of the machine's.
-  func transposed(_ matrix: CPUMatrix, packed: CPUBuffer) throws -> CPUBuffer? {
+  /// only where nobody limited memory and less than half of the machine's is in use.
+  func transposed(_ matrix: CPUMatrix, packed: CPUBuffer) -> CPUBuffer? {
     if let transposed = matrix.transposed { return transposed }
     let size = lm_packed_size(matrix.inputs, matrix.outputs)
-    guard path >= .amxbf16, pool.status.limit == nil, transposedBytes + size <= pool.machineBytes / 8 else {
-      return nil
-    }
-    let buffer = try CPUBuffer(bytes: size, memory: pool, lasting: true)
+    let memory = pool.status
+    guard path >= .amxbf16, memory.limit == nil, memory.used + size <= pool.machineBytes / 2 else { return nil }
+    guard let buffer = try? CPUBuffer(bytes: size, memory: pool, lasting: true) else { return nil }
     lm_pack_transposed(
       context, packed.pointer.assumingMemoryBound(to: UInt16.self), matrix.outputs, matrix.inputs,
       buffer.pointer.assumingMemoryBound(to: UInt16.self))
     matrix.transposed = buffer
-    transposedBytes += size
     return buffer
   }
 

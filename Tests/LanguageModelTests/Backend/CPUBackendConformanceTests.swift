@@ -32,6 +32,19 @@ struct CPUBackendConformanceTests {
   @Test func tilesWithoutTransposes() throws {
     let backend = try CPUBackend(precision: .bfloat16, threads: 2, memoryLimit: 1 << 30, path: .amxEmulated)
     #expect(try BackendConformance.run(on: backend, tolerance: 2e-2) > 200)
-    #expect(backend.transposedBytes == 0)
+  }
+
+  @Test(arguments: [nil, 1 << 30]) func transposesAreKeptWhereMemoryIsNotLimited(limit: Int?) throws {
+    let backend = try CPUBackend(precision: .bfloat16, threads: 1, memoryLimit: limit, path: .amxEmulated)
+    let numbers: [Float] = (0..<40 * 70).map { Float($0 % 7) }
+    let source = ArrayWeight(numbers, shape: [40, 70])
+    let weight = try backend.makeMatrix([source], layout: .outputsByInputs, parameter: nil)
+    let dy = try backend.upload([Float](repeating: 1, count: 3 * 40), rows: 3, columns: 40, kind: .activation)
+    let dx = try backend.makeTensor(rows: 3, columns: 70, kind: .activation)
+    try backend.linearInputGradient(dy, weight, into: dx, accumulate: false)
+    #expect((unsafeDowncast(weight, to: CPUMatrix.self).transposed == nil) == (limit != nil))
+    var sums = [Float](repeating: 0, count: 70)
+    for (index, number) in numbers.enumerated() { sums[index % 70] += number }
+    #expect(try backend.download(dx) == sums + sums + sums)
   }
 }
