@@ -225,10 +225,7 @@ extension Backend {
     _ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, branches: [LowRankBranch], into y: Tensor
   ) throws {
     try linear(x, weight, bias: bias, into: y, accumulate: false)
-    for branch in branches {
-      try lora(
-        x, branch.a, branch.b, scale: branch.scale, projected: branch.projected, addingTo: y, columns: branch.columns)
-    }
+    try addBranches(x, branches, to: y)
   }
 
   public func linearBackward(
@@ -236,6 +233,14 @@ extension Backend {
   ) throws {
     try linearInputGradient(dy, weight, into: dx, accumulate: accumulate)
     try branchesBackward(dy, x: x, branches, addingTo: dx)
+  }
+
+  /// `lora` of each branch.
+  func addBranches(_ x: Tensor, _ branches: [LowRankBranch], to y: Tensor) throws {
+    for branch in branches {
+      try lora(
+        x, branch.a, branch.b, scale: branch.scale, projected: branch.projected, addingTo: y, columns: branch.columns)
+    }
   }
 
   /// `loraBackward` of each branch.

@@ -79,10 +79,7 @@ extension CPUBackend {
       }
     }
     try linear(x, weight, bias: bias, into: y, accumulate: false)
-    for branch in branches {
-      try lora(
-        x, branch.a, branch.b, scale: branch.scale, projected: branch.projected, addingTo: y, columns: branch.columns)
-    }
+    try addBranches(x, branches, to: y)
   }
 
   public func linearBackward(

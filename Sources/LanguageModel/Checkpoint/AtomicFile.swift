@@ -9,6 +9,7 @@ struct AtomicFile {
   /// Starts a new file that will replace `target`.
   init(_ target: URL) throws {
     self.target = target
+    // Six X: the part of the name that mkstemp replaces.
     var template = Array((target.path + ".XXXXXX").utf8CString)
     descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw Self.failure("cannot create", target) }
