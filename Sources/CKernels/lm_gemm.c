@@ -115,7 +115,8 @@ static const void *panel_b(const product *p, long j, long k0, const buffers *buf
 static void tiles_block(const product *p, long kp, const char *a, long stride, const uint32_t *b, const float *bias,
                         float *c, long rows, long columns, bool accumulate, float *edge) {
   bool whole = columns == LM_PANEL && rows % 16 == 0;
-  lm_tiles_job job = {.k = kp, .a0 = (const uint16_t *)a, .a1 = rows > 16 ? (const uint16_t *)(a + stride) : NULL, .b = b};
+  lm_tiles_job job = {.k = kp, .a0 = (const uint16_t *)a, .b = b};
+  if (rows > 16) job.a1 = (const uint16_t *)(a + stride);
   job.from = whole && accumulate ? c : NULL;
   job.from_stride = p->ldc;
   job.to = whole && !bias ? c : edge;

@@ -285,12 +285,22 @@ int lm_tiles_product(lm_context *context, long m, long n, long k, float alpha, c
   long chunks = (p.kp + K_STRETCH - 1) / K_STRETCH;
   p.k_chunk = lm_round_up((p.kp + chunks - 1) / chunks, 32);
   long most = lm_max(PAIR, A_BYTES / (p.kp * 2) / PAIR * PAIR), count = (m + most - 1) / most;
-  count = lm_max(count, lm_min(context->threads, m / LEAST_SHARED_ROWS));
+  count = lm_max(count, lm_min(lm_min(context->threads, MOST_BLOCKS), m / LEAST_SHARED_ROWS));
   // Every thread as many blocks as the others.
   if (count > context->threads) count = lm_round_up(count, context->threads);
   p.block = lm_round_up((m + count - 1) / count, PAIR);
   p.blocks = (m + p.block - 1) / p.block;
-  if (p.blocks > MOST_BLOCKS) return 0;
+  if (p.blocks > MOST_BLOCKS) {
+    for (long m0 = 0, rows = MOST_BLOCKS / 2 * p.block; m0 < m; m0 += rows) {
+      lm_branch part = branch ? *branch : (lm_branch){0};
+      if (branch) part.projected += m0 * branch->rank;
+      int done = lm_tiles_product(context, lm_min(rows, m - m0), n, k, alpha, a + m0 * a_row_stride, a_row_stride,
+                                  a_column_stride, b, bias, accumulate, c + m0 * c_row_stride, c_row_stride,
+                                  branch ? &part : NULL);
+      if (done <= 0) return done;
+    }
+    return 1;
+  }
   tiles_memory counted;
   for (int t = 0; t < context->threads; t++)
     if (!lm_reserve(&context->local[t], divide(&p, NULL, &counted))) return -1;
