@@ -16,14 +16,26 @@ typedef struct {
   const float *lse;
   float *out_w, *lse_w, *dqkv, *keys, *values;
   long capacity;
-  bool tiles;
+  bool tiles, stream;
 } job;
 
 static bool tiled(const job *j, long length) { return j->tiles && length <= LONGEST_TILED; }
 static bool emulated(const job *j) { return j->context->isa == LM_AMX_EMULATED; }
 
+/// The unit after those that the threads have begun.
+static lm_attention_next next_unit(const job *j, int threads) {
+  const lm_attention_shape *s = &j->shape;
+  long unit = atomic_load_explicit(&j->context->next, memory_order_relaxed) + threads - 1;
+  if (unit >= j->sequences * s->kv_heads) return (lm_attention_next){0};
+  long begin = j->offsets[unit / s->kv_heads], width = (long)s->heads * s->head_size;
+  return (lm_attention_next){.length = j->offsets[unit / s->kv_heads + 1] - begin,
+                             .kv = (int)(unit % s->kv_heads),
+                             .qkv = j->qkv + begin * (long)(s->heads + 2 * s->kv_heads) * s->head_size,
+                             .dout = j->dout ? j->dout + begin * width : NULL,
+                             .out = j->out ? j->out + begin * width : NULL};
+}
+
 static void run_forward(void *argument, int thread, int threads) {
-  (void)threads;
   job *j = argument;
   const lm_attention_shape *s = &j->shape;
   long columns = (long)(s->heads + 2 * s->kv_heads) * s->head_size, width = (long)s->heads * s->head_size;
@@ -38,7 +50,7 @@ static void run_forward(void *argument, int thread, int threads) {
     if (length == 0) continue;
     if (tiled(j, length))
       j->table->attention_tiles(length, s, kv, j->qkv + begin * columns, j->out_w + begin * width, lse, memory,
-                                emulated(j));
+                                emulated(j), next_unit(j, threads));
     else
       j->table->attention(length, s, kv, j->qkv + begin * columns, j->out_w + begin * width, lse, (float *)memory);
   }
@@ -46,7 +58,6 @@ static void run_forward(void *argument, int thread, int threads) {
 }
 
 static void run_backward(void *argument, int thread, int threads) {
-  (void)threads;
   job *j = argument;
   const lm_attention_shape *s = &j->shape;
   long columns = (long)(s->heads + 2 * s->kv_heads) * s->head_size, width = (long)s->heads * s->head_size;
@@ -62,10 +73,12 @@ static void run_backward(void *argument, int thread, int threads) {
     float *dqkv = j->dqkv + begin * columns;
     if (length == 0) continue;
     if (tiled(j, length))
-      j->table->attention_tiles_backward(length, s, kv, dout, qkv, out, lse, dqkv, memory, emulated(j));
+      j->table->attention_tiles_backward(length, s, kv, dout, qkv, out, lse, dqkv, memory, emulated(j),
+                                         j->stream, next_unit(j, threads));
     else
       j->table->attention_backward(length, s, kv, dout, qkv, out, lse, dqkv, (float *)memory);
   }
+  if (j->stream) lm_streamed();
   if (j->tiles && !emulated(j)) lm_tiles_end();
 }
 
@@ -113,6 +126,8 @@ bool lm_attention_backward(lm_context *context, int precision, long sequences, c
            .shape = shape, .dout = dout, .qkv = qkv, .out = out, .lse = log_sum_exp, .dqkv = dqkv};
   double work;
   if (!prepare(&j, precision, survey(sequences, offsets, &work), true)) return false;
+  long columns = (long)(shape.heads + 2 * shape.kv_heads) * shape.head_size;
+  j.stream = lm_streams(dqkv, (long)offsets[sequences] * columns, columns);
   lm_parallel(context, work * shape.heads * shape.head_size * 0.15, run_backward, &j);
   return true;
 }

@@ -62,6 +62,22 @@ static inline long lm_round_up(long a, long b) { return (a + b - 1) / b * b; }
 /// First item of part `i` of `parts` of `count` items.
 static inline long lm_part(long count, long i, long parts) { return count * i / parts; }
 
+/// Whether `count` numbers, in rows `stride` apart, are written past the caches: so many that none would hold them until
+/// they are read again. Who has written so calls `lm_streamed` before others read.
+enum { LM_STREAM_BYTES = 2 << 20 };
+static inline bool lm_streams(const float *x, long count, long stride) {
+#if defined(__x86_64__)
+  return count >= LM_STREAM_BYTES / 4 && stride % 16 == 0 && (uintptr_t)x % 64 == 0;
+#else
+  return false;
+#endif
+}
+static inline void lm_streamed(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}
+
 static inline uint16_t lm_bf16(float value) {
   uint32_t bits;
   memcpy(&bits, &value, 4);
@@ -75,6 +91,13 @@ static inline float lm_from_bf16(uint16_t value) {
   memcpy(&result, &bits, 4);
   return result;
 }
+
+/// A unit of attention that its thread probably computes next: its data are asked for meanwhile. `length` 0: none.
+typedef struct {
+  long length;
+  int kv;
+  const float *qkv, *dout, *out;  // from the sequence's first row on; dout and out NULL: forward
+} lm_attention_next;
 
 /// Row-range kernels, one table per instruction set.
 typedef struct {
@@ -106,10 +129,10 @@ typedef struct {
                          const float *values, float *out, float *scratch);
   // With products on tiles (lm_attention_tiles.inc), D a multiple of 32. memory: attention_tiles_bytes.
   void (*attention_tiles)(long length, const lm_attention_shape *s, int kv, const float *qkv, float *out, float *lse,
-                          char *memory, bool emulated);
+                          char *memory, bool emulated, lm_attention_next next);
   void (*attention_tiles_backward)(long length, const lm_attention_shape *s, int kv, const float *dout,
                                    const float *qkv, const float *out, const float *lse, float *dqkv, char *memory,
-                                   bool emulated);
+                                   bool emulated, bool stream, lm_attention_next next);
   size_t (*attention_tiles_bytes)(long length, long d, bool backward);
   // Products: see lm_gemm.c.
   int rows;  // of the f32 micro-kernel
@@ -169,9 +192,8 @@ void lm_tiles_run(const lm_tiles_job *job);
 void lm_tiles_run_emulated(const lm_tiles_job *job);
 /// Rows of C (+)= [rows][32] sums (+ bias).
 void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumulate, float *c, long ldc);
-/// Writes [rows][32] sums past the caches to rows of C (aligned to 64 bytes); `lm_tiles_streamed` makes them visible.
+/// Writes [rows][32] sums past the caches to rows of C (aligned to 64 bytes): see `lm_streamed`.
 void lm_tiles_stream(const float *sums, long rows, float *c, long ldc);
-void lm_tiles_streamed(void);
 /// out [k/32][16 rows][32] = alpha · a [rows][k], rows and k past the end zero; `out` aligned to 64 bytes.
 void lm_pack_tiles(long rows, long k, float alpha, const float *a, long rs, uint16_t *out);
 /// A product on tiles (lm_tiles_product.c): 1 done, 0 not of its kind, -1 scratch memory was refused.

@@ -65,70 +65,107 @@ void lm_tiles_begin(void) {
 
 void lm_tiles_end(void) { _tile_release(); }
 
-void lm_tiles_run(const lm_tiles_job *job) {
-  const uint16_t *a0 = job->a0, *a1 = job->a1;
-  const uint32_t *b = job->b;
-  const char *ahead = job->ahead;
+/// Asks for `count` lines of the first-level cache, `stride` lines apart. A tile load waits for every line that is not
+/// there, and does so in turn; asked for a step ahead, they cost nothing until load ports are full. Where the core's
+/// other thread computes as well, this doubles the speed.
+#define NEAR(at, first, count, stride)                          \
+  _Pragma("clang loop unroll(full)") for (int line_ = first; line_ < first + count * stride; line_ += stride) \
+      _mm_prefetch((const char *)(at) + line_ * 64, _MM_HINT_T0)
+
+typedef struct {
+  const uint16_t *a0, *a1;
+  const uint32_t *b;
+} tiles_at;
+
+/// 32 products for each sum of two row tiles; `next`: the tiles that are read next. Of B, which stays near for the most
+/// part, half of the lines are asked for.
+static inline __attribute__((always_inline)) void step(tiles_at at, tiles_at next) {
+  _tile_loadd(6, at.b, LM_PANEL * 4);
+  NEAR(next.b, 0, 8, 2);
+  _tile_loadd(4, at.a0, 64);
+  NEAR(next.b, 16, 8, 2);
+  _tile_loadd(7, at.b + 16, LM_PANEL * 4);
+  NEAR(next.a0, 0, 4, 1);
+  _tile_dpbf16ps(0, 4, 6);
+  NEAR(next.a0, 4, 4, 1);
+  _tile_loadd(5, at.a1, 64);
+  NEAR(next.a0, 8, 8, 1);
+  _tile_dpbf16ps(1, 4, 7);
+  NEAR(next.a1, 0, 8, 1);
+  _tile_dpbf16ps(2, 5, 6);
+  NEAR(next.a1, 8, 8, 1);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+/// As `step` for one row tile, as when text is generated: every line of B is read once.
+static inline __attribute__((always_inline)) void half_step(tiles_at at, tiles_at next) {
+  _tile_loadd(4, at.a0, 64);
+  NEAR(next.b, 0, 8, 1);
+  _tile_loadd(6, at.b, LM_PANEL * 4);
+  NEAR(next.b, 8, 8, 1);
+  _tile_loadd(7, at.b + 16, LM_PANEL * 4);
+  NEAR(next.b, 16, 8, 1);
+  _tile_dpbf16ps(0, 4, 6);
+  NEAR(next.b, 24, 8, 1);
+  _tile_dpbf16ps(1, 4, 7);
+}
+
+/// `k` products, with `lines` lines per step from `ahead` on asked for into the second-level cache; `last`: what is read
+/// after them.
+static inline __attribute__((always_inline)) void steps(bool both, long k, tiles_at at, tiles_at last, const char *ahead,
+                                                        long lines) {
+  for (long p = 0; p < k; p += 32, ahead += lines * 64) {
+    for (long line = 0; line < lines; line++) _mm_prefetch(ahead + line * 64, _MM_HINT_T1);
+    tiles_at next = {at.a0 + 512, at.a1 + 512, at.b + 16 * LM_PANEL};
+    if (p + 32 >= k) next = last;
+    if (both)
+      step(at, next);
+    else
+      half_step(at, next);
+    at = next;
+  }
+}
+
+static inline __attribute__((always_inline)) void run(bool both, const lm_tiles_job *job) {
   size_t from = (size_t)job->from_stride * 4, to = (size_t)job->to_stride * 4;
   if (job->from) {
     _tile_loadd(0, job->from, from);
     _tile_loadd(1, job->from + 16, from);
+    if (both) {
+      _tile_loadd(2, job->from + 16 * job->from_stride, from);
+      _tile_loadd(3, job->from + 16 * job->from_stride + 16, from);
+    }
   } else {
     _tile_zero(0);
     _tile_zero(1);
-  }
-  if (!a1) {
-    for (long p = 0; p < job->k; p += 32, ahead += job->lines * 64) {
-      for (long line = 0; line < job->lines; line++) _mm_prefetch(ahead + line * 64, _MM_HINT_T1);
-      _tile_loadd(4, a0 + p * 16, 64);
-      _tile_loadd(6, b + p / 2 * LM_PANEL, LM_PANEL * 4);
-      _tile_loadd(7, b + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
+    if (both) {
+      _tile_zero(2);
+      _tile_zero(3);
     }
-    for (long p = 0; p < job->k2; p += 32) {
-      _tile_loadd(4, job->a2 + p * 16, 64);
-      _tile_loadd(6, job->b2 + p / 2 * LM_PANEL, LM_PANEL * 4);
-      _tile_loadd(7, job->b2 + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
-    }
-    _tile_stored(0, job->to, to);
-    _tile_stored(1, job->to + 16, to);
-    return;
   }
-  if (job->from) {
-    _tile_loadd(2, job->from + 16 * job->from_stride, from);
-    _tile_loadd(3, job->from + 16 * job->from_stride + 16, from);
+  const uint16_t *last = both ? job->a1 : job->a0;
+  // The next rows lie behind these, and B is read again.
+  tiles_at at = {job->a0, last, job->b}, after = {last + job->k * 16, last + 2 * job->k * 16, job->b};
+  if (job->k2) {
+    tiles_at second = {job->a2, both ? job->a2 + job->k2 * 16 : job->a2, job->b2};
+    steps(both, job->k, at, second, job->ahead, job->lines);
+    steps(both, job->k2, second, after, NULL, 0);
   } else {
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  for (long p = 0; p < job->k; p += 32, ahead += job->lines * 64) {
-    for (long line = 0; line < job->lines; line++) _mm_prefetch(ahead + line * 64, _MM_HINT_T1);
-    _tile_loadd(6, b + p / 2 * LM_PANEL, LM_PANEL * 4);
-    _tile_loadd(4, a0 + p * 16, 64);
-    _tile_loadd(7, b + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(5, a1 + p * 16, 64);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  for (long p = 0; p < job->k2; p += 32) {
-    _tile_loadd(6, job->b2 + p / 2 * LM_PANEL, LM_PANEL * 4);
-    _tile_loadd(4, job->a2 + p * 16, 64);
-    _tile_loadd(7, job->b2 + p / 2 * LM_PANEL + 16, LM_PANEL * 4);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(5, job->a2 + (job->k2 + p) * 16, 64);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    steps(both, job->k, at, after, job->ahead, job->lines);
   }
   _tile_stored(0, job->to, to);
   _tile_stored(1, job->to + 16, to);
-  _tile_stored(2, job->to + 16 * job->to_stride, to);
-  _tile_stored(3, job->to + 16 * job->to_stride + 16, to);
+  if (both) {
+    _tile_stored(2, job->to + 16 * job->to_stride, to);
+    _tile_stored(3, job->to + 16 * job->to_stride + 16, to);
+  }
+}
+
+void lm_tiles_run(const lm_tiles_job *job) {
+  if (job->a1)
+    run(true, job);
+  else
+    run(false, job);
 }
 
 void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumulate, float *c, long ldc) {
@@ -147,8 +184,6 @@ void lm_tiles_stream(const float *sums, long rows, float *c, long ldc) {
     _mm512_stream_ps(c + r * ldc + 16, _mm512_load_ps(sums + r * LM_PANEL + 16));
   }
 }
-
-void lm_tiles_streamed(void) { _mm_sfence(); }
 
 // Ones times ones over 32 products: exits 0 when every sum is 32.
 static void probe(void) {
@@ -195,7 +230,6 @@ void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumula
 void lm_tiles_stream(const float *sums, long rows, float *c, long ldc) {
   for (long r = 0; r < rows; r++) memcpy(c + r * ldc, sums + r * LM_PANEL, LM_PANEL * 4);
 }
-void lm_tiles_streamed(void) {}
 void lm_pack_tiles(long rows, long k, float alpha, const float *a, long rs, uint16_t *out) {
   lm_table_portable.pack_a_tiles(rows, k, alpha, a, rs, 1, out);
 }

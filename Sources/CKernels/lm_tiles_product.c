@@ -14,14 +14,13 @@
 enum {
   PAIR = 32,                // rows of two row tiles
   A_BYTES = 1 << 20,        // of a block of A: the second-level cache has 2 MB where there are tiles
-  K_STRETCH = 512,          // 32 KB of a panel of B
+  K_STRETCH = 256,          // 16 KB of a panel of B, and as much of each pair of row tiles
   LONGEST_K = 8192,         // beyond, a block of A would have too few rows: k is cut into segments
   LEAST_SEGMENT = 1024,
   NARROW = 64,              // columns up to which a plain B is packed by every thread for itself
   MOST_BLOCKS = 128,
   LEAST_SHARED_ROWS = 128,  // blocks are not made smaller than this only to keep threads apart
   HELP_PANELS = 8,          // fewer panels than this are left to the thread that has the block
-  STREAM_BYTES = 2 << 20,   // results of this size are written past the caches
 };
 
 typedef struct {
@@ -246,7 +245,7 @@ static void run(void *argument, int thread, int threads) {
       for (long j = first; j < last; j++) multiply_panel(p, &t, m0, rows, j);
     } while (take(p, block, threads, &first, &last));
   }
-  if (p->stream) lm_tiles_streamed();
+  if (p->stream) lm_streamed();
   if (!p->emulated) lm_tiles_end();
 }
 
@@ -277,8 +276,7 @@ int lm_tiles_product(lm_context *context, long m, long n, long k, float alpha, c
                      .kp = lm_round_up(k, 32), .a_rs = a_row_stride, .a_cs = a_column_stride, .ldc = c_row_stride,
                      .alpha = alpha, .a = a, .b = b, .bias = bias, .accumulate = accumulate,
                      .emulated = context->isa == LM_AMX_EMULATED, .c = c, .branch = branch};
-  p.stream = !p.emulated && !accumulate && m * n >= STREAM_BYTES / 4 && c_row_stride % 16 == 0 &&
-             (uintptr_t)c % 64 == 0;
+  p.stream = !p.emulated && !accumulate && lm_streams(c, m * n, c_row_stride);
   p.panels = (n + LM_PANEL - 1) / LM_PANEL;
   p.rank = branch ? lm_round_up(branch->rank, 32) : 0;
   // Stretches of about equal length.

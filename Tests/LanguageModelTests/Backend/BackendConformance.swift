@@ -50,6 +50,8 @@ struct BackendConformance {
       try suite.branched(tokens, inputs, outputs, ranks: [16])
     }
     try suite.attention(AttentionShape(heads: 2, keyValueHeads: 1, headSize: 32), [1030, 40])
+    // Gradients of more than 2 MB.
+    try suite.attention(AttentionShape(heads: 12, keyValueHeads: 4, headSize: 64), [127, 33, 1, 260])
     return suite.tally.compared
   }
 
