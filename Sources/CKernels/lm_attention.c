@@ -14,9 +14,10 @@ typedef struct {
   lm_attention_shape shape;
   const float *dout, *qkv, *out;
   const float *lse;
-  float *out_w, *lse_w, *dqkv, *keys, *values;
+  float *out_w, *lse_w, *dqkv;
+  void *keys, *values;
   long capacity;
-  bool tiles, stream;
+  bool tiles, stream, half;
 } job;
 
 static bool tiled(const job *j, long length) { return j->tiles && length <= LONGEST_TILED; }
@@ -132,6 +133,37 @@ bool lm_attention_backward(lm_context *context, int precision, long sequences, c
   return true;
 }
 
+// Keys and values of row `row` of qkv become position `position` of a slot's head, whose first element is `at`.
+static void store(const job *j, const float *row, long kv, long at, long position) {
+  const lm_attention_shape *s = &j->shape;
+  long d = s->head_size;
+  at += position * d;
+  j->table->store_cached(d, row + (s->heads + kv) * d, j->keys, j->half, at);
+  j->table->store_cached(d, row + (s->heads + s->kv_heads + kv) * d, j->values, j->half, at);
+}
+
+static void run_store(void *argument, int thread, int threads) {
+  (void)thread, (void)threads;
+  job *j = argument;
+  const lm_attention_shape *s = &j->shape;
+  long d = s->head_size, columns = (long)(s->heads + 2 * s->kv_heads) * d;
+  for (;;) {
+    long unit = atomic_fetch_add(&j->context->next, 1);
+    if (unit >= j->sequences * s->kv_heads) return;
+    long i = unit / s->kv_heads, kv = unit % s->kv_heads, at = (j->slots[i] * s->kv_heads + kv) * j->capacity * d;
+    for (long t = j->offsets[i]; t < j->offsets[i + 1]; t++)
+      store(j, j->qkv + t * columns, kv, at, t - j->offsets[i]);
+  }
+}
+
+void lm_attention_store(lm_context *context, long sequences, const int64_t *offsets, lm_attention_shape shape,
+                        const float *qkv, const int64_t *slots, long capacity, bool half, void *keys, void *values) {
+  job j = {.context = context, .table = lm_table_for(context->isa), .sequences = sequences, .offsets = offsets,
+           .slots = slots, .shape = shape, .qkv = qkv, .keys = keys, .values = values, .capacity = capacity,
+           .half = half};
+  lm_parallel(context, (double)offsets[sequences] * shape.kv_heads * shape.head_size * 0.5, run_store, &j);
+}
+
 static void run_step(void *argument, int thread, int threads) {
   (void)threads;
   job *j = argument;
@@ -140,22 +172,20 @@ static void run_step(void *argument, int thread, int threads) {
   for (;;) {
     long unit = atomic_fetch_add(&j->context->next, 1);
     if (unit >= j->sequences * s->kv_heads) return;
-    long i = unit / s->kv_heads, kv = unit % s->kv_heads, cache = (j->slots[i] * s->kv_heads + kv) * j->capacity * d;
+    long i = unit / s->kv_heads, kv = unit % s->kv_heads, at = (j->slots[i] * s->kv_heads + kv) * j->capacity * d;
     const float *q = j->qkv + i * columns;
-    long at = cache + j->lengths[i] * d;
-    memcpy(j->keys + at, q + (s->heads + kv) * d, (size_t)d * 4);
-    memcpy(j->values + at, q + (s->heads + s->kv_heads + kv) * d, (size_t)d * 4);
-    j->table->attention_step(j->lengths[i] + 1, s, (int)kv, q, j->keys + cache, j->values + cache,
+    store(j, q, kv, at, j->lengths[i]);
+    j->table->attention_step(j->lengths[i] + 1, s, (int)kv, q, j->keys, j->values, j->half, at,
                              j->out_w + i * s->heads * d, j->context->local[thread].memory);
   }
 }
 
 bool lm_attention_step(lm_context *context, long rows, lm_attention_shape shape, const float *qkv,
-                       const int64_t *slots, const int64_t *lengths, long capacity, float *keys, float *values,
-                       float *out) {
+                       const int64_t *slots, const int64_t *lengths, long capacity, bool half, void *keys,
+                       void *values, float *out) {
   job j = {.context = context, .table = lm_table_for(context->isa), .sequences = rows, .slots = slots,
            .lengths = lengths, .shape = shape, .qkv = qkv, .out_w = out, .keys = keys, .values = values,
-           .capacity = capacity};
+           .capacity = capacity, .half = half};
   if (!reserve(context, 4 * (size_t)lm_round_up(capacity + 1, KEY_PAD))) return false;
   double work = 0;
   for (long i = 0; i < rows; i++) work += (double)lengths[i] + 8;

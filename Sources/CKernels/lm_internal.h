@@ -125,8 +125,10 @@ typedef struct {
                     float *scratch);
   void (*attention_backward)(long length, const lm_attention_shape *s, int kv, const float *dout, const float *qkv,
                              const float *out, const float *lse, float *dqkv, float *scratch);
-  void (*attention_step)(long length, const lm_attention_shape *s, int kv, const float *q, const float *keys,
-                         const float *values, float *out, float *scratch);
+  // Caches of keys and values in 32 bits or, `half`, in bf16; at: the first element of a slot's head.
+  void (*attention_step)(long length, const lm_attention_shape *s, int kv, const float *q, const void *keys,
+                         const void *values, bool half, long at, float *out, float *scratch);
+  void (*store_cached)(long n, const float *x, void *cache, bool half, long at);
   // With products on tiles (lm_attention_tiles.inc), D a multiple of 32. memory: attention_tiles_bytes.
   void (*attention_tiles)(long length, const lm_attention_shape *s, int kv, const float *qkv, float *out, float *lse,
                           char *memory, bool emulated, lm_attention_next next);

@@ -152,9 +152,12 @@ bool lm_attention(lm_context *, int precision, long sequences, const int64_t *of
 bool lm_attention_backward(lm_context *, int precision, long sequences, const int64_t *offsets,
                            lm_attention_shape shape, const float *dout, const float *qkv, const float *out,
                            const float *log_sum_exp, float *dqkv);
-/// One new token per row against the caches (Backend.attentionStep).
+/// Keys and values of packed sequences to the caches (Backend.storeKeysValues), which hold 32-bit numbers or, `half`, bf16.
+void lm_attention_store(lm_context *, long sequences, const int64_t *offsets, lm_attention_shape shape,
+                        const float *qkv, const int64_t *slots, long capacity, bool half, void *keys, void *values);
+/// One new token per row against the caches (Backend.attentionStep). false: scratch memory was refused.
 bool lm_attention_step(lm_context *, long rows, lm_attention_shape shape, const float *qkv, const int64_t *slots,
-                       const int64_t *lengths, long capacity, float *keys, float *values, float *out);
+                       const int64_t *lengths, long capacity, bool half, void *keys, void *values, float *out);
 
 /// Softmax cross-entropy of `rows` logit rows (`row_stride` numbers apart) in place: losses[i] = log Σ exp(l) − l[target]; with `gradient`, the
 /// logits become scale · (softmax − onehot).

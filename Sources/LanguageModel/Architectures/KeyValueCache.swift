@@ -12,7 +12,7 @@ struct KeyValueCache {
     self.slots = slots
     let make = { (_: Int) in
       try backend.makeTensor(
-        rows: slots * shape.attention.keyValueHeads * capacity, columns: shape.attention.headSize, kind: .activation)
+        rows: slots * shape.attention.keyValueHeads * capacity, columns: shape.attention.headSize, kind: .cache)
     }
     keys = try (0..<shape.layers).map(make)
     values = try (0..<shape.layers).map(make)

@@ -21,6 +21,8 @@ public protocol Backend: AnyObject, Sendable {
   var memory: BackendMemory { get }
   /// Bytes of one number of an activation. Default: 4.
   var activationBytes: Int { get }
+  /// Bytes of one number of a `.cache`. Default: `activationBytes`.
+  var cacheBytes: Int { get }
   /// Bytes that a pass over several sequences (activations, or keys and values) should take where they are free, as
   /// products are fast with thousands of rows only. Default: 0, no wish.
   var preferredPassBytes: Int { get }
@@ -151,7 +153,7 @@ public protocol Backend: AnyObject, Sendable {
     _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
     into dqkv: Tensor) throws
   /// Copies the keys and values of packed sequence i to slot `slots[i]` of the caches, from position 0 on. Caches
-  /// are [slots · Hkv · capacity, D] activations; position p of head h in slot s is row (s·Hkv + h)·capacity + p, so that
+  /// are [slots · Hkv · capacity, D] of kind `.cache`; position p of head h in slot s is row (s·Hkv + h)·capacity + p, so that
   /// what one head reads in a step lies together.
   func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
@@ -191,6 +193,7 @@ public protocol Backend: AnyObject, Sendable {
 
 extension Backend {
   public var activationBytes: Int { 4 }
+  public var cacheBytes: Int { activationBytes }
   public var preferredPassBytes: Int { 0 }
   public func lossBytes(rows: Int, vocabulary: Int) -> Int { min(32 << 20, 512 * vocabulary) }
   public func record(_ body: () throws -> Void) throws -> (any RecordedOperations)? { nil }

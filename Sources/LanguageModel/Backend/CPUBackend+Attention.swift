@@ -41,17 +41,12 @@ extension CPUBackend {
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
     values: Tensor
   ) throws {
-    let (size, width) = (shape.headSize, shape.keyColumns)
-    for (sequence, slot) in slots.enumerated() {
-      let rows = sequences.offsets[sequence]..<sequences.offsets[sequence + 1]
-      for head in 0..<shape.keyValueHeads {
-        var target = (slot * shape.keyValueHeads + head) * capacity * size
-        for row in rows {
-          let source = floats(qkv) + row * qkv.columns + shape.queryColumns + head * size
-          (floats(keys) + target).update(from: source, count: size)
-          (floats(values) + target).update(from: source + width, count: size)
-          target += size
-        }
+    precondition(keys.kind == .cache && values.kind == .cache, "keys and values are kept in caches")
+    sequences.offsets.map(Int64.init).withUnsafeBufferPointer { offsets in
+      slots.map(Int64.init).withUnsafeBufferPointer { slots in
+        lm_attention_store(
+          context, sequences.count, offsets.baseAddress, shape.kernelShape, floats(qkv), slots.baseAddress, capacity,
+          halvesCaches, raw(keys), raw(values))
       }
     }
   }
@@ -60,11 +55,12 @@ extension CPUBackend {
     _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {
+    precondition(keys.kind == .cache && values.kind == .cache, "keys and values are kept in caches")
     let done = rows.slots.map(Int64.init).withUnsafeBufferPointer { slots in
       rows.lengths.map(Int64.init).withUnsafeBufferPointer { lengths in
         lm_attention_step(
           context, qkv.rows, shape.kernelShape, floats(qkv), slots.baseAddress, lengths.baseAddress, capacity,
-          floats(keys), floats(values), floats(out))
+          halvesCaches, raw(keys), raw(values), floats(out))
       }
     }
     if !done { throw scratchRefused() }

@@ -65,7 +65,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
   // MARK: Memory
 
   public func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
-    try CPUTensor(rows: rows, columns: columns, kind: kind, memory: pool)
+    try CPUTensor(
+      rows: rows, columns: columns, kind: kind, elementBytes: kind == .cache ? cacheBytes : 4, memory: pool)
   }
 
   public func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
@@ -88,7 +89,12 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
   public func write(_ values: [Float], to tensor: Tensor) throws {
     precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count) elements")
-    floats(tensor).update(from: values, count: values.count)
+    guard tensor.kind == .cache, halvesCaches else {
+      return floats(tensor).update(from: values, count: values.count)
+    }
+    values.withUnsafeBufferPointer {
+      if let base = $0.baseAddress { HalfPrecision.float32ToBFloat16(base, halves(tensor), values.count) }
+    }
   }
 
   public func write(indices: [Int32], to tensor: Tensor) throws {
@@ -97,7 +103,13 @@ public final class CPUBackend: Backend, @unchecked Sendable {
   }
 
   public func download(_ tensor: Tensor) throws -> [Float] {
-    Array(UnsafeBufferPointer(start: floats(tensor), count: tensor.count))
+    guard tensor.kind == .cache, halvesCaches else {
+      return Array(UnsafeBufferPointer(start: floats(tensor), count: tensor.count))
+    }
+    return [Float](unsafeUninitializedCapacity: tensor.count) { result, count in
+      if let base = result.baseAddress { HalfPrecision.bfloat16ToFloat32(raw(tensor), base, tensor.count) }
+      count = tensor.count
+    }
   }
 
   public func download(indices tensor: Tensor) throws -> [Int32] {
@@ -105,7 +117,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
   }
 
   public func fill(_ tensor: Tensor, with value: Float) throws {
-    lm_fill(context, tensor.count, value, floats(tensor))
+    guard tensor.kind == .cache, halvesCaches else { return lm_fill(context, tensor.count, value, floats(tensor)) }
+    try write([Float](repeating: value, count: tensor.count), to: tensor)
   }
 
   // MARK: Access for the operations
@@ -113,8 +126,16 @@ public final class CPUBackend: Backend, @unchecked Sendable {
   /// The precision as kernels want it.
   var mode: Int32 { Int32(precision == .float32 ? LM_F32 : LM_BF16) }
 
-  func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> {
-    unsafeDowncast(tensor, to: CPUTensor.self).pointer.assumingMemoryBound(to: Float.self)
+  /// Keys and values are kept as bf16 where weights are.
+  var halvesCaches: Bool { precision == .bfloat16 }
+  public var cacheBytes: Int { halvesCaches ? 2 : 4 }
+
+  func raw(_ tensor: Tensor) -> UnsafeMutableRawPointer { unsafeDowncast(tensor, to: CPUTensor.self).pointer }
+
+  func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { raw(tensor).assumingMemoryBound(to: Float.self) }
+
+  private func halves(_ tensor: Tensor) -> UnsafeMutablePointer<UInt16> {
+    raw(tensor).assumingMemoryBound(to: UInt16.self)
   }
 
   func floats(_ tensor: Tensor?) -> UnsafeMutablePointer<Float>? { tensor.map { floats($0) } }

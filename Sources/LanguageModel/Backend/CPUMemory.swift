@@ -198,10 +198,10 @@ final class CPUTensor: Tensor, @unchecked Sendable {
   private let buffer: CPUBuffer?
   private let owner: CPUTensor?
 
-  init(rows: Int, columns: Int, kind: ElementKind, memory: CPUMemory) throws(BackendError) {
+  init(rows: Int, columns: Int, kind: ElementKind, elementBytes: Int = 4, memory: CPUMemory) throws(BackendError) {
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
     guard !overflow, count >= 0, count <= Int.max / 16 else { throw .outOfMemory(Int.max, memory: memory.status) }
-    let buffer = try CPUBuffer(bytes: count * 4, memory: memory)
+    let buffer = try CPUBuffer(bytes: count * elementBytes, memory: memory)
     self.buffer = buffer
     pointer = buffer.pointer
     owner = nil

@@ -2,6 +2,8 @@
 public enum ElementKind: String, Sendable {
   /// Hidden states and their gradients: the backend's own floating-point type.
   case activation
+  /// Keys and values that generation keeps: read again in every step, so that a backend may store them in fewer bits.
+  case cache
   /// Parameters, gradients, optimizer moments, statistics and losses: always 32-bit floating point.
   case parameter
   /// Token ids, positions, row numbers: 32-bit integers.

@@ -40,7 +40,7 @@ struct Generator {
   private func rows(from start: Int, _ order: [Int], _ prompts: [[Int]]) -> Int {
     let limit = max(1, options.batchSize ?? 64)
     let backend = decoder.backend
-    let perToken = decoder.shape.layers * 2 * decoder.shape.attention.keyColumns * backend.activationBytes
+    let perToken = decoder.shape.layers * 2 * decoder.shape.attention.keyColumns * backend.cacheBytes
     let room = max(256 << 20, backend.preferredPassBytes)
     var count = 0
     while start + count < order.count, count < limit {

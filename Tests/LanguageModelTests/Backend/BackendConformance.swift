@@ -387,8 +387,8 @@ struct BackendConformance {
       let sequences = try PackedSequences(lengths: [3, 1, 7], backend: lane.backend)
       let qkv = try lane.random(sequences.tokens, shape.columns)
       let capacity = 9
-      let keys = try lane.empty(4 * shape.keyValueHeads * capacity, shape.headSize)
-      let values = try lane.empty(4 * shape.keyValueHeads * capacity, shape.headSize)
+      let keys = try lane.empty(4 * shape.keyValueHeads * capacity, shape.headSize, .cache)
+      let values = try lane.empty(4 * shape.keyValueHeads * capacity, shape.headSize, .cache)
       try lane.backend.fill(keys, with: 0)
       try lane.backend.fill(values, with: 0)
       try lane.backend.storeKeysValues(
@@ -425,8 +425,8 @@ struct BackendConformance {
       let slots = (0..<count).map { ($0 * 3) % count }
       let sequences = try PackedSequences(lengths: lengths, backend: lane.backend)
       let qkv = try lane.random(sequences.tokens, shape.columns)
-      let keys = try lane.empty(count * shape.keyValueHeads * 5, shape.headSize)
-      let values = try lane.empty(count * shape.keyValueHeads * 5, shape.headSize)
+      let keys = try lane.empty(count * shape.keyValueHeads * 5, shape.headSize, .cache)
+      let values = try lane.empty(count * shape.keyValueHeads * 5, shape.headSize, .cache)
       try lane.backend.fill(keys, with: 0)
       try lane.backend.fill(values, with: 0)
       try lane.backend.storeKeysValues(

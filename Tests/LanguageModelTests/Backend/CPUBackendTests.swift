@@ -187,6 +187,21 @@ import Testing
     }
   }
 
+  /// Keys and values take two bytes a number beside bf16 weights, and come back as they were rounded.
+  @Test(arguments: [CPUPrecision.float32, .bfloat16])
+  func cachesAreAsWideAsWeights(precision: CPUPrecision) throws {
+    let backend = try CPUBackend(precision: precision, threads: 1)
+    let before = backend.memory.used
+    let cache = try backend.makeTensor(rows: 1024, columns: 1024, kind: .cache)
+    let isHalf = precision == .bfloat16
+    #expect(backend.cacheBytes == (isHalf ? 2 : 4))
+    #expect(backend.memory.used - before == backend.cacheBytes << 20)
+    try backend.fill(cache, with: 1.003)
+    #expect(try backend.download(cache).allSatisfy { $0 == (isHalf ? 1 : 1.003) })
+    let small = try backend.upload([1.005, -2, .infinity], rows: 1, columns: 3, kind: .cache)
+    #expect(try backend.download(small) == (isHalf ? [1.0078125, -2, .infinity] : [1.005, -2, .infinity]))
+  }
+
   /// A step over kept keys and values is the last row of attention over the whole sequence.
   @Test(arguments: CPUPath.available, [CPUPrecision.float32, .bfloat16])
   func stepsContinueAttention(path: CPUPath, precision: CPUPrecision) throws {
@@ -202,7 +217,10 @@ import Testing
     ] {
       let lengths = [1, 2, 15, 16, 17, 33, 70]
       var stream = RandomStream(seed: 5, purpose: "test/steps")
-      let rows = lengths.map { length in (0..<length * shape.columns).map { _ in Float(stream.normal()) } }
+      // Numbers that bf16 holds, as which keys and values are kept.
+      let rows = lengths.map { length in
+        (0..<length * shape.columns).map { _ in Float(bitPattern: Float(stream.normal()).bitPattern & 0xffff_0000) }
+      }
       func upload(_ values: [Float]) throws -> Tensor {
         try backend.upload(values, rows: values.count / shape.columns, columns: shape.columns, kind: .activation)
       }
@@ -213,8 +231,8 @@ import Testing
       let capacity = 72
       let slots = Array(lengths.indices.reversed())
       let size = lengths.count * shape.keyValueHeads * capacity
-      let keys = try backend.makeTensor(rows: size, columns: shape.headSize, kind: .activation)
-      let values = try backend.makeTensor(rows: size, columns: shape.headSize, kind: .activation)
+      let keys = try backend.makeTensor(rows: size, columns: shape.headSize, kind: .cache)
+      let values = try backend.makeTensor(rows: size, columns: shape.headSize, kind: .cache)
       let earlier = try PackedSequences(lengths: lengths.map { $0 - 1 }, backend: backend)
       let known = rows.flatMap { $0.dropLast(shape.columns) }
       try backend.storeKeysValues(

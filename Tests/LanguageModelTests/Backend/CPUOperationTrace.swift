@@ -238,8 +238,8 @@ struct OperationTrace {
     let capacity = (sizes.lengths.max() ?? 1) + 2
     let count = sizes.lengths.count
     let (keys, values) = try (
-      tensor((count + 1) * heads.keyValueHeads * capacity, heads.headSize),
-      tensor((count + 1) * heads.keyValueHeads * capacity, heads.headSize)
+      tensor((count + 1) * heads.keyValueHeads * capacity, heads.headSize, .cache),
+      tensor((count + 1) * heads.keyValueHeads * capacity, heads.headSize, .cache)
     )
     let slots = (0..<count).map { count - $0 }
     try backend.storeKeysValues(

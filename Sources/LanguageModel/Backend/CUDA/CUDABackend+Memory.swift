@@ -3,7 +3,10 @@
 extension CUDABackend {
   private var storage: WeightElementType { precision == .bfloat16 ? .bfloat16 : .float32 }
 
-  private func elementSize(_ kind: ElementKind) -> Int { kind == .activation ? activationSize : 4 }
+  /// Whether elements are of the backend's own type.
+  private func isOwn(_ kind: ElementKind) -> Bool { kind == .activation || kind == .cache }
+
+  private func elementSize(_ kind: ElementKind) -> Int { isOwn(kind) ? activationSize : 4 }
 
   public func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
@@ -15,7 +18,7 @@ extension CUDABackend {
   }
 
   public func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
-    precondition(tensor.kind != .activation, "activations cannot be viewed")
+    precondition(!isOwn(tensor.kind), "activations cannot be viewed")
     precondition(offset >= 0 && offset + rows * columns <= tensor.count, "a view beyond the end of its tensor")
     return unsafeDowncast(tensor, to: CUDATensor.self).view(offset: offset, rows: rows, columns: columns)
   }
@@ -35,7 +38,7 @@ extension CUDABackend {
   public func write(_ values: [Float], to tensor: Tensor) throws {
     precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count) elements")
     let target = writing(tensor)
-    try values.withUnsafeBytes { try send($0, .float32, to: target, tensor.kind == .activation ? storage : .float32) }
+    try values.withUnsafeBytes { try send($0, .float32, to: target, isOwn(tensor.kind) ? storage : .float32) }
   }
 
   public func write(indices: [Int32], to tensor: Tensor) throws {
@@ -47,7 +50,7 @@ extension CUDABackend {
   public func download(_ tensor: Tensor) throws -> [Float] {
     var source = reading(tensor)
     var wide: CUDABuffer?
-    if tensor.kind == .activation, precision == .bfloat16 {
+    if isOwn(tensor.kind), precision == .bfloat16 {
       let buffer = try CUDABuffer(bytes: tensor.count * 4, memory: pool)
       try convert(source, .bfloat16, to: buffer.address, .float32, count: tensor.count)
       source = buffer.address
@@ -70,7 +73,7 @@ extension CUDABackend {
   }
 
   public func fill(_ tensor: Tensor, with value: Float) throws {
-    if tensor.kind == .activation, precision == .bfloat16 {
+    if isOwn(tensor.kind), precision == .bfloat16 {
       // To the nearest, ties to even, as the kernels round.
       let bits = value.isNaN ? 0x7fc0_0000 : value.bitPattern + 0x7fff + ((value.bitPattern >> 16) & 1)
       return try context.fill(writing(tensor), halfWord: UInt16(bits >> 16), count: tensor.count)

@@ -59,7 +59,7 @@ extension EmulatedCUDATests {
         let capacity = 60_000  // positions: a score of 32 bits each
         let qkv = try backend.makeTensor(rows: 1, columns: shape.columns, kind: .activation)
         let out = try backend.makeTensor(rows: 1, columns: 8, kind: .activation)
-        let cache = try backend.makeTensor(rows: capacity, columns: 8, kind: .activation)
+        let cache = try backend.makeTensor(rows: capacity, columns: 8, kind: .cache)
         let rows = try CachedRows(slots: [0], lengths: [0], backend: backend)
         let error = #expect(throws: CUDAError.self) {
           try backend.attentionStep(
