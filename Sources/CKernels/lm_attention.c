@@ -133,6 +133,20 @@ bool lm_attention_backward(lm_context *context, int precision, long sequences, c
   return true;
 }
 
+// One head of one slot of the caches: the sequence, the head, the first element.
+typedef struct {
+  long i, kv, at;
+} cached_unit;
+
+/// The next one that no thread has; false: none is left.
+static bool take_cached(job *j, cached_unit *u) {
+  long kv_heads = j->shape.kv_heads, unit = atomic_fetch_add(&j->context->next, 1);
+  if (unit >= j->sequences * kv_heads) return false;
+  u->i = unit / kv_heads, u->kv = unit % kv_heads;
+  u->at = (j->slots[u->i] * kv_heads + u->kv) * j->capacity * j->shape.head_size;
+  return true;
+}
+
 // Keys and values of row `row` of qkv become position `position` of a slot's head, whose first element is `at`.
 static void store(const job *j, const float *row, long kv, long at, long position) {
   const lm_attention_shape *s = &j->shape;
@@ -145,15 +159,10 @@ static void store(const job *j, const float *row, long kv, long at, long positio
 static void run_store(void *argument, int thread, int threads) {
   (void)thread, (void)threads;
   job *j = argument;
-  const lm_attention_shape *s = &j->shape;
-  long d = s->head_size, columns = (long)(s->heads + 2 * s->kv_heads) * d;
-  for (;;) {
-    long unit = atomic_fetch_add(&j->context->next, 1);
-    if (unit >= j->sequences * s->kv_heads) return;
-    long i = unit / s->kv_heads, kv = unit % s->kv_heads, at = (j->slots[i] * s->kv_heads + kv) * j->capacity * d;
-    for (long t = j->offsets[i]; t < j->offsets[i + 1]; t++)
-      store(j, j->qkv + t * columns, kv, at, t - j->offsets[i]);
-  }
+  long columns = (long)(j->shape.heads + 2 * j->shape.kv_heads) * j->shape.head_size;
+  for (cached_unit u; take_cached(j, &u);)
+    for (long t = j->offsets[u.i]; t < j->offsets[u.i + 1]; t++)
+      store(j, j->qkv + t * columns, u.kv, u.at, t - j->offsets[u.i]);
 }
 
 void lm_attention_store(lm_context *context, long sequences, const int64_t *offsets, lm_attention_shape shape,
@@ -169,14 +178,11 @@ static void run_step(void *argument, int thread, int threads) {
   job *j = argument;
   const lm_attention_shape *s = &j->shape;
   long d = s->head_size, columns = (long)(s->heads + 2 * s->kv_heads) * d;
-  for (;;) {
-    long unit = atomic_fetch_add(&j->context->next, 1);
-    if (unit >= j->sequences * s->kv_heads) return;
-    long i = unit / s->kv_heads, kv = unit % s->kv_heads, at = (j->slots[i] * s->kv_heads + kv) * j->capacity * d;
-    const float *q = j->qkv + i * columns;
-    store(j, q, kv, at, j->lengths[i]);
-    j->table->attention_step(j->lengths[i] + 1, s, (int)kv, q, j->keys, j->values, j->half, at,
-                             j->out_w + i * s->heads * d, j->context->local[thread].memory);
+  for (cached_unit u; take_cached(j, &u);) {
+    const float *q = j->qkv + u.i * columns;
+    store(j, q, u.kv, u.at, j->lengths[u.i]);
+    j->table->attention_step(j->lengths[u.i] + 1, s, (int)u.kv, q, j->keys, j->values, j->half, u.at,
+                             j->out_w + u.i * s->heads * d, j->context->local[thread].memory);
   }
 }
 

@@ -67,7 +67,7 @@ void lm_tiles_end(void) { _tile_release(); }
 
 /// Asks for `count` lines of the first-level cache, `stride` lines apart. A tile load waits for every line that is not
 /// there, and does so in turn; asked for a step ahead, they cost nothing until load ports are full. Where the core's
-/// other thread computes as well, this doubles the speed.
+/// other thread computes as well, that was 1.8 times the speed.
 #define NEAR(at, first, count, stride)                          \
   _Pragma("clang loop unroll(full)") for (int line_ = first; line_ < first + count * stride; line_ += stride) \
       _mm_prefetch((const char *)(at) + line_ * 64, _MM_HINT_T0)
