@@ -65,10 +65,20 @@ let package = Package(
     .target(name: "SanitizerSupport", path: "Tests/SanitizerSupport"),
     .target(name: "TestSupport", dependencies: ["SanitizerSupport"], path: "Tests/TestSupport"),
     .target(name: "CUDAEmulation", path: "Tests/CUDAEmulation", exclude: ["README.md"]),
+    // The same kernels; the compiler reports every load and store, singly and with its alignment.
+    .target(
+      name: "CUDAEmulationChecked", dependencies: ["CUDAEmulation"], path: "Tests/CUDAEmulationChecked",
+      cxxSettings: [
+        .unsafeFlags([
+          "-O1", "-fno-vectorize", "-fno-slp-vectorize", "-fsanitize-coverage=func,trace-loads,trace-stores",
+        ])
+      ]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "RandomStreams", "TestSupport"]),
     .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
     .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
-    .testTarget(name: "LanguageModelTests", dependencies: ["LanguageModel", "CUDAEmulation", "TestSupport"]),
+    .testTarget(
+      name: "LanguageModelTests",
+      dependencies: ["LanguageModel", "CUDAEmulation", "CUDAEmulationChecked", "TestSupport"]),
     .testTarget(name: "PersonalizationTests", dependencies: ["Personalization", "TestSupport"]),
     .testTarget(name: "StudyTests", dependencies: ["Study", "TestSupport"]),
     .testTarget(name: "StudyDatabaseTests", dependencies: ["StudyDatabase", "TestSupport"]),

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "access_checks.h"
 #include "emulated_device.h"
 #include "emulation.h"
 
@@ -127,6 +128,24 @@ int find_algorithm(void*, void* operation, void* a, void* b, void* c, void* d, v
   return 0;
 }
 
+// Operands have been written; the result counts as written. Column by column: between them may be anything.
+void check_product(const Operation& operation, const Layout& la, const Layout& lb, const Layout& lc, const Layout& ld,
+                   const void* a, const void* b, const void* c, const void* d) {
+  auto each = [](const Layout& layout, const void* place, auto body) {
+    size_t element = layout.type == R_32F ? 4 : 2;
+    for (size_t i = 0; place && i < layout.columns; ++i)
+      body((uint64_t)place + i * (size_t)layout.stride * element, layout.rows * element);
+  };
+  auto require = [](uint64_t address, size_t bytes) {
+    if (!emulation::was_written(address, bytes)) emulation::complain("a product of what nobody has written");
+  };
+  each(la, a, require);
+  each(lb, b, require);
+  each(lc, c, require);
+  if (operation.epilogue == 4) require((uint64_t)operation.bias, ld.rows * (ld.type == R_32F ? 4 : 2));
+  each(ld, d, emulation::mark_written);
+}
+
 int multiply(void*, void* operation, const float* alpha, const void* a, void* a_layout, const void* b, void* b_layout,
              const float* beta, const void* c, void* c_layout, void* d, void* d_layout, const uint64_t* algorithm,
              void* workspace, size_t workspace_bytes, void* stream) {
@@ -152,6 +171,7 @@ int multiply(void*, void* operation, const float* alpha, const void* a, void* a_
   if (has_bias && bias_type != ld.type) return NOT_SUPPORTED;
   ++product_count;
   return emulation::enqueue(stream, [=] {
+    check_product(own, la, lb, lc, ld, a, b, beta_value != 0.0f ? c : nullptr, d);
     std::vector<float> left(m * k), right(k * n);
     for (size_t i = 0; i < m; ++i)
       for (size_t j = 0; j < k; ++j)

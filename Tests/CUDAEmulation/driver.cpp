@@ -19,8 +19,9 @@
 #include <string>
 #include <vector>
 
-#include "emulation.h"
+#include "access_checks.h"
 #include "emulated_device.h"
+#include "emulation.h"
 #include "include/CUDAEmulation.h"
 
 using namespace emulation;
@@ -210,6 +211,7 @@ static int cuMemAlloc_(uint64_t* address, size_t bytes) {
   memset((char*)memory + bytes, guard_byte, guard_bytes);
   *address = (uint64_t)memory;
   allocations[*address] = bytes;
+  watch_allocation(*address, bytes);
   allocated_bytes += (int64_t)bytes;
   return 0;
 }
@@ -224,6 +226,7 @@ static int cuMemFree_(uint64_t address) {
   check_guard(address, found->second);
   allocated_bytes -= (int64_t)found->second;
   allocations.erase(found);
+  forget_allocation(address);
   free((void*)address);
   return checked(0);
 }
@@ -255,11 +258,11 @@ static int cuMemcpyHtoDAsync_(uint64_t target, const void* source, size_t bytes,
   LOCKED;
   if (int result = require(target, bytes)) return result;
   if (is_pinned(source, bytes))
-    return enqueue(stream, [=] { return memcpy((void*)target, source, bytes), 0; });
+    return enqueue(stream, [=] { return mark_written(target, bytes), memcpy((void*)target, source, bytes), 0; });
   if (streams.count((Stream*)stream) && ((Stream*)stream)->capture)
     complain("a copy from memory that is not pinned, while a stream is captured");
   std::string copy((const char*)source, bytes);
-  return enqueue(stream, [=] { return memcpy((void*)target, copy.data(), bytes), 0; });
+  return enqueue(stream, [=] { return mark_written(target, bytes), memcpy((void*)target, copy.data(), bytes), 0; });
 }
 static int cuMemcpyDtoHAsync_(void* target, uint64_t source, size_t bytes, void* stream) {
   LOCKED;
@@ -271,12 +274,16 @@ static int cuMemcpyDtoDAsync_(uint64_t target, uint64_t source, size_t bytes, vo
   int result = require(target, bytes);
   if (result == 0) result = require(source, bytes);
   if (result != 0) return result;
-  return enqueue(stream, [=] { return memmove((void*)target, (const void*)source, bytes), 0; });
+  return enqueue(stream, [=] {
+    mark_written(target, bytes);
+    return memmove((void*)target, (const void*)source, bytes), 0;
+  });
 }
 static int cuMemsetD32Async_(uint64_t target, unsigned value, size_t count, void* stream) {
   LOCKED;
   if (int result = require(target, count * 4)) return result;
   return enqueue(stream, [=] {
+    mark_written(target, count * 4);
     for (size_t i = 0; i < count; ++i) ((unsigned*)target)[i] = value;
     return 0;
   });
@@ -285,6 +292,7 @@ static int cuMemsetD16Async_(uint64_t target, unsigned short value, size_t count
   LOCKED;
   if (int result = require(target, count * 2)) return result;
   return enqueue(stream, [=] {
+    mark_written(target, count * 2);
     for (size_t i = 0; i < count; ++i) ((unsigned short*)target)[i] = value;
     return 0;
   });
@@ -391,7 +399,7 @@ static int cuModuleGetFunction_(void** function, void* module, const char* name)
   LOCKED;
   if (!objects.count(module)) return 400;
   Module* own = (Module*)module;
-  const Registration* kernel = find(name, own->is_bf16);
+  const Registration* kernel = find(name, own->is_bf16, checks_accesses);
   if (!kernel) return 500;
   own->functions.emplace_back(new Function{kernel, 48 << 10});  // lives as long as its module
   return *function = own->functions.back().get(), 0;
@@ -548,6 +556,7 @@ void cuda_emulation_reset(void) {
   sticky_fault = 0;
   decline_products = false;
   reverse_order = false;
+  checks_accesses = false;
   is_late = false;
   utilization = -1;
   for (Stream* stream : streams) finish(stream);
@@ -556,6 +565,26 @@ void cuda_emulation_reset(void) {
 void cuda_emulation_defer(int32_t late) {
   LOCKED;
   is_late = late != 0;
+}
+void cuda_emulation_check_accesses(int32_t checks) { LOCKED; checks_accesses = checks != 0; }
+int64_t cuda_emulation_checked_accesses(void) { return checked_accesses(); }
+const char* cuda_emulation_run_planted(const char* name) {
+  LOCKED;
+  const Registration* kernel = find(name, 0, 1);
+  if (!kernel) return "no such kernel";
+  static std::string found;
+  std::string before = std::exchange(complaint, "");
+  bool checked = std::exchange(checks_accesses, true), has = std::exchange(has_context, true);
+  uint64_t memory = 0;
+  constexpr size_t bytes = 4096;
+  if (cuMemAlloc_(&memory, bytes) != 0) return "no memory";
+  mark_written(memory, bytes / 2);
+  void* arguments[] = {&memory};
+  run(*kernel, {2, 1, 1}, {64, 1, 1}, 1024, arguments);
+  cuMemFree_(memory);
+  checks_accesses = checked, has_context = has;
+  found = std::exchange(complaint, before);
+  return found.c_str();
 }
 void cuda_emulation_set_utilization(int32_t percent) { utilization = percent; }
 int64_t cuda_emulation_compilations(void) { return compilations; }

@@ -1,6 +1,8 @@
 // Blocks, fibers, barriers and warp operations.
 #include "emulation.h"
 
+#include "access_checks.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -76,13 +78,15 @@ void prepare(Context& context, char* stack, void (*entry)()) {
 // A copy that was asked for, and behind how many commits of its thread it was.
 struct Copy {
   void* target;
-  const void* source;
+  const void* source;  // null: zeros
   unsigned group;
 };
 
 struct Fiber {
   Context context;
   State state;
+  bool orders;          // whether what it waits at orders memory accesses
+  bool says;            // for block_any
   unsigned operations;  // warp operations done
   unsigned commits;
   std::vector<Copy> copies;
@@ -104,6 +108,7 @@ struct Machine {
   std::vector<unsigned char> shared;
   unsigned char* shared_start = nullptr;
   bool failed = false;
+  bool any = false;  // what block_any found at the last barrier
 };
 thread_local Machine* machine = nullptr;
 
@@ -115,9 +120,10 @@ void fiber_main() {
   abort();  // a finished fiber is never run again
 }
 
-void wait(State state) {
+void wait(State state, bool orders) {
   Fiber& fiber = machine->fibers[machine->current];
   fiber.state = state;
+  fiber.orders = orders;
   switch_context(fiber.context, machine->scheduler);
 }
 
@@ -133,6 +139,7 @@ void run_warp(unsigned first, const Index& size) {
     for (unsigned turn = 0; turn < 32; ++turn) {
       unsigned thread = first + (reverse_order ? 31 - turn : turn);
       if (machine->fibers[thread].state == State::ready) resume(thread, size);
+      if (machine->failed) return;
     }
     unsigned waiting = 0;
     for (unsigned lane = 0; lane < 32; ++lane) waiting += machine->fibers[first + lane].state == State::at_warp_barrier;
@@ -142,7 +149,15 @@ void run_warp(unsigned first, const Index& size) {
       machine->failed = true;
       return;
     }
-    for (unsigned lane = 0; lane < 32; ++lane) machine->fibers[first + lane].state = State::ready;
+    for (unsigned lane = 0; lane < 32; ++lane) {
+      if (machine->fibers[first + lane].orders != machine->fibers[first].orders) {
+        complain("lanes of a warp that wait at different operations");
+        machine->failed = true;
+        return;
+      }
+      machine->fibers[first + lane].state = State::ready;
+    }
+    if (machine->fibers[first].orders) order_warp(first / 32);
   }
 }
 
@@ -152,6 +167,7 @@ void run_block(unsigned threads, const Index& size) {
             fiber_main);
     machine->fibers[thread].state = State::ready;
     machine->fibers[thread].operations = 0;
+    machine->fibers[thread].says = false;
     machine->fibers[thread].commits = 0;
     machine->fibers[thread].copies.clear();
   }
@@ -160,12 +176,17 @@ void run_block(unsigned threads, const Index& size) {
       run_warp(reverse_order ? threads - 32 - first : first, size);
     if (machine->failed) return;
     bool any = false;
+    machine->any = false;
     for (unsigned thread = 0; thread < threads; ++thread) {
-      if (machine->fibers[thread].state != State::at_block_barrier) continue;
-      machine->fibers[thread].state = State::ready;  // all that live are here: the barrier opens
+      Fiber& fiber = machine->fibers[thread];
+      if (fiber.state != State::at_block_barrier) continue;
+      fiber.state = State::ready;  // all that live are here: the barrier opens
+      machine->any |= fiber.says;
+      fiber.says = false;
       any = true;
     }
     if (!any) return;
+    order_block();
   }
 }
 
@@ -181,14 +202,26 @@ bool reverse_order = false;
 
 void Registration::add() { registrations().push_back(this); }
 
-const Registration* find(const char* name, int is_bf16) {
+const Registration* find(const char* name, int is_bf16, int is_checked) {
   for (const Registration* kernel : registrations())
-    if (kernel->is_bf16 == is_bf16 && strcmp(kernel->name, name) == 0) return kernel;
+    if (kernel->is_bf16 == is_bf16 && kernel->is_checked == is_checked && strcmp(kernel->name, name) == 0) return kernel;
   return nullptr;
 }
 
-void block_barrier() { wait(State::at_block_barrier); }
-void warp_barrier() { wait(State::at_warp_barrier); }
+void block_barrier() { wait(State::at_block_barrier, true); }
+void warp_barrier() { wait(State::at_warp_barrier, true); }
+// Waits until all lanes are at their exchange.
+static void meet() { wait(State::at_warp_barrier, false); }
+bool block_any(bool value) {
+  machine->fibers[machine->current].says = value;
+  block_barrier();
+  return machine->any;
+}
+unsigned current_thread() { return machine ? machine->current : 0; }
+void fail(const char* what) {
+  complain(what);
+  machine->failed = true;
+}
 unsigned char* dynamic_shared_memory() { return machine->shared_start; }
 
 uint32_t exchange(uint32_t value, unsigned lane) {
@@ -197,14 +230,16 @@ uint32_t exchange(uint32_t value, unsigned lane) {
   Exchange& slots = machine->exchanges[machine->current / 32];
   unsigned set = fiber.operations++ & 1u;
   slots.words[set][own][0] = value;
-  warp_barrier();
+  meet();
   return slots.words[set][lane & 31u][0];
 }
 
-void copy_async(void* target, const void* source) {
+void copy_async(void* target, const void* source, bool exists) {
   if (((uintptr_t)target | (uintptr_t)source) % 16 != 0) complain("an asynchronous copy of 16 bytes that are not aligned");
   Fiber& fiber = machine->fibers[machine->current];
-  fiber.copies.push_back(Copy{target, source, fiber.commits});
+  if (exists) check_access(source, 16, Access::read, machine->current);
+  check_access(target, 16, Access::copy_on_its_way, machine->current);
+  fiber.copies.push_back(Copy{target, exists ? source : nullptr, fiber.commits});
 }
 void commit_copies() { ++machine->fibers[machine->current].commits; }
 void wait_for_copies(unsigned left) {
@@ -212,7 +247,12 @@ void wait_for_copies(unsigned left) {
   size_t kept = 0;
   for (const Copy& copy : fiber.copies) {
     if (copy.group + left < fiber.commits) {
-      memcpy(copy.target, copy.source, 16);
+      check_access(copy.target, 16, Access::copy_arrived, machine->current);
+      if (copy.source) {
+        memcpy(copy.target, copy.source, 16);
+      } else {
+        memset(copy.target, 0, 16);
+      }
     } else {
       fiber.copies[kept++] = copy;
     }
@@ -223,12 +263,13 @@ void wait_for_copies(unsigned left) {
 // PTX ISA, "ldmatrix": lane i gives the address of row i % 8 of matrix i / 8.
 void load_matrices(unsigned (&words)[4], const void* row, bool transposed) {
   if ((uintptr_t)row % 16 != 0) complain("ldmatrix from a row that is not aligned to 16 bytes");
+  check_access(row, 16, Access::read, machine->current);
   unsigned own = position.thread.x & 31u;
   Fiber& fiber = machine->fibers[machine->current];
   Exchange& slots = machine->exchanges[machine->current / 32];
   unsigned set = fiber.operations++ & 1u;
   memcpy(slots.words[set][own], &row, sizeof row);
-  warp_barrier();
+  meet();
   for (unsigned matrix = 0; matrix < 4; ++matrix) {
     unsigned short halves[2];
     for (unsigned i = 0; i < 2; ++i) {
@@ -249,7 +290,7 @@ void mma_m16n8k16_bf16(float (&acc)[4], const unsigned (&a)[4], const unsigned (
   unsigned set = fiber.operations++ & 1u;
   for (int i = 0; i < 4; ++i) slots.words[set][own][i] = a[i];
   for (int i = 0; i < 2; ++i) slots.words[set][own][4 + i] = b[i];
-  warp_barrier();
+  meet();
   auto number = [&](unsigned lane, unsigned word, unsigned half) {
     unsigned bits = slots.words[set][lane][word];
     return __uint_as_float(half ? bits & 0xffff0000u : bits << 16);
@@ -290,6 +331,7 @@ bool run(const Registration& kernel, Index grid, Index block, unsigned shared_by
   own.shared_start = (unsigned char*)(((uintptr_t)own.shared.data() + 15) & ~(uintptr_t)15);
   position.block_size = block;
   position.grid_size = grid;
+  if (kernel.is_checked) begin_checks((const unsigned char*)own.stacks, most_threads * stack_bytes);
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
       for (unsigned x = 0; x < grid.x; ++x) {
@@ -297,6 +339,10 @@ bool run(const Registration& kernel, Index grid, Index block, unsigned shared_by
         if (reverse_order) position.block = {grid.x - 1 - x, grid.y - 1 - y, grid.z - 1 - z};
         memset(own.shared_start, 0xff, shared_bytes);  // NaN: what is read before it is written shows
         memset(own.shared_start + shared_bytes, 0xa5, guard);
+        if (kernel.is_checked) {
+          uint32_t number = (position.block.z * grid.y + position.block.y) * grid.x + position.block.x;
+          begin_block_checks(number, own.shared_start, shared_bytes);
+        }
         run_block(threads, block);
         for (size_t i = 0; i < guard; ++i) {
           if (own.shared_start[shared_bytes + i] != 0xa5) {
@@ -305,10 +351,14 @@ bool run(const Registration& kernel, Index grid, Index block, unsigned shared_by
             break;
           }
         }
-        if (own.failed) return false;
+        if (own.failed) {
+          end_checks();
+          return false;
+        }
       }
     }
   }
+  end_checks();
   return true;
 }
 

@@ -6,12 +6,17 @@
 DEVICE void gelu_gate(float x, int approximate, float& value, float& slope) {
   if (approximate) {
     const float c = 0.79788456080286536f;  // sqrt(2 / π)
-    float t = tanhf(c * (x + 0.044715f * x * x * x));
+    float u = c * (x + 0.044715f * x * x * x);
+#if ENGRAM_BF16
+    float t = 1.0f - quotient(2.0f, 1.0f + exponential(2.0f * u));
+#else
+    float t = tanhf(u);
+#endif
     value = 0.5f * (1.0f + t);
     slope = 0.5f * (1.0f - t * t) * c * (1.0f + 3.0f * 0.044715f * x * x);
   } else {
     value = 0.5f * (1.0f + erff(x * 0.70710678118654752f));
-    slope = expf(-0.5f * x * x) * 0.39894228040143268f;  // density of the normal distribution
+    slope = exponential(-0.5f * x * x) * 0.39894228040143268f;  // density of the normal distribution
   }
 }
 
@@ -50,7 +55,7 @@ KERNEL(256, gated_silu, int rows, int width, const real* x, real* y) {
   float gate[8], up[8];
   int present = load8(x + row * 2 * width + column, width - column, gate);
   load8(x + row * 2 * width + width + column, width - column, up);
-  for (int i = 0; i < 8; ++i) up[i] *= gate[i] / (1.0f + expf(-gate[i]));
+  for (int i = 0; i < 8; ++i) up[i] *= quotient(gate[i], 1.0f + exponential(-gate[i]));
   store8(y + row * width + column, present, up);
 }
 
@@ -66,7 +71,7 @@ KERNEL(256, gated_silu_backward, int rows, int width, const real* dy, const real
   load8(x + base + width + column, width - column, up);
   load8(dy + row * width + column, width - column, upstream);
   for (int i = 0; i < 8; ++i) {
-    float sigmoid = 1.0f / (1.0f + expf(-gate[i]));
+    float sigmoid = quotient(1.0f, 1.0f + exponential(-gate[i]));
     float d_up = upstream[i] * gate[i] * sigmoid;
     gate[i] = upstream[i] * up[i] * sigmoid * (1.0f + gate[i] * (1.0f - sigmoid));
     up[i] = d_up;

@@ -20,7 +20,9 @@ enum { TILE = 64, STEP = 32, WARPS = 4, GAP = 8, PIECE = 16 / sizeof(real) };
 enum { STAGES = ENGRAM_BF16 ? 2 : 1 };
 
 #ifdef ENGRAM_EMULATION
-DEVICE void copy_16_bytes(void* target, const void* source) { emulation::copy_async(target, source); }
+DEVICE void copy_16_bytes(void* target, const void* source, bool exists) {
+  emulation::copy_async(target, source, exists);
+}
 DEVICE void commit_copies() { emulation::commit_copies(); }
 template <int LEFT>
 DEVICE void wait_for_copies() { emulation::wait_for_copies(LEFT); }
@@ -31,9 +33,10 @@ DEVICE void multiply_fragments(float (&acc)[4], const unsigned (&a)[4], unsigned
 }
 #else
 DEVICE unsigned shared_address(const void* pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
-// 16 bytes from global to shared memory; they arrive behind the commit that follows.
-DEVICE void copy_16_bytes(void* target, const void* source) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(target)), "l"(source) : "memory");
+// 16 bytes from global to shared memory, or zeros; they arrive behind the commit that follows.
+DEVICE void copy_16_bytes(void* target, const void* source, bool exists) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(target)), "l"(source),
+               "r"(exists ? 16 : 0) : "memory");
 }
 DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until all but the last LEFT commits of this thread have arrived.
@@ -146,20 +149,31 @@ DEVICE void multiply_kept(float (&acc)[N][4], const float (&p)[2 * K][4], real* 
 #endif
 }
 
-// ROWS rows of `size` numbers to shared memory, zeros behind `available` rows and behind the size. What can go 16 bytes at
-// a time arrives behind the next commit, the rest at once.
+// ROWS rows of `size` numbers to shared memory, zeros behind `available` rows (at least one) and behind the size. What can
+// go 16 bytes at a time arrives behind the next commit, the rest at once. A thread keeps its column, so that a step costs a
+// few additions per copy.
 template <int ROWS, int D>
 DEVICE void load_tile(real* target, const real* source, long long stride, int available, int size) {
-  bool is_even = is_aligned(source) && stride % PIECE == 0;
-  for (int part = threadIdx.x; part < ROWS * (D / PIECE); part += WARPS * 32) {
-    int row = part / (D / PIECE), column = part % (D / PIECE) * PIECE;
-    real* to = target + row * (D + GAP) + column;
-    const real* from = source + row * stride + column;
-    if (is_even && row < available && column + PIECE <= size) {
-      copy_16_bytes(to, from);
-    } else {
-      for (int i = 0; i < PIECE; ++i) to[i] = row < available && column + i < size ? from[i] : narrow(0.0f);
+  constexpr int PIECES = D / PIECE, PASS = WARPS * 32 / PIECES;  // pieces of a row; rows that the block takes at a time
+  int row = threadIdx.x / PIECES, column = threadIdx.x % PIECES * PIECE;
+  real* to = target + row * (D + GAP) + column;
+  const real* from = source + row * stride + column;
+  if (PASS > ROWS && row >= ROWS) return;
+  if (is_aligned(source) && stride % PIECE == 0 && size % PIECE == 0) {
+#pragma unroll
+    for (int i = 0; i < ROWS; i += PASS) {
+      bool exists = row + i < available && column < size;
+      copy_16_bytes(to + i * (D + GAP), exists ? from : source, exists);
+      from += PASS * stride;
     }
+    return;
+  }
+#pragma unroll 1
+  for (int i = 0; i < ROWS; i += PASS) {
+#pragma unroll 1
+    for (int j = 0; j < PIECE; ++j)
+      to[i * (D + GAP) + j] = row + i < available && column + j < size ? from[j] : narrow(0.0f);
+    from += PASS * stride;
   }
 }
 
@@ -276,7 +290,7 @@ DEVICE void forward(const real* qkv, const int* offsets, int heads, int kv_heads
       top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
       top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
       // 3. What was summed relative to the old maximum. Key 0 is seen first by every row: `top` is finite.
-      float factor = expf(largest[half] - top);
+      float factor = exponential(largest[half] - top);
       largest[half] = top;
       total[half] *= factor;
 #pragma unroll
@@ -289,7 +303,7 @@ DEVICE void forward(const real* qkv, const int* offsets, int heads, int kv_heads
       for (int n = 0; n < STEP / 8; ++n) {
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          float probability = expf(scores[n][half * 2 + i] - top);
+          float probability = exponential(scores[n][half * 2 + i] - top);
           total[half] += probability;
           scores[n][half * 2 + i] = probability;
         }
@@ -380,7 +394,7 @@ DEVICE void backward_keys(const real* dout, const real* qkv, const float* log_su
       for (int i = 0; i < 4; ++i) {
         int row = first + warp * 16 + group + (i >> 1) * 8, column = n * 8 + pair + (i & 1);
         bool counts = query + column >= row && query + column < at.length && row < at.length;
-        probabilities[n][i] = counts ? expf(probabilities[n][i] * scale - row_sums[stage][column]) : 0.0f;
+        probabilities[n][i] = exponential(counts ? probabilities[n][i] * scale - row_sums[stage][column] : -INFINITY);
       }
     }
     multiply_kept<D / 8, STEP / 16>(d_values, probabilities, own, d, LD);
@@ -443,7 +457,7 @@ DEVICE void backward_queries(const real* dout, const real* qkv, const float* log
       for (int i = 0; i < 4; ++i) {
         int half = i >> 1, row = first + warp * 16 + group + half * 8, column = step * STEP + n * 8 + pair + (i & 1);
         bool counts = column <= row && row < at.length;
-        float probability = counts ? expf(scores[n][i] * scale - row_sums[half]) : 0.0f;
+        float probability = exponential(counts ? scores[n][i] * scale - row_sums[half] : -INFINITY);
         scores[n][i] = probability * (d_scores[n][i] - row_deltas[half]);
       }
     }

@@ -56,6 +56,25 @@ DEVICE real narrow(float x) { return to_bf16(x); }
 DEVICE real narrow(float x) { return x; }
 #endif
 
+// e^x, and x / y for y >= 1, where the result is rounded to `real` soon after. In bf16 (2^-9) by the device's approximate
+// instructions (2^-21 and better; what is below 2^-126 becomes 0): two instructions each rather than six and ten. In 32 bits
+// as accurate as they are.
+#if ENGRAM_BF16 && !defined(ENGRAM_EMULATION)
+DEVICE float exponential(float x) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x * 1.4426950408889634f));
+  return result;
+}
+DEVICE float quotient(float x, float y) {
+  float reciprocal;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(y));
+  return x * reciprocal;
+}
+#else
+DEVICE float exponential(float x) { return expf(x); }
+DEVICE float quotient(float x, float y) { return x / y; }
+#endif
+
 DEVICE bool is_aligned(const void* pointer) { return ((unsigned long long)pointer & 15u) == 0; }
 
 // Up to eight numbers from `source`; beyond `available` they are 0. The result is how many there are.

@@ -42,14 +42,9 @@ KERNEL(256, embed, int count, int width, const int* tokens, const real* table, l
 // gradient[indices[t]] += dy[t], t ascending. One block per row t: the block of an index's first row adds all of its rows,
 // so that the order of the sum is fixed and no two blocks write one row of the gradient.
 KERNEL(128, embed_backward, int count, int width, const real* dy, const int* indices, float* gradient) {
-  __shared__ int is_later;
-  int row = blockIdx.x, index = indices[row];
-  if (threadIdx.x == 0) is_later = 0;
-  __syncthreads();
-  for (int other = threadIdx.x; other < row; other += blockDim.x)
-    if (indices[other] == index) is_later = 1;  // every writer writes the same
-  __syncthreads();
-  if (is_later) return;
+  int row = blockIdx.x, index = indices[row], is_later = 0;
+  for (int other = threadIdx.x; other < row; other += blockDim.x) is_later |= indices[other] == index;
+  if (__syncthreads_or(is_later)) return;
   for (int column = threadIdx.x; column < width; column += blockDim.x) {
     float sum = gradient[(long long)index * width + column];
     for (int other = row; other < count; ++other)

@@ -25,6 +25,13 @@ void cuda_emulation_reverse_order(int32_t reversed);
 /// Lets work on streams wait until something waits for it, as a busy device does: what reads or overwrites memory too
 /// early then shows.
 void cuda_emulation_defer(int32_t late);
+/// Lets backends that are made from now on run kernels whose every access is checked: alignment, bounds, reads of what
+/// nobody has written, and races between barriers (access_checks.cpp).
+void cuda_emulation_check_accesses(int32_t checks);
+/// Accesses of device and shared memory that were checked so far.
+int64_t cuda_emulation_checked_accesses(void);
+/// Runs one of the kernels with a planted fault (CUDAEmulationChecked/planted.cpp); what the checks say of it, "" = nothing.
+const char *_Nonnull cuda_emulation_run_planted(const char *_Nonnull name);
 /// What the device says of its utilisation in percent; negative (the default): it cannot be asked.
 void cuda_emulation_set_utilization(int32_t percent);
 /// Forgets a fault; limits and switches return to their defaults. Allocations stay.
