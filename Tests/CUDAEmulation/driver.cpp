@@ -69,6 +69,7 @@ int64_t graph_launches = 0, captures = 0, compilations = 0;
 int64_t allocated_bytes = 0, memory_limit = 1ll << 30, allocation_calls = 0, launches = 0, fault_countdown = 0, refusal_countdown = 0;
 int sticky_fault = 0, primary_context = 0;
 int64_t context_count = 0;
+int shared_memory = 227 << 10;  // most that a block can have
 thread_local bool has_context = false;
 std::string complaint;
 
@@ -186,7 +187,7 @@ static int cuDeviceGetAttribute_(int* value, int attribute, int) {
     case 16: *value = 4; return 0;        // multiprocessors
     case 75: *value = 9; return 0;        // compute capability
     case 76: *value = 0; return 0;
-    case 97: *value = 227 << 10; return 0;  // shared memory per block, opted in
+    case 97: *value = shared_memory; return 0;  // shared memory per block, opted in
     default: return 1;
   }
 }
@@ -405,7 +406,7 @@ static int cuModuleGetFunction_(void** function, void* module, const char* name)
   return *function = own->functions.back().get(), 0;
 }
 static int cuFuncSetAttribute_(void* function, int attribute, int value) {
-  if (attribute != 8 || value > 227 << 10) return 1;
+  if (attribute != 8 || value > shared_memory) return 1;
   return ((Function*)function)->shared_limit = value, checked(0);
 }
 static int cuFuncGetParamInfo_(void* function, size_t index, size_t* offset, size_t* size) {
@@ -546,11 +547,13 @@ void* cuda_emulation_symbol(const char* name) {
 }
 
 void cuda_emulation_set_memory(int64_t bytes) { memory_limit = bytes; }
+void cuda_emulation_set_shared_memory(int32_t bytes) { shared_memory = bytes; }
 void cuda_emulation_fail_launch(int64_t n) { fault_countdown = n; }
 void cuda_emulation_refuse_memory(int64_t n) { refusal_countdown = n; }
 void cuda_emulation_decline_products(int32_t declines) { decline_products = declines != 0; }
 void cuda_emulation_reset(void) {
   memory_limit = 1ll << 30;
+  shared_memory = 227 << 10;
   fault_countdown = 0;
   refusal_countdown = 0;
   sticky_fault = 0;

@@ -15,9 +15,10 @@
 // the registers (Dao 2023). GAP keeps the eight rows of a fragment in different banks.
 #include "common.cuh"
 
-enum { TILE = 64, STEP = 32, WARPS = 4, GAP = 8, PIECE = 16 / sizeof(real) };
-// Tiles of the other side that are in shared memory at a time. In 32 bits two would be too large for some devices.
-enum { STAGES = ENGRAM_BF16 ? 2 : 1 };
+enum { TILE = 64, WARPS = 4, GAP = 8, PIECE = 16 / sizeof(real) };
+// Rows of the other side, and tiles of them that are in shared memory at a time. In 32 bits less: the smallest devices
+// give a block 99 KB.
+enum { STEP = ENGRAM_BF16 ? 32 : 16, STAGES = ENGRAM_BF16 ? 2 : 1 };
 
 #ifdef ENGRAM_EMULATION
 DEVICE void copy_16_bytes(void* target, const void* source, bool exists) {
@@ -269,48 +270,51 @@ DEVICE void forward(const real* qkv, const int* offsets, int heads, int kv_heads
     enter_stage(step, steps, load);
     const real *k = stages + step % STAGES * STAGE, *v = k + STEP * LD;
     int key = step * STEP;
-    // 1. Scores [16 x STEP] of the warp.
-    float scores[STEP / 8][4];
-    clear(scores);
-    multiply<STEP / 8, D / 16, true>(scores, q + warp * 16 * LD, LD, k, LD);
+    // All keys of the step may be behind all rows of the warp.
+    if (key <= first + warp * 16 + 15) {
+      // 1. Scores [16 x STEP] of the warp.
+      float scores[STEP / 8][4];
+      clear(scores);
+      multiply<STEP / 8, D / 16, true>(scores, q + warp * 16 * LD, LD, k, LD);
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      // 2. New maximum of each row: four neighbouring lanes hold a row.
-      float top = largest[half];
+      for (int half = 0; half < 2; ++half) {
+        // 2. New maximum of each row: four neighbouring lanes hold a row.
+        float top = largest[half];
+        int last = (row + half * 8 < at.length ? row + half * 8 : at.length - 1) - key - pair;  // key that the row sees
 #pragma unroll
-      for (int n = 0; n < STEP / 8; ++n) {
+        for (int n = 0; n < STEP / 8; ++n) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          int column = key + n * 8 + pair + i;
-          float& score = scores[n][half * 2 + i];
-          score = column <= row + half * 8 && column < at.length ? score * scale : -INFINITY;
-          top = fmaxf(top, score);
+          for (int i = 0; i < 2; ++i) {
+            float& score = scores[n][half * 2 + i];
+            score = n * 8 + i <= last ? score * scale : -INFINITY;
+            top = fmaxf(top, score);
+          }
+        }
+        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
+        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
+        // 3. What was summed relative to the old maximum. Key 0 is seen first by every row: `top` is finite.
+        float factor = exponential(largest[half] - top);
+        largest[half] = top;
+        total[half] *= factor;
+#pragma unroll
+        for (int n = 0; n < D / 8; ++n) {
+          result[n][half * 2] *= factor;
+          result[n][half * 2 + 1] *= factor;
+        }
+        // 4. Probabilities.
+#pragma unroll
+        for (int n = 0; n < STEP / 8; ++n) {
+#pragma unroll
+          for (int i = 0; i < 2; ++i) {
+            float probability = exponential(scores[n][half * 2 + i] - top);
+            total[half] += probability;
+            scores[n][half * 2 + i] = probability;
+          }
         }
       }
-      top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
-      top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
-      // 3. What was summed relative to the old maximum. Key 0 is seen first by every row: `top` is finite.
-      float factor = exponential(largest[half] - top);
-      largest[half] = top;
-      total[half] *= factor;
-#pragma unroll
-      for (int n = 0; n < D / 8; ++n) {
-        result[n][half * 2] *= factor;
-        result[n][half * 2 + 1] *= factor;
-      }
-      // 4. Probabilities.
-#pragma unroll
-      for (int n = 0; n < STEP / 8; ++n) {
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-          float probability = exponential(scores[n][half * 2 + i] - top);
-          total[half] += probability;
-          scores[n][half * 2 + i] = probability;
-        }
-      }
+      // 5. Their values.
+      multiply_kept<D / 8, STEP / 16>(result, scores, own, v, LD);
     }
-    // 5. Their values.
-    multiply_kept<D / 8, STEP / 16>(result, scores, own, v, LD);
     leave_stage(step, steps, load);
   }
 #pragma unroll
@@ -384,29 +388,34 @@ DEVICE void backward_keys(const real* dout, const real* qkv, const float* log_su
     enter_stage(step, steps, load);
     int query = first + step % per_head * STEP, stage = step % STAGES;
     const real *q = stages + stage * STAGE, *d = q + STEP * LD;
-    // Transposed: the warp's 16 keys are rows, the queries columns.
-    float probabilities[STEP / 8][4], d_scores[STEP / 8][4];
-    clear(probabilities);
-    multiply<STEP / 8, D / 16, true>(probabilities, k + warp * 16 * LD, LD, q, LD);
+    // All queries of the step may be before all keys of the warp.
+    if (query + STEP > first + warp * 16) {
+      // Transposed: the warp's 16 keys are rows, the queries columns.
+      float probabilities[STEP / 8][4], d_scores[STEP / 8][4];
+      clear(probabilities);
+      multiply<STEP / 8, D / 16, true>(probabilities, k + warp * 16 * LD, LD, q, LD);
+      // The queries of this step that see a row are from the row on and before `end`.
+      int own_row = first + warp * 16 + group - query - pair, end = at.length - query - pair;
 #pragma unroll
-    for (int n = 0; n < STEP / 8; ++n) {
+      for (int n = 0; n < STEP / 8; ++n) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        int row = first + warp * 16 + group + (i >> 1) * 8, column = n * 8 + pair + (i & 1);
-        bool counts = query + column >= row && query + column < at.length && row < at.length;
-        probabilities[n][i] = exponential(counts ? probabilities[n][i] * scale - row_sums[stage][column] : -INFINITY);
+        for (int i = 0; i < 4; ++i) {
+          int place = n * 8 + (i & 1), column = place + pair;
+          bool counts = place >= own_row + (i >> 1) * 8 && place < end;
+          probabilities[n][i] = exponential(counts ? probabilities[n][i] * scale - row_sums[stage][column] : -INFINITY);
+        }
       }
-    }
-    multiply_kept<D / 8, STEP / 16>(d_values, probabilities, own, d, LD);
-    clear(d_scores);
-    multiply<STEP / 8, D / 16, true>(d_scores, v + warp * 16 * LD, LD, d, LD);
+      multiply_kept<D / 8, STEP / 16>(d_values, probabilities, own, d, LD);
+      clear(d_scores);
+      multiply<STEP / 8, D / 16, true>(d_scores, v + warp * 16 * LD, LD, d, LD);
 #pragma unroll
-    for (int n = 0; n < STEP / 8; ++n) {
+      for (int n = 0; n < STEP / 8; ++n) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        d_scores[n][i] = probabilities[n][i] * (d_scores[n][i] - row_deltas[stage][n * 8 + pair + (i & 1)]);
+        for (int i = 0; i < 4; ++i)
+          d_scores[n][i] = probabilities[n][i] * (d_scores[n][i] - row_deltas[stage][n * 8 + pair + (i & 1)]);
+      }
+      multiply_kept<D / 8, STEP / 16>(d_keys, d_scores, own, q, LD);
     }
-    multiply_kept<D / 8, STEP / 16>(d_keys, d_scores, own, q, LD);
     leave_stage(step, steps, load);
   }
   real* target = dqkv + (at.start + first + warp * 16) * at.stride;
@@ -431,11 +440,13 @@ DEVICE void backward_queries(const real* dout, const real* qkv, const float* log
   load_tile<TILE, D>(d, dout + (long long)(at.start + first) * at.columns + head * size, at.columns, at.length - first,
                      size);
   float row_sums[2], row_deltas[2];
+  int last[2];  // key that a row sees, counted from this lane's first column; none: before all
   for (int half = 0; half < 2; ++half) {
     int row = first + warp * 16 + group + half * 8;
     long long index = (long long)(at.start + row) * heads + head;
     row_sums[half] = row < at.length ? log_sum_exp[index] : 0.0f;
     row_deltas[half] = row < at.length ? delta[index] : 0.0f;
+    last[half] = row < at.length ? row - pair : -pair - 1;
   }
   float d_queries[D / 8][4];
   clear(d_queries);
@@ -446,22 +457,24 @@ DEVICE void backward_queries(const real* dout, const real* qkv, const float* log
   for (int step = 0; step < steps; ++step) {
     enter_stage(step, steps, load);
     const real *k = stages + step % STAGES * STAGE, *v = k + STEP * LD;
-    float scores[STEP / 8][4], d_scores[STEP / 8][4];
-    clear(scores);
-    clear(d_scores);
-    multiply<STEP / 8, D / 16, true>(scores, q + warp * 16 * LD, LD, k, LD);
-    multiply<STEP / 8, D / 16, true>(d_scores, d + warp * 16 * LD, LD, v, LD);
+    if (step * STEP <= first + warp * 16 + 15) {
+      float scores[STEP / 8][4], d_scores[STEP / 8][4];
+      clear(scores);
+      clear(d_scores);
+      multiply<STEP / 8, D / 16, true>(scores, q + warp * 16 * LD, LD, k, LD);
+      multiply<STEP / 8, D / 16, true>(d_scores, d + warp * 16 * LD, LD, v, LD);
 #pragma unroll
-    for (int n = 0; n < STEP / 8; ++n) {
+      for (int n = 0; n < STEP / 8; ++n) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        int half = i >> 1, row = first + warp * 16 + group + half * 8, column = step * STEP + n * 8 + pair + (i & 1);
-        bool counts = column <= row && row < at.length;
-        float probability = exponential(counts ? scores[n][i] * scale - row_sums[half] : -INFINITY);
-        scores[n][i] = probability * (d_scores[n][i] - row_deltas[half]);
+        for (int i = 0; i < 4; ++i) {
+          int half = i >> 1;
+          bool counts = n * 8 + (i & 1) <= last[half] - step * STEP;
+          float probability = exponential(counts ? scores[n][i] * scale - row_sums[half] : -INFINITY);
+          scores[n][i] = probability * (d_scores[n][i] - row_deltas[half]);
+        }
       }
+      multiply_kept<D / 8, STEP / 16>(d_queries, scores, own, k, LD);
     }
-    multiply_kept<D / 8, STEP / 16>(d_queries, scores, own, k, LD);
     leave_stage(step, steps, load);
   }
   store_rows<D / 8>(d_queries, scale, dqkv + (at.start + first + warp * 16) * at.stride + head * size, at.stride,

@@ -14,6 +14,8 @@ void *_Nullable cuda_emulation_symbol(const char *_Nonnull name);
 
 /// Memory of the emulated device in bytes; allocations beyond it fail as a full device does. Default 1 GiB.
 void cuda_emulation_set_memory(int64_t bytes);
+/// Shared memory that the device gives a block, in bytes: 99 KiB on the smallest (8.6, 8.9, 12.0). Default 227 KiB.
+void cuda_emulation_set_shared_memory(int32_t bytes);
 /// Makes the n-th launch from now on fail as a device fault does (sticky, like the real one); 0 = never.
 void cuda_emulation_fail_launch(int64_t n);
 /// Lets the n-th load of a module, or instantiation of a graph, from now on find no memory (not sticky); 0 = never.

@@ -26,11 +26,11 @@ extension CUDABackend {
       }
     }
 
-    /// Shared memory in bytes: so many tiles of 64 rows, two of 32 rows in each stage, and in 32 bits the blocks of
-    /// probabilities (see attention.cu).
+    /// Shared memory in bytes: so many tiles of 64 rows and two of 32 rows in each of two stages; in 32 bits two of 16
+    /// rows in one stage, and the blocks of probabilities (see attention.cu).
     func shared(tiles: Int, bfloat16: Bool) -> Int {
       bfloat16
-        ? 2 * (tiles * 64 + 2 * 2 * 32) * (size + 8) : 4 * ((tiles * 64 + 2 * 32) * (size + 8) + 64 * (32 + 8))
+        ? 2 * (tiles * 64 + 2 * 2 * 32) * (size + 8) : 4 * ((tiles * 64 + 2 * 16) * (size + 8) + 64 * (16 + 8))
     }
   }
 

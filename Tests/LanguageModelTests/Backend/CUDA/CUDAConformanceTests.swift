@@ -31,6 +31,17 @@ extension EmulatedCUDATests {
       }
     }
 
+    /// Heads of 128 on the devices that give a block the least shared memory (compute capability 8.6, 8.9, 12.0).
+    @Test(arguments: [CUDABackend.Precision.float32, .bfloat16])
+    func littleSharedMemory(_ precision: CUDABackend.Precision) throws {
+      try EmulatedCUDA.run {
+        cuda_emulation_set_shared_memory(99 << 10)
+        let suite = BackendConformance(
+          backend: try EmulatedCUDA.backend(precision), tolerance: precision == .float32 ? 3e-5 : 2e-2)
+        try suite.attention(AttentionShape(heads: 2, keyValueHeads: 1, headSize: 128), [130, 1, 64])
+      }
+    }
+
     /// The results do not depend on the order in which blocks, warps and lanes run: no barrier is missing that either
     /// order would show.
     @Test(arguments: [CUDABackend.Precision.float32, .bfloat16])
