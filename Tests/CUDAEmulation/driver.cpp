@@ -64,6 +64,7 @@ std::map<void*, cuda_emulation_kind> objects;
 std::set<Stream*> streams;
 std::map<void*, size_t> pinned;
 bool is_late = false;
+bool is_idle = false;  // work is counted and not done
 int utilization = -1;
 int64_t graph_launches = 0, captures = 0, compilations = 0;
 int64_t allocated_bytes = 0, memory_limit = 1ll << 30, allocation_calls = 0, launches = 0, fault_countdown = 0, refusal_countdown = 0;
@@ -143,6 +144,7 @@ int enqueue(void* handle, std::function<int()> work) {
   std::lock_guard<std::recursive_mutex> held(lock);
   Stream* stream = (Stream*)handle;
   if (!streams.count(stream)) return 400;
+  if (is_idle) return 0;
   if (stream->capture) {
     stream->capture->nodes.push_back(std::move(work));
     return 0;
@@ -268,6 +270,7 @@ static int cuMemcpyHtoDAsync_(uint64_t target, const void* source, size_t bytes,
 static int cuMemcpyDtoHAsync_(void* target, uint64_t source, size_t bytes, void* stream) {
   LOCKED;
   if (int result = require(source, bytes)) return result;
+  if (is_idle) return memset(target, 0, bytes), 0;
   return enqueue(stream, [=] { return memcpy(target, (const void*)source, bytes), 0; });
 }
 static int cuMemcpyDtoDAsync_(uint64_t target, uint64_t source, size_t bytes, void* stream) {
@@ -561,6 +564,7 @@ void cuda_emulation_reset(void) {
   reverse_order = false;
   checks_accesses = false;
   is_late = false;
+  is_idle = false;
   utilization = -1;
   for (Stream* stream : streams) finish(stream);
   complaint.clear();
@@ -588,6 +592,10 @@ const char* cuda_emulation_run_planted(const char* name) {
   checks_accesses = checked, has_context = has;
   found = std::exchange(complaint, before);
   return found.c_str();
+}
+void cuda_emulation_idle(int32_t idle) {
+  LOCKED;
+  is_idle = idle != 0;
 }
 void cuda_emulation_set_utilization(int32_t percent) { utilization = percent; }
 int64_t cuda_emulation_compilations(void) { return compilations; }

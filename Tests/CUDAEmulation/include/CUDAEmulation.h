@@ -34,6 +34,8 @@ void cuda_emulation_check_accesses(int32_t checks);
 int64_t cuda_emulation_checked_accesses(void);
 /// Runs one of the kernels with a planted fault (CUDAEmulationChecked/planted.cpp); what the checks say of it, "" = nothing.
 const char *_Nonnull cuda_emulation_run_planted(const char *_Nonnull name);
+/// Lets the device do nothing and answer zeros: what remains is the host's own work, which can be timed.
+void cuda_emulation_idle(int32_t idle);
 /// What the device says of its utilisation in percent; negative (the default): it cannot be asked.
 void cuda_emulation_set_utilization(int32_t percent);
 /// Forgets a fault; limits and switches return to their defaults. Allocations stay.

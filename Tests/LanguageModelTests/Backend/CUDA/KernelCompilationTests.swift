@@ -16,13 +16,11 @@ struct KernelCompilationTests {
     }
   }()
 
-  /// (architecture, bf16): both forms for one architecture, all forms for all with ENGRAM_CUDA_ALL.
+  /// (architecture, bf16): both forms for each; with ENGRAM_CUDA_ALL also for smaller devices.
   private static var forms: [(String, Bool)] {
     let all = ProcessInfo.processInfo.environment["ENGRAM_CUDA_ALL"] != nil
-    let architectures = ["sm_80", "sm_90", "sm_100"]
-    return architectures.flatMap { architecture in
-      (all || architecture == "sm_90" ? [true, false] : [true]).map { (architecture, $0) }
-    }
+    let architectures = ["sm_80", "sm_90", "sm_100"] + (all ? ["sm_86", "sm_89", "sm_120"] : [])
+    return architectures.flatMap { [($0, true), ($0, false)] }
   }
 
   @Test(
