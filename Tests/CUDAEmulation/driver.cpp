@@ -563,6 +563,7 @@ void cuda_emulation_reset(void) {
   decline_products = false;
   reverse_order = false;
   checks_accesses = false;
+  forget_runs();
   is_late = false;
   is_idle = false;
   utilization = -1;
@@ -575,6 +576,11 @@ void cuda_emulation_defer(int32_t late) {
 }
 void cuda_emulation_check_accesses(int32_t checks) { LOCKED; checks_accesses = checks != 0; }
 int64_t cuda_emulation_checked_accesses(void) { return checked_accesses(); }
+const char* cuda_emulation_never_checked(int32_t is_bf16) {
+  LOCKED;
+  static std::string names;
+  return (names = never_checked(is_bf16)).c_str();
+}
 const char* cuda_emulation_run_planted(const char* name) {
   LOCKED;
   const Registration* kernel = find(name, 0, 1);

@@ -208,6 +208,18 @@ const Registration* find(const char* name, int is_bf16, int is_checked) {
   return nullptr;
 }
 
+std::string never_checked(int is_bf16) {
+  std::string names;
+  for (const Registration* kernel : registrations())
+    if (kernel->is_checked && kernel->is_bf16 == is_bf16 && !kernel->has_run && strncmp(kernel->name, "planted_", 8) != 0)
+      names += std::string(names.empty() ? "" : " ") + kernel->name;
+  return names;
+}
+
+void forget_runs() {
+  for (const Registration* kernel : registrations()) kernel->has_run = false;
+}
+
 void block_barrier() { wait(State::at_block_barrier, true); }
 void warp_barrier() { wait(State::at_warp_barrier, true); }
 // Waits until all lanes are at their exchange.
@@ -325,6 +337,7 @@ bool run(const Registration& kernel, Index grid, Index block, unsigned shared_by
   }
   constexpr size_t guard = 64;
   own.kernel = &kernel;
+  kernel.has_run = true;
   own.arguments = arguments;
   own.failed = false;
   own.shared.resize(shared_bytes + guard + 16);

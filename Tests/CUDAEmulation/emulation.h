@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -91,6 +92,7 @@ class Registration {
   }
   const char* name;
   int is_bf16, is_checked, threads;
+  mutable bool has_run = false;
   void* function;
   std::vector<size_t> sizes;
   void (*invoke)(void* function, void** arguments);
@@ -110,6 +112,9 @@ class Registration {
 // Runs one launch; false when a kernel did something that a device would not survive.
 bool run(const Registration& kernel, Index grid, Index block, unsigned shared_bytes, void** arguments);
 const Registration* find(const char* name, int is_bf16, int is_checked);
+// Names of the checked kernels that have not run, but for the planted ones.
+std::string never_checked(int is_bf16);
+void forget_runs();
 }  // namespace emulation
 
 #define threadIdx (::emulation::position.thread)

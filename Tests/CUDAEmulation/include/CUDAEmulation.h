@@ -32,6 +32,8 @@ void cuda_emulation_defer(int32_t late);
 void cuda_emulation_check_accesses(int32_t checks);
 /// Accesses of device and shared memory that were checked so far.
 int64_t cuda_emulation_checked_accesses(void);
+/// Names of the kernels that have not run with their accesses checked since the last reset, in bf16 or in 32 bits.
+const char *_Nonnull cuda_emulation_never_checked(int32_t is_bf16);
 /// Runs one of the kernels with a planted fault (CUDAEmulationChecked/planted.cpp); what the checks say of it, "" = nothing.
 const char *_Nonnull cuda_emulation_run_planted(const char *_Nonnull name);
 /// Lets the device do nothing and answer zeros: what remains is the host's own work, which can be timed.

@@ -31,53 +31,55 @@ extension EmulatedCUDATests {
       }
     }
 
-    /// Runs `body` with checks, and makes sure that there was something to check.
-    private func checked(_ body: () throws -> Void) throws {
+    /// Every kernel: by the whole contract and shapes of several tiles, products without cuBLASLt, weights of every element
+    /// type, and whole models.
+    @Test(arguments: [CUDABackend.Precision.float32, .bfloat16])
+    func everyKernel(_ precision: CUDABackend.Precision) throws {
       try EmulatedCUDA.run {
         cuda_emulation_check_accesses(1)
         let before = cuda_emulation_checked_accesses()
-        try body()
+        try contract(precision)
+        for name in ["gpt2", "llama-gqa"] { try models(name, precision) }
         #expect(cuda_emulation_checked_accesses() - before > 1_000_000)
+        let left = String(cString: cuda_emulation_never_checked(precision == .bfloat16 ? 1 : 0))
+        #expect(left.isEmpty, "not checked: \(left)")
       }
     }
 
-    /// The whole contract, and shapes of several tiles.
-    @Test(arguments: [CUDABackend.Precision.float32, .bfloat16])
-    func contract(_ precision: CUDABackend.Precision) throws {
-      try checked {
-        let tolerance = precision == .float32 ? 3e-5 : 2e-2
-        let backend = try EmulatedCUDA.backend(precision)
-        try BackendConformance.run(on: backend, tolerance: tolerance)
-        let suite = BackendConformance(backend: backend, tolerance: tolerance)
-        try suite.attention(AttentionShape(heads: 2, keyValueHeads: 1, headSize: 128), [130, 1, 64])
-        try suite.attention(AttentionShape(heads: 1, keyValueHeads: 1, headSize: 80), [33, 97])
-        try suite.rows(3, 2600)
-        try suite.manySequences(70)
-        cuda_emulation_decline_products(1)
-        try suite.products()
+    private func contract(_ precision: CUDABackend.Precision) throws {
+      let tolerance = precision == .float32 ? 3e-5 : 2e-2
+      let backend = try EmulatedCUDA.backend(precision)
+      try BackendConformance.run(on: backend, tolerance: tolerance)
+      let suite = BackendConformance(backend: backend, tolerance: tolerance)
+      try suite.attention(AttentionShape(heads: 2, keyValueHeads: 1, headSize: 128), [130, 1, 64])
+      try suite.attention(AttentionShape(heads: 1, keyValueHeads: 1, headSize: 80), [33, 97])
+      try suite.rows(3, 2600)
+      try suite.manySequences(70)
+      for type in [WeightElementType.float32, .bfloat16, .float16] {
+        let weight = StoredWeight((0..<77).map { Float($0 % 8) }, shape: [7, 11], type: type)
+        _ = try backend.makeMatrix([weight], layout: .outputsByInputs, parameter: nil)
       }
+      // Another backend: the first one keeps the algorithms that it has found.
+      cuda_emulation_decline_products(1)
+      try BackendConformance(backend: try EmulatedCUDA.backend(precision), tolerance: tolerance).products()
+      cuda_emulation_decline_products(0)
     }
 
-    /// Whole models: steps of training, of LoRA and of all weights, and generation with graphs.
-    @Test(arguments: [CUDABackend.Precision.float32, .bfloat16])
-    func models(_ precision: CUDABackend.Precision) throws {
-      try checked {
-        let example = TrainingExample(text: [5, 9, 200, 7, 7, 31, 9, 4, 100, 61, 62, 63])
-        var options = TrainingOptions()
-        options.epochs = 2
-        for name in ["gpt2", "llama-gqa"] {
-          let backend = try EmulatedCUDA.backend(precision)
-          let model = try ModelFixtures.model(name, on: backend)
-          let adapter = try model.makeAdapter(AdapterPlan(layers: [0, 1], count: 2, rank: 4), seed: 3)
-          let losses = try model.train(adapter, on: [example, example], options: options).losses
-          #expect(losses.count == 2 && losses.allSatisfy(\.isFinite))
-          let generation = GenerationOptions(maximumNewTokens: 6, stopIDs: [])
-          let replies = try model.generate([[5, 9, 200], [7]], options: generation, adapters: [adapter])
-          #expect(replies.map(\.ids.count) == [6, 6])
-          let whole = try ModelFixtures.model(name, on: backend, trainable: true)
-          #expect(try whole.train(on: [example, example], options: options).losses.allSatisfy(\.isFinite))
-        }
-      }
+    /// Steps of training, of LoRA and of all weights, and generation with graphs.
+    private func models(_ name: String, _ precision: CUDABackend.Precision) throws {
+      let example = TrainingExample(text: [5, 9, 200, 7, 7, 31, 9, 4, 100, 61, 62, 63])
+      var options = TrainingOptions()
+      options.epochs = 2
+      let backend = try EmulatedCUDA.backend(precision)
+      let model = try ModelFixtures.model(name, on: backend)
+      let adapter = try model.makeAdapter(AdapterPlan(layers: [0, 1], count: 2, rank: 4), seed: 3)
+      let losses = try model.train(adapter, on: [example, example], options: options).losses
+      #expect(losses.count == 2 && losses.allSatisfy(\.isFinite))
+      let generation = GenerationOptions(maximumNewTokens: 6, stopIDs: [])
+      let replies = try model.generate([[5, 9, 200], [7]], options: generation, adapters: [adapter])
+      #expect(replies.map(\.ids.count) == [6, 6])
+      let whole = try ModelFixtures.model(name, on: backend, trainable: true)
+      #expect(try whole.train(on: [example, example], options: options).losses.allSatisfy(\.isFinite))
     }
   }
 }

@@ -317,7 +317,7 @@ extension EmulatedCUDATests {
 }
 
 /// Weights in any element type.
-private struct StoredWeight: WeightSource {
+struct StoredWeight: WeightSource {
   let shape: [Int]
   let elementType: WeightElementType
   private let bytes: [UInt8]
