@@ -1,5 +1,8 @@
 # make search   the main job: set-up, build, and a search on the quickstart (2 workers, no downloads)
 # make test     set-up, build, every test
+# make install  the program, completion and manual pages below PREFIX (default ~/.local)
+# make dist     one archive for machines on which nothing can be installed: dist/engram-VERSION-linux-ARCH.tar.gz
+# make audit    counts lines, undocumented declarations, try?, doubled code
 # make faults   the full form of the fault tests (half an hour; some need root: network namespaces, mounts);
 #               PROMISE=R7 runs one of them, SEED=5 with another seed; the table goes to faults.md
 # make sanitize the runtime's tests under the Thread and the Address Sanitizer (debug builds of their own; takes long)
@@ -18,8 +21,10 @@ PROMISE ?=
 SEED ?=
 FAULTS_TABLE ?= faults.md
 
-# make audit    counts lines, undocumented declarations, try?, doubled code
-.PHONY: search test faults build setup lint audit format clean sanitize sanitize-thread sanitize-address
+PREFIX ?= $(HOME)/.local
+DIST ?= dist
+
+.PHONY: search test install dist dist-test faults build setup lint audit format clean sanitize sanitize-thread sanitize-address
 search: build
 	.build/release/engram search $(CONFIG) --workers $(WORKERS)
 
@@ -31,6 +36,22 @@ test: setup
 	swift test $(BUILD) --skip-build --filter '$(WAITING)'
 	swift test $(BUILD) --skip-build --skip '$(WAITING)' --skip '$(PROCESSES)'
 	swift test $(BUILD) --skip-build --filter '$(PROCESSES)'
+
+install: build
+	install -Dm755 .build/release/engram $(PREFIX)/bin/engram
+	cluster/dist/shell-files.sh .build/release/engram $(PREFIX)/share
+	@echo "installed $(PREFIX)/bin/engram"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) \
+	  echo "$(PREFIX)/bin is not in PATH; add this line to ~/.profile:  export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac
+
+# Swift's runtime goes into the program: a build of its own (about as long as the first one).
+dist: setup
+	swift build -c release --static-swift-stdlib --product engram --scratch-path .build-dist
+	cluster/dist/dist.sh .build-dist/release $(DIST)
+
+# Unpacks the archive in bare root file systems (debootstrap, root rights) and runs it there as an ordinary user.
+dist-test:
+	cluster/dist/test.sh $(DIST)
 
 faults: setup
 	swift build $(BUILD) --build-tests

@@ -47,8 +47,7 @@ public final class WorkerFleet: Sendable {
   ///   - note: takes the lines.
   public init(
     _ members: [Member],
-    executable: String = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-      ?? CommandLine.arguments[0],
+    executable: String = OwnProgram.path,
     note: @escaping @Sendable (String) -> Void
   ) {
     self.members = members

@@ -11,13 +11,10 @@ public struct TrainerLaunch: Sendable {
   public var environment: [String: String]
 
   public init(
-    executable: String = "/proc/self/exe", arguments: [String],
+    executable: String = OwnProgram.path, arguments: [String],
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) {
-    // The child would resolve /proc/self to itself; resolve it here.
-    self.executable =
-      executable == "/proc/self/exe"
-      ? (try? FileManager.default.destinationOfSymbolicLink(atPath: executable)) ?? executable : executable
+    self.executable = executable
     self.arguments = arguments
     self.environment = environment
     // Says who this process's parent is, not the trainer's.

@@ -193,9 +193,7 @@ extension ClusterBench {
     private let pipe = Pipe()
 
     init(_ arguments: [String]) throws {
-      process.executableURL = URL(
-        fileURLWithPath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-          ?? CommandLine.arguments[0])
+      process.executableURL = URL(fileURLWithPath: OwnProgram.path)
       process.arguments = ["bench"] + arguments
       process.standardOutput = pipe
       process.standardInput = FileHandle.nullDevice

@@ -9,7 +9,7 @@ import Worker
 /// What the doctor says about the machine and the user's settings.
 extension DoctorCommand {
   static func program() -> Finding {
-    let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "?"
+    let path = OwnProgram.path
     return Finding(
       subject: "engram", isFine: true,
       found: "\(BuildInformation.version), \(path), schema \(StudyDatabaseSchema.current)",

@@ -51,9 +51,7 @@ final class LocalWorkers: Sendable {
   private func start(_ index: Int) throws {
     let process = Process()
     let device = launch.devices[index % launch.devices.count]
-    process.executableURL = URL(
-      fileURLWithPath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        ?? CommandLine.arguments[0])
+    process.executableURL = URL(fileURLWithPath: OwnProgram.path)
     process.arguments = [
       "worker", launch.study.path, "--connect", launch.endpoint, "--name", "local/\(index)", "--threads",
       "\(launch.threads)", "--device", device.device, "--state",
