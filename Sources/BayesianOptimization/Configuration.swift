@@ -81,6 +81,9 @@ extension FactorValue: Codable, CustomStringConvertible {
     }
   }
 
+  /// False for a number without end and for what is not a number: JSON cannot hold them.
+  var isFinite: Bool { if case .number(let value) = self { value.isFinite } else { true } }
+
   /// Whether two values mean the same: numbers compare by value, so that 1 and 1.0 agree.
   public func means(_ other: FactorValue) -> Bool {
     switch (self, other) {

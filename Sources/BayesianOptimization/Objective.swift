@@ -8,11 +8,37 @@ public struct Objective: Hashable, Sendable, Codable {
     public var sign: Double { self == .maximize ? 1 : -1 }
   }
 
+  /// The largest magnitude of a value that is taken: beyond it the hypervolume of four objectives is no number any more.
+  public static let largestMagnitude = 1e75
+
   public var name: String
   public var direction: Direction
 
   public init(name: String, direction: Direction) {
     self.name = name
     self.direction = direction
+  }
+}
+
+extension Objective {
+  /// Scores that are fractions wherever they are stored, told or attached: ROUGE and what is made like it.
+  public static let fractions: Set<String> = ["rougeL", "rouge1", "personaF1", "factRecall"]
+
+  /// Whether this objective is one of the scores that are fractions between 0 and 1.
+  public var isFraction: Bool { Self.fractions.contains(name) }
+
+  /// Why the hypervolume of `value` would be no number, nil when it is one; a value that is not finite is not asked here.
+  public func magnitudeProblem(with value: Double) -> String? {
+    guard abs(value) > Self.largestMagnitude, value.isFinite else { return nil }
+    return "\(name)=\(value) is beyond ±\(Self.largestMagnitude), where its hypervolume is no number any more; "
+      + "write null for a trial that has diverged, or a larger unit"
+  }
+
+  /// Why `value` cannot be a value of this objective, nil when it can; a value that is not a number is not asked here.
+  public func problem(with value: Double) -> String? {
+    if let problem = magnitudeProblem(with: value) { return problem }
+    guard isFraction, value.isFinite, !(0...1).contains(value) else { return nil }
+    let advice = value > 1 && value <= 100 ? "write \(value / 100) for \(value) %" : "scores lie between 0 and 1"
+    return "\(name)=\(value): \(name) is a fraction here; \(advice)"
   }
 }

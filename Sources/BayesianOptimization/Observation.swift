@@ -75,7 +75,14 @@ public struct ObservationLine: Sendable, Codable, Hashable {
     standardErrors = try container.decodeIfPresent([String: Double?].self, forKey: .standardErrors)?
       .compactMapValues { $0 }
     pending = try container.decodeIfPresent(Bool.self, forKey: .pending) ?? false
-    outcome = try container.decodeIfPresent(Observation.Outcome.self, forKey: .outcome)
+    outcome = try container.decodeIfPresent(String.self, forKey: .outcome).map { text in
+      guard let outcome = Observation.Outcome(rawValue: text) else {
+        let known = Observation.Outcome.allCases.map(\.rawValue).joined(separator: ", ")
+        throw DecodingError.dataCorruptedError(
+          forKey: .outcome, in: container, debugDescription: "there is no outcome `\(text)`; known: \(known)")
+      }
+      return outcome
+    }
     if pending && (objectives != nil || outcome != nil) {
       throw DecodingError.dataCorruptedError(
         forKey: .pending, in: container, debugDescription: "a pending observation has no objectives and no outcome")

@@ -51,8 +51,13 @@ struct BaselinePruning {
     }
   }
 
-  /// At most `widest` rows: by non-dominated rank of mean + 2 sd, then by the sum of the means.
-  private func preselect(_ points: Matrix) -> [Int] {
+  private func preselect(_ points: Matrix) -> [Int] { ranked(points, count: widest) }
+
+  /// At most `count` rows, ascending: those that may be on the front before the others.
+  func promising(_ points: Matrix, count: Int) -> [Int] { ranked(points, count: count).sorted() }
+
+  /// At most `count` rows: by non-dominated rank of mean + 2 sd, then by the sum of the means.
+  private func ranked(_ points: Matrix, count: Int) -> [Int] {
     let anchor = points.selectingRows([0])
     var means = [[Double]](repeating: [], count: points.rows)
     var optimistic = means
@@ -77,6 +82,6 @@ struct BaselinePruning {
       if ranks[a] != ranks[b] { return ranks[a] < ranks[b] }
       if sums[a] != sums[b] { return sums[a] > sums[b] }
       return a < b
-    }.prefix(widest).map { $0 }
+    }.prefix(count).map { $0 }
   }
 }

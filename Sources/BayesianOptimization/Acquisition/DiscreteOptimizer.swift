@@ -28,24 +28,24 @@ struct DiscreteOptimizer {
 
   /// Maximises `score` (larger is better, NaN counts as −infinity).
   ///
-  /// Returns nil when nothing unseen scored above −infinity.
+  /// Returns nil when nothing unseen scored above −infinity; throws what `score` throws.
   func maximize(
-    pareto: [[Int]], stream: inout RandomStream, score: @escaping ([[Int]]) -> [Double]
-  ) -> Result? {
+    pareto: [[Int]], stream: inout RandomStream, score: @escaping ([[Int]]) throws -> [Double]
+  ) throws -> Result? {
     var search = Search(excluded: excluded, score: score)
     if let all = space.enumeratedLevels(limit: evaluations) {
-      search.evaluate(all.filter { !excluded.contains($0) })
+      try search.evaluate(all.filter { !excluded.contains($0) })
       return search.best
     }
     let draws = RandomDraws(space)
-    search.evaluate(pool(pareto, draws: draws, stream: &stream))
+    try search.evaluate(pool(pareto, draws: draws, stream: &stream))
     var queue = startingPoints(pareto, search: search, stream: &stream)
     var active: [(levels: [Int], score: Double)] = []
     while search.evaluations < evaluations {
       while active.count < width && !queue.isEmpty { active.append(queue.removeFirst()) }
       if active.isEmpty { break }
       let neighbourhoods = active.map { space.neighbours(of: $0.levels) }
-      search.evaluate(neighbourhoods.flatMap { $0 }, limit: evaluations)
+      try search.evaluate(neighbourhoods.flatMap { $0 }, limit: evaluations)
       var next: [(levels: [Int], score: Double)] = []
       for (state, neighbours) in zip(active, neighbourhoods) {
         if let move = search.bestOf(neighbours), move.score > state.score,
@@ -95,18 +95,18 @@ struct DiscreteOptimizer {
   /// Scores so far.
   private struct Search {
     let excluded: Set<[Int]>
-    let score: ([[Int]]) -> [Double]
+    let score: ([[Int]]) throws -> [Double]
     var scores: [[Int]: Double] = [:]
     /// Scored configurations in the order of their evaluation.
     var order: [[Int]] = []
     var evaluations: Int { order.count }
 
-    init(excluded: Set<[Int]>, score: @escaping ([[Int]]) -> [Double]) {
+    init(excluded: Set<[Int]>, score: @escaping ([[Int]]) throws -> [Double]) {
       self.excluded = excluded
       self.score = score
     }
 
-    mutating func evaluate(_ candidates: [[Int]], limit: Int = .max) {
+    mutating func evaluate(_ candidates: [[Int]], limit: Int = .max) throws {
       var fresh: [[Int]] = []
       for candidate in candidates where scores[candidate] == nil && !excluded.contains(candidate) {
         if order.count + fresh.count >= limit { break }
@@ -114,7 +114,7 @@ struct DiscreteOptimizer {
         fresh.append(candidate)
       }
       guard !fresh.isEmpty else { return }
-      for (candidate, value) in zip(fresh, score(fresh)) { scores[candidate] = value.isNaN ? -.infinity : value }
+      for (candidate, value) in zip(fresh, try score(fresh)) { scores[candidate] = value.isNaN ? -.infinity : value }
       order += fresh
     }
 

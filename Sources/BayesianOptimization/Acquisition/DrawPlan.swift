@@ -96,13 +96,24 @@ struct DrawPlan: Sendable {
     return (start, values)
   }
 
+  /// Computes one tile of sums; the native code outside tests.
+  typealias Kernel =
+    @Sendable (
+      Int32, Int32, Int32, Int32, UnsafePointer<Double>, UnsafePointer<Double>, UnsafePointer<Double>,
+      UnsafePointer<Int32>, UnsafePointer<Double>, UnsafePointer<Int32>, UnsafePointer<Int32>,
+      UnsafeMutablePointer<Double>
+    ) -> Int32
+
   /// Σ_s EHVI_s for each candidate, given their packed posterior.
-  func sums(_ posterior: [Double], candidates: Int) -> [Double] {
+  func sums(
+    _ posterior: [Double], candidates: Int,
+    kernel: Kernel = { ehvi_accumulate($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) }
+  ) -> Result<[Double], AcquisitionError> {
     var sums = [Double](repeating: 0, count: candidates)
-    let status = ehvi_accumulate(
+    let status = kernel(
       Int32(outcomes), Int32(candidates), Int32(anchors), Int32(samples), posterior, anchoring, floors,
       thresholdStart, thresholds, cellStart, cells, &sums)
-    return status == 0 ? sums : [Double](repeating: .nan, count: candidates)
+    return status == 0 ? .success(sums) : .failure(.native(status: Int(status)))
   }
 
   /// log EHVI_s of candidate `row` for the first `samples` samples.

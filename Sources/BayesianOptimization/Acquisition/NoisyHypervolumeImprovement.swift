@@ -52,11 +52,13 @@ public struct NoisyHypervolumeImprovement: Sendable {
   }
 
   /// Natural logarithm of the acquisition value of each candidate (n x D); −infinity where it is 0 or not a number.
-  public func logValues(_ candidates: Matrix, threads: Int = 1) -> [Double] {
+  ///
+  /// - Throws: `AcquisitionError.native` when the native code could not compute them (it found no memory).
+  public func logValues(_ candidates: Matrix, threads: Int = 1) throws -> [Double] {
     guard candidates.rows > 0 else { return [] }
-    let perDraw = Parallel.map(plans.count, threads: threads) { draw -> [Double] in
+    let perDraw = try Parallel.map(plans.count, threads: threads) { draw -> Result<[Double], AcquisitionError> in
       plans[draw].sums(posterior(candidates, draw: draw), candidates: candidates.rows)
-    }
+    }.map { try $0.get() }
     let scale = 1 / Double(plans.count * samples)
     var values = [Double](repeating: 0, count: candidates.rows)
     for sums in perDraw { for row in values.indices { values[row] += sums[row] } }

@@ -7,6 +7,8 @@ public struct ParetoSummary: Sendable, Hashable {
   public let reference: [String: Double]
   /// Whether the reference point was inferred.
   public let isInferred: Bool
+  /// Whether nothing was there to summarise.
+  public var isEmpty: Bool { front.isEmpty }
 
   /// Summarises objective vectors; a nil entry (pending, failed, incomplete) keeps its line number and counts nothing.
   ///

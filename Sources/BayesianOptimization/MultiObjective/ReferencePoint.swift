@@ -2,8 +2,16 @@
 
 /// Choice of the hypervolume's reference point.
 public enum ReferencePoint {
-  /// Smallest range that is told apart from rounding.
+  /// Smallest range that is told apart from rounding, for values of magnitude 1 and above.
   static let minimumRange = 1e-7
+
+  /// The smallest range for values of this magnitude.
+  ///
+  /// Small units must not look like no range at all: with values around 1e-9 a fixed margin of 1e-8 would dwarf the whole
+  /// front, and its hypervolume would seem to stand still.
+  static func minimumRange(magnitude: Double) -> Double {
+    magnitude > 0 ? max(minimumRange * min(1, magnitude), magnitude * 1e-12) : minimumRange
+  }
 
   /// Infers a reference point a little below a Pareto front.
   ///
@@ -32,13 +40,16 @@ public enum ReferencePoint {
     let ranges: [Double]
     var point: [Double]
     if front.count == 1 {
-      ranges = first.map { max(abs($0), minimumRange) }
+      ranges = first.map { $0 == 0 ? minimumRange : abs($0) }
       point = objectives.map { first[$0] - scale * ranges[$0] }
     } else {
       var nadir = objectives.map { index in front.reduce(Double.infinity) { min($0, $1[index]) } }
       if let maximum { for index in known { nadir[index] = min(nadir[index], maximum[index]) } }
       let ideal = objectives.map { index in front.reduce(-Double.infinity) { max($0, $1[index]) } }
-      ranges = objectives.map { max(ideal[$0] - nadir[$0], minimumRange) }
+      ranges = objectives.map { index in
+        let magnitude = max(abs(ideal[index]), abs(nadir[index]))
+        return max(ideal[index] - nadir[index], minimumRange(magnitude: magnitude))
+      }
       point = objectives.map { nadir[$0] - scale * ranges[$0] }
     }
     if let maximum, known.count < first.count, !better.isEmpty {

@@ -67,7 +67,8 @@ public enum ProposalBenchmark {
           request: request)
       }
       result.anchors = acquisition?.anchorCount ?? 0
-      result.candidatesSeconds = seconds { _ = acquisition?.scores(levels, threads: settings.threads) }
+      // A failure is not hidden by this: the proposal that follows falls back and has no evaluations.
+      result.candidatesSeconds = seconds { _ = try? acquisition?.scores(levels, threads: settings.threads) }
       let earlier = proposal(sampler, request, observations: Array(observations.dropLast()))
       result.coldProposalSeconds = seconds {
         result.evaluations = Int(

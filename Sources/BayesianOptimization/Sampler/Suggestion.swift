@@ -40,6 +40,13 @@ public struct Suggestion: Sendable {
     return proposals
   }
 
+  /// What a model of these observations would have to assume, a sentence each: errors that are not known, say.
+  public func notes(_ observations: [Observation]) -> [String] {
+    TrainingData(
+      space: space, objectives: objectives, observations: observations, useStandardErrors: settings.useStandardErrors
+    ).errorNotes(objectives)
+  }
+
   /// A latent prediction in the objectives' own units and signs.
   public struct Prediction: Sendable, Hashable, Codable {
     public var mean: [String: Double]

@@ -6,8 +6,8 @@ struct TrainingData {
   var levels: [[Int]] = []
   /// Maximised values, N x m.
   var values: [[Double]] = []
-  /// Standard errors, N x m; nil unless every observation has them.
-  var standardErrors: [[Double]]?
+  /// Standard errors, m columns of N; nil for an objective of which no error is known, and where they are not used.
+  private(set) var standardErrors: [StandardErrorColumn?] = []
   /// Canonical levels of configurations that ran out of memory.
   var infeasible: [[Int]] = []
   /// Maximised values of the NULL configuration, if it was observed.
@@ -16,8 +16,7 @@ struct TrainingData {
   var scales: [Double] = []
 
   init(space: SearchSpace, objectives: [Objective], observations: [Observation], useStandardErrors: Bool) {
-    var errors: [[Double]] = []
-    var allHaveErrors = useStandardErrors
+    var errors: [[Double?]] = []
     for observation in observations {
       let values = observation.maximizedValues(objectives)
       if observation.configuration.isNull, let values { null = values }
@@ -27,14 +26,11 @@ struct TrainingData {
       guard let values else { continue }
       levels.append(canonical)
       self.values.append(values)
-      let row = objectives.compactMap { observation.standardErrors?[$0.name] }
-      if row.count == objectives.count, row.allSatisfy({ $0.isFinite && $0 >= 0 }) {
-        errors.append(row)
-      } else {
-        allHaveErrors = false
-      }
+      errors.append(objectives.map { observation.standardErrors?[$0.name] })
     }
-    standardErrors = allHaveErrors && !errors.isEmpty ? errors : nil
+    standardErrors = objectives.indices.map { index in
+      useStandardErrors ? StandardErrorColumn(errors.map { $0[index] }) : nil
+    }
     scales = objectives.indices.map { index in
       let largest = values.reduce(0) { max($0, abs($1[index])) }
       guard largest > 1e100 || (largest > 0 && largest < 1e-100) else { return 1 }
@@ -56,7 +52,19 @@ struct TrainingData {
   /// Scaled values of one outcome.
   func column(_ index: Int) -> [Double] { values.map { $0[index] / scales[index] } }
 
-  func errorColumn(_ index: Int) -> [Double]? { standardErrors.map { rows in rows.map { $0[index] / scales[index] } } }
+  /// Scaled standard errors of one outcome; nil where none is known.
+  func errorColumn(_ index: Int) -> [Double]? { standardErrors[index].map { $0.values.map { $0 / scales[index] } } }
+
+  /// What was put in for errors that are not known, a sentence per objective.
+  func errorNotes(_ objectives: [Objective]) -> [String] {
+    zip(objectives, standardErrors).compactMap { objective, column in
+      guard let column, column.unknown > 0 else { return nil }
+      let count = column.values.count
+      return
+        "\(objective.name): the standard error of \(column.unknown) of \(count) observations is not known; the median of "
+        + "the others, \(column.median), stands for it"
+    }
+  }
 
   /// Indices of the non-dominated observations.
   var front: [Int] { Dominance.front(values) }

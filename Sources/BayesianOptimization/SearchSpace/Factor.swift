@@ -26,13 +26,22 @@ public struct Factor: Sendable, Hashable {
     self.fixed = fixed
   }
 
+  /// Most values of one factor.
+  public static let largestCount = 1 << 16
+
   /// Number of values.
   public var levels: Int {
     switch domain {
     case .toggle: 2
-    case .integer(let range): range.count
+    case .integer(let range): Self.size(of: range)
     case .ordinal(let values), .categorical(let values): values.count
     }
+  }
+
+  /// Number of whole numbers in `range`; `Int.max` where it does not fit (the whole range of 64 bits has 2^64).
+  static func size(of range: ClosedRange<Int>) -> Int {
+    let (span, overflow) = range.upperBound.subtractingReportingOverflow(range.lowerBound)
+    return overflow || span == .max ? .max : span + 1
   }
 
   /// The value at `level` (0-based).
@@ -49,13 +58,21 @@ public struct Factor: Sendable, Hashable {
     switch (domain, value) {
     case (.toggle, .flag(let flag)): return flag ? 1 : 0
     case (.toggle, .integer(let number)): return number == 0 || number == 1 ? number : nil
-    case (.integer(let range), .integer(let number)): return range.contains(number) ? number - range.lowerBound : nil
+    case (.integer(let range), .integer(let number)): return Self.level(of: number, in: range)
     case (.integer(let range), .number(let number)):
-      guard let whole = Int(exactly: number) else { return nil }
-      return range.contains(whole) ? whole - range.lowerBound : nil
+      return Int(exactly: number).flatMap { Self.level(of: $0, in: range) }
     case (.ordinal(let values), _), (.categorical(let values), _): return values.firstIndex { $0.means(value) }
     default: return nil
     }
+  }
+}
+
+extension Factor {
+  /// The distance from the lower end; nil outside the range, and where the distance does not fit into 64 bits.
+  private static func level(of number: Int, in range: ClosedRange<Int>) -> Int? {
+    guard range.contains(number) else { return nil }
+    let (level, overflow) = number.subtractingReportingOverflow(range.lowerBound)
+    return overflow ? nil : level
   }
 }
 

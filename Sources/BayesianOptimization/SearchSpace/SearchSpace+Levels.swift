@@ -24,13 +24,13 @@ extension SearchSpace {
   }
 
   private static func check(_ factor: Factor) throws {
-    let limit = 1 << 16
+    let limit = Factor.largestCount
     if case .integer(let range) = factor.domain {
-      let (span, overflow) = range.upperBound.subtractingReportingOverflow(range.lowerBound)
-      guard !overflow, span < limit else {
+      guard factor.levels <= limit else {
         throw SearchSpaceError(
-          .invalidSpace, "factor `\(factor.name)`: \(range) has more than \(limit) values; use a coarser grid (ordinal)"
-        )
+          .invalidSpace,
+          "factor `\(factor.name)`: \(range.lowerBound) to \(range.upperBound) has more than \(limit) values; use a "
+            + "coarser grid (ordinal)")
       }
     }
     guard factor.levels >= 1, factor.levels <= limit else {
@@ -41,6 +41,11 @@ extension SearchSpace {
     }
     switch factor.domain {
     case .ordinal(let values), .categorical(let values):
+      if let endless = values.first(where: { !$0.isFinite }) {
+        throw SearchSpaceError(
+          .invalidSpace,
+          "factor `\(factor.name)`: \(endless) is no value that can be stored; write a finite number")
+      }
       for (index, value) in values.enumerated() where values[..<index].contains(where: { $0.means(value) }) {
         throw SearchSpaceError(.invalidSpace, "factor `\(factor.name)`: the value \(value) is listed twice")
       }

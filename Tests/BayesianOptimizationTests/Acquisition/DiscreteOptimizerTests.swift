@@ -19,12 +19,12 @@ struct DiscreteOptimizerTests {
     for skipped in [0, 1, 5] {
       let optimizer = DiscreteOptimizer(space: space, excluded: Set(ranked.prefix(skipped)))
       var stream = RandomStream(seed: 1, purpose: "optimizer")
-      let best = optimizer.maximize(pareto: [], stream: &stream) { $0.map { self.target(space, $0) } }
+      let best = try optimizer.maximize(pareto: [], stream: &stream) { $0.map { self.target(space, $0) } }
       #expect(best.map { target(space, $0.levels) } == target(space, ranked[skipped]))
     }
     let everything = DiscreteOptimizer(space: space, excluded: Set(all))
     var stream = RandomStream(seed: 1, purpose: "optimizer")
-    #expect(everything.maximize(pareto: [], stream: &stream) { $0.map { _ in 0 } } == nil)
+    #expect(try everything.maximize(pareto: [], stream: &stream) { $0.map { _ in 0 } } == nil)
   }
 
   @Test func separableOptimumOfThePaperSpaceIsFoundWithinTheBudget() throws {
@@ -34,7 +34,7 @@ struct DiscreteOptimizerTests {
     let optimizer = DiscreteOptimizer(space: space, excluded: [start], evaluations: 6_000)
     var scored: Set<[Int]> = []
     var repeated = 0
-    let best = optimizer.maximize(pareto: [start], stream: &stream) { candidates in
+    let best = try optimizer.maximize(pareto: [start], stream: &stream) { candidates in
       for candidate in candidates where !scored.insert(candidate).inserted { repeated += 1 }
       return candidates.map { target(space, $0) }
     }
@@ -47,6 +47,6 @@ struct DiscreteOptimizerTests {
     let space = try SearchSpace(memory: MemorySpace(layers: 12))
     var stream = RandomStream(seed: 3, purpose: "optimizer")
     let optimizer = DiscreteOptimizer(space: space, excluded: [], evaluations: 300)
-    #expect(optimizer.maximize(pareto: [], stream: &stream) { $0.map { _ in Double.nan } } == nil)
+    #expect(try optimizer.maximize(pareto: [], stream: &stream) { $0.map { _ in Double.nan } } == nil)
   }
 }

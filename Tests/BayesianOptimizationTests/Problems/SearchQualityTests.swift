@@ -115,7 +115,7 @@ struct SearchQualityTests {
       let draws = RandomDraws(problem.space)
       let candidates = (0..<1_000).map { _ in draws.next(using: &stream) }
       var values: [Double] = []
-      let evaluate = clock.measure { values = problemOfProposal.scores(candidates, threads: threads) }
+      let evaluate = try clock.measure { values = try problemOfProposal.scores(candidates, threads: threads) }
       let sampler = settings.makeSampler(space: problem.space, objectives: problem.objectives)
       var outcome = ProposalOutcome.spaceExhausted
       let cold = clock.measure { outcome = sampler.propose(request) }
