@@ -35,8 +35,17 @@ public struct ProposalReplay {
       default: break
       }
     }
-    let observations = ended.compactMap { entry -> Observation? in
-      var trial = record.trials[entry.trial]
+    func trial(_ number: Int) throws -> Trial {
+      guard record.trials.indices.contains(number) else {
+        throw StudyError(
+          .corrupt,
+          "the history names trial \(number), but there are only \(record.trials.count). Look at it with: engram doctor"
+        )
+      }
+      return record.trials[number]
+    }
+    let observations = try ended.compactMap { entry -> Observation? in
+      var trial = try trial(entry.trial)
       trial.state = entry.state
       if entry.state != .completed { trial.result = nil }
       return entry.state == .abandoned ? nil : StudyState.observation(of: trial)
@@ -44,6 +53,6 @@ public struct ProposalReplay {
     let warmStart = try provenance.warmStartFrom.flatMap { try store.warmStart(trial: $0) }
     request = ProposalRequest(
       seed: record.definition.seed, index: index, observations: observations,
-      pending: provenance.pending.map { record.trials[$0].configuration }, warmStart: warmStart)
+      pending: try provenance.pending.map { try trial($0).configuration }, warmStart: warmStart)
   }
 }

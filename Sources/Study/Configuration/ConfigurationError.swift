@@ -10,8 +10,13 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
   public var message: String
   /// What to do about it.
   public var remedy: String
+  /// Whether there is no such file, which callers tell apart from a file that is wrong.
+  public var isMissingFile: Bool
 
-  public init(file: String, line: Int? = nil, key: String = "", message: String, remedy: String) {
+  public init(
+    file: String, line: Int? = nil, key: String = "", message: String, remedy: String, isMissingFile: Bool = false
+  ) {
+    self.isMissingFile = isMissingFile
     self.file = file
     self.line = line
     self.key = key

@@ -5,6 +5,11 @@ extension ConfigurationSection {
     guard let value = Int(text.split(separator: "_").joined()) else {
       throw error(key, "'\(text)' is not a whole number", "Write digits only")
     }
+    // 010 is eight to some readers of YAML and ten to others.
+    if text.drop(while: { $0 == "-" || $0 == "+" }).count > 1, text.drop(while: { $0 == "-" || $0 == "+" }).first == "0"
+    {
+      throw error(key, "'\(text)' begins with a zero", "Write \(value)")
+    }
     guard range.contains(value) else {
       throw error(key, "\(value) is outside \(Self.describe(range))", "Choose a value within it")
     }

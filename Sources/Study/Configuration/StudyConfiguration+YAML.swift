@@ -13,7 +13,8 @@ extension StudyConfiguration {
       let exists = FileManager.default.fileExists(atPath: url.path)
       throw ConfigurationError(
         file: url.relativePath, message: exists ? "cannot be read as UTF-8 text" : "no such file",
-        remedy: exists ? "Check its permissions and encoding" : "Check the path; shipped files are in configs/")
+        remedy: exists ? "Check its permissions and encoding" : "Check the path; shipped files are in configs/",
+        isMissingFile: !exists)
     }
     try self.init(yaml: text, file: url.relativePath)
   }
@@ -26,7 +27,8 @@ extension StudyConfiguration {
     name = try study.string("name") ?? stem
     guard Self.isUsableName(name) else {
       throw study.error(
-        "name", "'\(name)' cannot be a folder's name", "Use letters, digits, '.', '-' and '_', not starting with '.'")
+        "name", "'\(name)' cannot be a folder's name",
+        "Use letters, digits, '.', '-' and '_', starting with none of '.' and '-'")
     }
     seed = UInt64(try study.integer("seed", in: 0...Int.max) ?? 1)
     evaluator = try Self.readEvaluator(root)
@@ -54,7 +56,8 @@ extension StudyConfiguration {
   }
 
   public static func isUsableName(_ name: String) -> Bool {
-    guard !name.isEmpty, name.count <= 100, name.first != "." else { return false }
+    // A name that begins with a hyphen would be an option to every command that takes it.
+    guard !name.isEmpty, name.count <= 100, name.first != ".", name.first != "-" else { return false }
     return name.unicodeScalars.allSatisfy {
       ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0)
         || "._-".unicodeScalars.contains($0)

@@ -126,7 +126,9 @@ extension Trial {
   /// What a queued trial waits for that has run out of memory, and what to do: "trial 7 waits for …"; nil for others.
   public var memoryWait: String? {
     guard state == .queued, let bytes = needsMoreThanBytes else { return nil }
-    let size = bytes >= 10 << 30 ? "\((bytes + (1 << 29)) >> 30) GiB" : "\((bytes + (1 << 19)) >> 20) MiB"
+    // Rounded without a sum that could overflow: a damaged study may hold any number.
+    let (unit, shift) = bytes >= 10 << 30 ? ("GiB", Int64(30)) : ("MiB", 20)
+    let size = "\((bytes >> shift) + (bytes >> (shift - 1) & 1)) \(unit)"
     return "trial \(number) ran out of memory and waits for a worker with more than \(size) of device memory "
       + "(start one, or give the trial up: engram trial abandon \(number))"
   }

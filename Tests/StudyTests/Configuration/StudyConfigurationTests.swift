@@ -102,6 +102,8 @@ struct StudyConfigurationTests {
       ("study: {budget: 0}", "study.budget"),
       ("study: {budget: 5}\nsampler: {initial: 10}", "study.budget"),
       ("study: {name: ../x}", "study.name"),
+      ("study: {name: -rf}", "study.name"),
+      ("study: {budget: 010}", "study.budget"),
       ("space: {ranks: [8, 4]}", "space.ranks"),
       ("space: {count: {min: 5, max: 2}}", "space.count.min"),
       ("space: {placement: everywhere}", "space.placement"),
