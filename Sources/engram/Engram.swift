@@ -36,7 +36,12 @@ struct Engram: AsyncParsableCommand {
     ])
 
   static func main() async {
+    // A reader that is gone is an error of the write, not the end of a cluster.
+    signal(SIGPIPE, SIG_IGN)
     do {
+      if let message = UnknownCommand.message(Array(CommandLine.arguments.dropFirst()), of: Self.self) {
+        throw CommandError(.usage, message)
+      }
       let command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
@@ -44,6 +49,7 @@ struct Engram: AsyncParsableCommand {
         var synchronous = command
         try synchronous.run()
       }
+      Terminal.leave(with: .success)
     } catch {
       exit(after: error)
     }
@@ -56,10 +62,10 @@ struct Engram: AsyncParsableCommand {
     if isParserError || error is ExitCode {
       let text = fullMessage(for: error)
       if !text.isEmpty { code.isSuccess ? Terminal.print(text) : Terminal.printError(text) }
-      Foundation.exit(code == .validationFailure ? ExitStatus.usage.rawValue : code.rawValue)
+      Terminal.leave(with: code == .validationFailure ? ExitStatus.usage.rawValue : code.rawValue)
     }
     let (status, text) = ExitStatus.describe(error)
     Terminal.printError("engram: \(text)")
-    Foundation.exit(status.rawValue)
+    Terminal.leave(with: status)
   }
 }

@@ -63,6 +63,19 @@ struct SteeringTests {
     ]
     _ = try await run(Array(told.dropLast()) + ["lost=0.1"], status: 2)
     _ = try await run(["tell", "steer", "--token", token, "--failure", "x", "--standard-errors", "loss=1"], status: 2)
+    for (given, part) in [
+      ("loss=1.2,loss=7,rougeL=0.3", "loss stands twice"), ("loss=1.2", "rougeL is missing"),
+      ("loss=1.2,rougeL=0.3,z=1", "no objective 'z'"), ("loss=1.2,rougel=0.3", "is 'rougeL' meant"),
+      ("", "loss, rougeL is missing"), ("loss=1.2;rougeL=0.3", "is not name=number"),
+      ("loss=7,rougeL=50", "write 0.5"), ("loss=1e200,rougeL=0.3", "1e+75"),
+    ] {
+      let refused = try await run(["tell", "steer", "--token", token, "--objectives", given], status: 2)
+      #expect(refused.errors.contains(part), "\(given): \(refused.errors)")
+    }
+    let percent = [
+      "trial", "attach", #"{"layers":[7],"count":1,"rank":8}"#, "--objectives", "loss=7,rougeL=50", "--study", "steer",
+    ]
+    #expect(try await run(percent, status: 2).errors.contains("rougeL is a fraction"))
     #expect(try await run(told).output.contains("accepted"))
     #expect(try await run(told).output.contains("repeated"))
     let shown = try await run(["trial", "show", trial, "--study", "steer", "--format", "json"]).output
@@ -77,6 +90,12 @@ struct SteeringTests {
       "steer",
     ])
     _ = try await run(["trial", "retry", trial, "--study", "steer"], status: 4)
+    let other = try object(try await run(["ask", "steer"]).output)
+    let lost = [
+      "tell", "steer", "--token", "\(try #require(other["token"] as? Int))", "--objectives", "loss=nan, rougeL=0.3",
+    ]
+    let diverged = try await run(lost).output
+    #expect(diverged.contains("has diverged") && diverged.contains("loss"), "\(diverged)")
     let next = "\(try #require(try object(try await run(["ask", "steer"]).output)["trial"] as? Int))"
     _ = try await run(["trial", "abandon", next, "--study", "steer"])
     _ = try await run(["trial", "retry", next, "--study", "steer"])
@@ -144,7 +163,15 @@ struct SteeringTests {
     let csv = try await run(["trial", "list", "steer", "--format", "csv"]).output.split(separator: "\n").map(
       String.init)
     #expect(csv.count == trials.count + 1)
+    // Every key is there, null where there is nothing.
+    for key in [
+      "number", "kind", "state", "configuration", "objectives", "standardErrors", "metrics", "source", "seed",
+      "hypervolume",
+      "started", "ended", "failure", "attempts",
+    ] { #expect(trials[0].keys.contains(key), "\(key)") }
     let titles = csv[0].split(separator: ",").map(String.init)
+    #expect(
+      Set(titles).isSuperset(of: ["layers", "count", "rank", "started", "ended", "seconds", "trainableParameters"]))
     let cells = csv[1].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     // Plain numbers, scores as fractions: the very values of the JSON.
     let objectives = try #require(trials[0]["objectives"] as? [String: Double])

@@ -30,7 +30,7 @@ public struct HypervolumePlot: Sendable {
     let count = series.map(\.values.count).max() ?? 1
     let values = series.flatMap { $0.values + ($0.band ?? []).flatMap { [$0.lowerBound, $0.upperBound] } }
     var frame = PlotFrame(
-      title: title, subtitle: subtitle, x: Axis(covering: [1, Double(max(count, 2))], count: 8),
+      title: title, subtitle: subtitle, x: Axis(covering: [1, Double(max(count, 2))], count: 8, whole: true),
       xTitle: "finished trials", y: Axis(covering: values), yTitle: "dominated hypervolume")
     if initialTrials > 0, initialTrials < count {
       let position = frame.xPixel(Double(initialTrials) + 0.5)

@@ -7,7 +7,7 @@ public struct ParetoPlot: Sendable {
     public var number: Int
     public var x: Double
     public var y: Double
-    /// Standard errors of `x` and `y`, drawn as whiskers on the front.
+    /// Standard errors of `x` and `y`, drawn as whiskers.
     public var xError: Double?
     public var yError: Double?
     /// Proposed by the model (and not by the initial design).
@@ -38,7 +38,7 @@ public struct ParetoPlot: Sendable {
   public var minimizesX: Bool
   public var minimizesY: Bool
   public var points: [Point]
-  /// The un-injected base, when it was measured; left out of the axes when it is far from every trial.
+  /// The un-injected base, when it was measured; one that is far from every trial is drawn at the picture's edge.
   public var anchor: (x: Double, y: Double)?
   /// The number of the chosen trial.
   public var chosen: Int?
@@ -61,41 +61,69 @@ public struct ParetoPlot: Sendable {
   /// The picture as SVG text.
   public func render() -> String {
     var frame = PlotFrame(
-      title: title, subtitle: subtitle, x: Axis(covering: points.map(\.x)), xTitle: xTitle,
-      y: Axis(covering: points.map(\.y)), yTitle: yTitle)
-    drawAnchor(in: &frame)
+      title: title, subtitle: subtitle,
+      x: Axis(covering: Self.extent(points.map { ($0.x, $0.xError) }, base: anchor?.x)), xTitle: xTitle,
+      y: Axis(covering: Self.extent(points.map { ($0.y, $0.yError) }, base: anchor?.y)), yTitle: yTitle)
+    // Whiskers below everything, points of the front on top.
+    for point in points { drawWhiskers(of: point, in: &frame) }
     drawStaircase(in: &frame)
     for point in points where !point.isOnFront { draw(point, in: &frame) }
     for point in points where point.isOnFront { draw(point, in: &frame) }
+    drawAnchor(in: &frame)
     if let winner = points.first(where: { $0.number == chosen }) {
       let position = frame.point(winner.x, winner.y)
       frame.document.circle(position, radius: 10, style: "fill:none;stroke:#111827;stroke-width:1.6")
-      frame.document.text("chosen", at: (position.0 + 13, position.1 - 8), size: 11.5, color: "#111827", weight: "600")
+      frame.label("chosen", beside: position, weight: "600")
     }
-    frame.legend([("initial design", Palette.initial), ("NEHVI", Palette.model), ("Pareto front", Palette.front)])
+    frame.legend([
+      ("initial design", Palette.initial), ("proposed by the model", Palette.model), ("Pareto front", Palette.front),
+    ])
     return frame.document.text
+  }
+
+  /// What an axis must cover: the values, their errors as far as those do not dwarf the values, and a base that is near.
+  private static func extent(_ values: [(value: Double, error: Double?)], base: Double?) -> [Double] {
+    let plain = values.map(\.value)
+    guard let low = plain.min(), let high = plain.max() else { return base.map { [$0] } ?? [] }
+    let half = high / 2 - low / 2
+    let longest = half > 0 ? half : abs(high) / 2
+    var result = plain
+    for (value, error) in values {
+      guard let error, error.isFinite, error > 0 else { continue }
+      let length = half > 0 || longest > 0 ? min(error, longest) : error
+      result += [value - length, value + length]
+    }
+    // Within two lengths of the trials' range; beside a single value any base is near.
+    let near = half > 0 ? half * 2 : .infinity
+    if let base, base.isFinite, low / 2 - base / 2 <= near, base / 2 - high / 2 <= near { result.append(base) }
+    return result
+  }
+
+  private func drawWhiskers(of point: Point, in frame: inout PlotFrame) {
+    let style = "stroke:\(Palette.whisker);stroke-opacity:\(point.isOnFront ? "0.7" : "0.3");stroke-width:1.2"
+    let center = frame.point(point.x, point.y)
+    func draw(_ ends: [(Double, Double)], cap: (Double, Double)) {
+      let ends = ends.map(frame.clamped)
+      frame.document.line(ends[0], ends[1], style: style)
+      for end in ends {
+        frame.document.line((end.0 - cap.0, end.1 - cap.1), (end.0 + cap.0, end.1 + cap.1), style: style)
+      }
+    }
+    if let error = point.xError, error > 0 {
+      draw(
+        [(frame.xPixel(point.x - error), center.1), (frame.xPixel(point.x + error), center.1)], cap: (0, 3))
+    }
+    if let error = point.yError, error > 0 {
+      draw(
+        [(center.0, frame.yPixel(point.y - error)), (center.0, frame.yPixel(point.y + error))], cap: (3, 0))
+    }
   }
 
   private func draw(_ point: Point, in frame: inout PlotFrame) {
     let color = point.isOnFront ? Palette.front : point.isModelBased ? Palette.model : Palette.initial
-    let position = frame.point(point.x, point.y)
-    if point.isOnFront {
-      let whisker = "stroke:\(Palette.front);stroke-opacity:0.45;stroke-width:1.2"
-      if let error = point.xError {
-        frame.document.line(
-          (max(frame.xPixel(point.x - error), frame.left), position.1),
-          (min(frame.xPixel(point.x + error), frame.document.width - frame.right), position.1), style: whisker)
-      }
-      if let error = point.yError {
-        frame.document.line(
-          (position.0, min(frame.yPixel(point.y - error), frame.document.height - frame.bottom)),
-          (position.0, max(frame.yPixel(point.y + error), frame.top)), style: whisker)
-      }
-    }
-    let opacity = point.isOnFront ? "1" : "0.75"
     frame.document.circle(
-      position, radius: point.isOnFront ? 5.5 : 4.2,
-      style: "fill:\(color);fill-opacity:\(opacity);stroke:#ffffff;stroke-width:0.8",
+      frame.point(point.x, point.y), radius: point.isOnFront ? 5.5 : 4.2,
+      style: "fill:\(color);fill-opacity:\(point.isOnFront ? "1" : "0.75");stroke:#ffffff;stroke-width:0.8",
       tooltip: "trial \(point.number): \(point.label)")
   }
 
@@ -120,31 +148,17 @@ public struct ParetoPlot: Sendable {
   }
 
   private func drawAnchor(in frame: inout PlotFrame) {
-    guard let anchor else { return }
-    // A base far from every trial would squeeze them into a corner: the subtitle names it instead.
-    guard frame.x.range.contains(anchor.x), frame.y.range.contains(anchor.y) else { return }
-    let position = frame.point(anchor.x, anchor.y)
+    guard let anchor, anchor.x.isFinite, anchor.y.isFinite else { return }
+    // A base far from every trial would squeeze them into a corner: it stands at the edge then, hollow.
+    let isInside = frame.x.range.contains(anchor.x) && frame.y.range.contains(anchor.y)
+    let position = frame.clamped(frame.point(anchor.x, anchor.y))
     frame.document.path(
       [
         (position.0, position.1 - 6), (position.0 + 6, position.1), (position.0, position.1 + 6),
         (position.0 - 6, position.1),
       ],
-      closed: true, style: "fill:\(Palette.anchor)")
-    frame.document.text("base", at: (position.0 + 9, position.1 + 4), size: 11.5)
+      closed: true,
+      style: isInside ? "fill:\(Palette.anchor)" : "fill:#ffffff;stroke:\(Palette.anchor);stroke-width:1.6")
+    frame.label(isInside ? "base" : "base (beyond the picture)", beside: position)
   }
-}
-
-/// Numbers as people read them in plots and tables.
-public enum PlotNumber {
-  /// About four significant digits.
-  public static func short(_ value: Double) -> String {
-    guard value.isFinite else { return value.isNaN ? "nan" : value > 0 ? "inf" : "-inf" }
-    let magnitude = abs(value)
-    if magnitude >= 1e6 || (magnitude > 0 && magnitude < 1e-4) { return formatted(value, "%.3g") }
-    if magnitude >= 100 { return formatted(value, "%.1f") }
-    if magnitude >= 10 { return formatted(value, "%.2f") }
-    return formatted(value, "%.4f")
-  }
-
-  private static func formatted(_ value: Double, _ format: String) -> String { String(format: format, value) }
 }

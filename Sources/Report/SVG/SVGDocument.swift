@@ -87,8 +87,9 @@ public struct SVGDocument: Sendable {
 
   /// A coordinate with at most two decimals.
   static func format(_ value: Double) -> String {
+    // A picture has thousands of pixels; what is beyond millions is nowhere in it.
     guard value.isFinite else { return "0" }
-    let rounded = (value * 100).rounded() / 100
+    let rounded = (min(max(value, -1e7), 1e7) * 100).rounded() / 100
     return rounded == rounded.rounded() ? String(Int(rounded)) : String(rounded)
   }
 }

@@ -17,10 +17,10 @@ extension StudySummary {
       }
     }
     var base: (x: Double, y: Double)?
-    var note = ""
+    var note = objectives.count > 2 ? "; first two of \(objectives.count) objectives" : ""
     if let values = anchor?.result?.objectives, let first = values[x.name], let second = values[y.name] {
       base = (first, second)
-      note = "; base without memory: \(PlotNumber.short(first)), \(PlotNumber.short(second))"
+      note += "; base without memory: \(PlotNumber.short(first)), \(PlotNumber.short(second))"
     }
     return ParetoPlot(
       title: "Pareto front of \(record.definition.name)",
@@ -32,7 +32,8 @@ extension StudySummary {
   /// Dominated hypervolume against completed trials.
   public func hypervolumePlot() -> HypervolumePlot? {
     guard !hypervolumes.isEmpty else { return nil }
-    let initial = record.trials.count { $0.state == .completed && $0.kind != .anchor && !$0.isModelBased }
+    // Trials before the reference point was known carry no hypervolume and stand nowhere in the picture.
+    let initial = completed.count { $0.hypervolume != nil && !$0.isModelBased }
     return HypervolumePlot(
       title: "Hypervolume of \(record.definition.name)", subtitle: Self.referenceText(record),
       series: [HypervolumePlot.Series(name: record.definition.name, values: hypervolumes)],

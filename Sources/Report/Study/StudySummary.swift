@@ -7,8 +7,10 @@ public struct StudySummary: Sendable {
   /// Completed trials that no other completed trial dominates, best first in the first objective; the anchor is not
   /// among them.
   public let front: [Trial]
+  /// Completed trials that carry a hypervolume, in the order in which they ended: number, and value after it.
+  public let hypervolumeTrials: [(number: Int, value: Double)]
   /// Hypervolume after each completed trial that carries one, in the order in which they ended.
-  public let hypervolumes: [Double]
+  public var hypervolumes: [Double] { hypervolumeTrials.map(\.value) }
   /// The un-injected base, when it was measured.
   public let anchor: Trial?
 
@@ -27,7 +29,7 @@ public struct StudySummary: Sendable {
       let (a, b) = (left.result?.objectives[first.name] ?? 0, right.result?.objectives[first.name] ?? 0)
       return a == b ? left.number < right.number : (a - b) * first.direction.sign > 0
     }
-    hypervolumes = completed.compactMap(\.hypervolume)
+    hypervolumeTrials = completed.compactMap { trial in trial.hypervolume.map { (trial.number, $0) } }
     anchor = record.trials.first { $0.kind == .anchor }
   }
 
@@ -40,48 +42,6 @@ public struct StudySummary: Sendable {
 
   /// Trials that use up the budget.
   public var finished: Int { record.trials.count { $0.kind != .anchor && $0.state.countsTowardsBudget } }
-
-  /// How a winner is chosen from the front.
-  public enum Choice: String, Sendable, CaseIterable {
-    /// The best ROUGE-L (or, without one, the best value of the last objective); ties go to the others in order.
-    case quality
-    /// The lowest loss (or the best value of the first objective).
-    case loss
-    /// The largest minimum of the objectives, each scaled to [0, 1] over the front.
-    case knee
-  }
-
-  /// The trial to take along; nil while nothing is completed.
-  public func chosen(_ choice: Choice = .quality) -> Trial? {
-    guard !front.isEmpty else { return nil }
-    let names = objectives.map(\.name)
-    switch choice {
-    case .quality: return best(by: names.firstIndex(of: "rougeL") ?? names.count - 1)
-    case .loss: return best(by: names.firstIndex(of: "loss") ?? 0)
-    case .knee:
-      let rows = front.map(maximized)
-      let low = objectives.indices.map { column in rows.map { $0[column] }.min() ?? 0 }
-      let high = objectives.indices.map { column in rows.map { $0[column] }.max() ?? 1 }
-      func score(_ row: [Double]) -> Double {
-        row.indices.map { high[$0] > low[$0] ? (row[$0] - low[$0]) / (high[$0] - low[$0]) : 1 }.min() ?? 0
-      }
-      return zip(front, rows).max { score($0.1) < score($1.1) }?.0
-    }
-  }
-
-  private func maximized(_ trial: Trial) -> [Double] {
-    objectives.map { (trial.result?.objectives[$0.name] ?? -.infinity) * $0.direction.sign }
-  }
-
-  private func best(by index: Int) -> Trial? {
-    let order = [index] + objectives.indices.filter { $0 != index }
-    return front.min { left, right in
-      let (a, b) = (maximized(left), maximized(right))
-      for column in order where a[column] != b[column] { return a[column] > b[column] }
-      let (small, large) = (left.trainableParameters, right.trainableParameters)
-      return small == large ? left.key < right.key : small < large
-    }
-  }
 }
 
 extension Trial {
@@ -89,5 +49,18 @@ extension Trial {
   var trainableParameters: Double { result?.metrics?["trainableParameters"] ?? 0 }
 
   /// Proposed by a model, not by the initial design or at random.
-  public var isModelBased: Bool { ["nehvi", "ei", "nsga2"].contains(provenance.source) }
+  public var isModelBased: Bool { ProposalSource(rawValue: provenance.source)?.isModel ?? false }
+}
+
+/// What a trial can come from, as its provenance names it.
+public enum ProposalSource: String, Sendable, CaseIterable {
+  case anchor, initial, sobol, random, attached, forked, nehvi, ei, nsga2
+
+  /// Whether earlier results had a say in it.
+  public var isModel: Bool {
+    switch self {
+    case .nehvi, .ei, .nsga2: true
+    case .anchor, .initial, .sobol, .random, .attached, .forked: false
+    }
+  }
 }

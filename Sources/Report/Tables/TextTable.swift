@@ -1,15 +1,20 @@
 /// A table for people (aligned text, Markdown) and programs (CSV); the same cells in each form.
+///
+/// Control characters in cells are escaped in every form (``PrintableText``): cells hold names and messages of workers.
 public struct TextTable: Sendable {
   public enum Alignment: Sendable { case left, right }
 
-  public var columns: [(title: String, alignment: Alignment)]
-  public var rows: [[String]] = []
+  public let columns: [(title: String, alignment: Alignment)]
+  public private(set) var rows: [[String]] = []
 
-  public init(_ columns: [(title: String, alignment: Alignment)]) { self.columns = columns }
+  public init(_ columns: [(title: String, alignment: Alignment)]) {
+    self.columns = columns.map { (PrintableText.line($0.title), $0.alignment) }
+  }
 
   /// Adds a row; missing cells are empty.
   public mutating func add(_ cells: [String]) {
-    rows.append(Array((cells + Array(repeating: "", count: max(0, columns.count - cells.count))).prefix(columns.count)))
+    let filled = cells.map(PrintableText.line) + Array(repeating: "", count: max(0, columns.count - cells.count))
+    rows.append(Array(filled.prefix(columns.count)))
   }
 
   /// Aligned columns with a rule under the titles.

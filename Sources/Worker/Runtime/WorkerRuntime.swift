@@ -182,7 +182,7 @@ public actor WorkerRuntime {
       case .welcomed(let welcome):
         if let known = file.studyIdentifier, known != welcome.studyIdentifier { save { try uploads.removeAll() } }
         save { try file.setStudy(welcome.studyIdentifier) }
-        note(.info("connected to study \(welcome.study) at \(settings.endpoint)"))
+        note(.connected(study: welcome.study, endpoint: "\(settings.endpoint)"))
         for warning in welcome.warnings { note(.warning(warning)) }
       case .unanswered(_, let everWelcomed): note(.warning(diagnosis(everWelcomed: everWelcomed)))
       case .chunkAcknowledged(let digest, let offset, let verdict): uploaded(digest, offset, verdict)

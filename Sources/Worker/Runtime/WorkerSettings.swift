@@ -103,9 +103,12 @@ public enum WorkerEnd: Sendable, Equatable {
 public enum WorkerNote: Sendable, Equatable, CustomStringConvertible {
   case info(String)
   case warning(String)
+  /// The coordinator has welcomed this worker.
+  case connected(study: String, endpoint: String)
 
   public var description: String {
     switch self {
+    case .connected(let study, let endpoint): "connected to study \(study) at \(endpoint)"
     case .info(let text), .warning(let text): text
     }
   }

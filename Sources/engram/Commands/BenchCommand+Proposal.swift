@@ -34,7 +34,8 @@ extension BenchCommand {
         throw CommandError(.usage, "--threads and --repetitions must be at least 1")
       }
       let file = try problem.problem()
-      let observations = try problem.lines().compactMap(\.observation)
+      let observations = try ObservationFile(problem.observations, objectives: file.objectives).lines.compactMap(
+        \.value.observation)
       guard observations.count >= 3 else {
         throw CommandError(.usage, "\(problem.observations): at least 3 finished observations are needed")
       }

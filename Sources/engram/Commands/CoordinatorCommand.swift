@@ -27,6 +27,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    Terminal.detachErrors()
     let progress = ProgressLine()
     let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
       SearchDisplay.show(step, on: progress)
@@ -57,6 +58,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let plots = try StudyPlots.write(result, to: folder.url.appendingPathComponent("plots", isDirectory: true))
     Terminal.print("\n\(SearchConclusion.ending(result, summary.stopReason))\n\nPareto front (validation)")
     Terminal.print(result.frontTable().text + "\n")
+    for warning in result.warnings { Terminal.print(warning + "\n") }
     for plot in plots { Terminal.print("plot      \(plot.path)") }
     Terminal.print("study     \(folder.url.path)")
     if !signals.isRaised {

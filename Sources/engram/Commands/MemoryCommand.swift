@@ -47,16 +47,23 @@ struct MemoryCommand: ParsableCommand {
     }
   }
 
-  static func parse(_ text: String, space: SearchSpace) throws -> Configuration {
+  /// A configuration from JSON; `place` begins the messages.
+  static func parse(_ text: String, space: SearchSpace, place: String = "--configuration") throws -> Configuration {
     do {
+      if let problem = JSONLineCheck.problem(in: Data(text.utf8)) {
+        throw CommandError(
+          .usage,
+          "\(place): not valid JSON at column \(problem.column): \(problem.reason). Write {\"layers\":[0,1],\"count\":2,\"rank\":8}"
+        )
+      }
       let configuration = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8))
       if !configuration.isNull { try space.validate(configuration) }
       return configuration
     } catch let error as SearchSpaceError {
-      throw CommandError(.usage, "--configuration: \(error.message)")
+      throw CommandError(.usage, "\(place): \(error.message)")
     } catch let error as DecodingError {
       throw CommandError(
-        .usage, "--configuration: \(JSONLines.describe(error)). Write {\"layers\":[0,1],\"count\":2,\"rank\":8}")
+        .usage, "\(place): \(JSONLines.describe(error)). Write {\"layers\":[0,1],\"count\":2,\"rank\":8}")
     }
   }
 
@@ -136,7 +143,8 @@ struct MemoryCommand: ParsableCommand {
           MemoryEvaluator.memory(theta, layers: experiment.layerCount), seed: seed,
           progress: {
             progress.update(
-              done: $0.fraction, total: 1, text: "\($0.phase.rawValue), \(Int($0.fraction * 100)) %")
+              done: $0.fraction, total: 1,
+              text: "\($0.phase.rawValue), \(Int(exactly: ($0.fraction * 100).rounded(.down)) ?? 0) %")
           }, isCancelled: { signals.isRaised })
         progress.finish()
         if options.format == .json { return Terminal.print(try JSON.pretty(outcome.comparison)) }

@@ -6,35 +6,41 @@ struct ParetoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pareto", abstract: "Front and hypervolume of observations.",
     discussion: """
-      Prints {"front":[line numbers from 0],"hypervolume":h}; without --reference the inferred reference point too. \
+      Prints {"front":[line numbers from 0],"hypervolume":h,"reference":{…}}: the point given, or the inferred one (null \
+      when nothing is observed). \
       Observations may lack their configuration; pending and failed ones count nothing.
       """)
 
   @OptionGroup var options: ProblemOptions
 
-  struct Output: Encodable {
+  struct Output: CompleteRow {
     var front: [Int]
     var hypervolume: Double
+    /// The point that was used, given or inferred; null where there was nothing to infer it from.
     var reference: [String: Double]?
   }
 
   func run() throws {
     let problem = try options.problem()
-    let lines = try options.numberedLines()
+    let file = try ObservationFile(options.observations, objectives: problem.objectives)
     let reference = try options.referencePoint(problem.objectives)
-    let values = lines.map { _, line in
-      line.pending || (line.outcome ?? .completed) != .completed ? nil : line.objectives
-    }
-    for (number, entry) in zip(lines.map(\.line), values) {
-      guard let entry, let missing = problem.objectives.first(where: { entry[$0.name] == nil }) else { continue }
-      throw CommandError(
-        .usage, "\(options.observations):\(number): the objective '\(missing.name)' is missing. Add it to the line")
+    let values = file.lines.map { line in
+      line.value.pending || (line.value.outcome ?? .completed) != .completed ? nil : line.value.objectives
     }
     let summary = ParetoSummary(values: values, objectives: problem.objectives, reference: reference)
+    var notes = [file.mixedUnits(problem.objectives)]
+    if summary.isEmpty {
+      notes.append("\(file.file.place): no completed observation with finite values: there is no front yet")
+    } else {
+      notes.append(
+        ReferencePoint.unreachedNote(
+          values: values.compactMap { $0 }, objectives: problem.objectives, reference: summary.reference))
+    }
     Terminal.print(
       try JSON.line(
         Output(
-          front: summary.front.map { lines[$0].line - 1 }, hypervolume: summary.hypervolume,
-          reference: summary.isInferred ? summary.reference : nil)))
+          front: summary.front.map { file.lines[$0].number - 1 }, hypervolume: summary.hypervolume,
+          reference: summary.isEmpty && summary.isInferred ? nil : summary.reference)))
+    ObservationFile.note(notes.compactMap { $0 })
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LanguageModel
 import Personalization
+import Report
 
 extension ModelCommand {
   struct PretrainCommand: ParsableCommand {
@@ -33,7 +34,7 @@ extension ModelCommand {
       let progress = ProgressLine()
       let signals = Signals {}
       let show: (Pretraining.Progress) -> Void = { state in
-        let speed = state.tokensPerSecond.map { ", \(Int($0)) tokens/s" } ?? ""
+        let speed = state.tokensPerSecond.map { ", \(PlotNumber.count($0.rounded())) tokens/s" } ?? ""
         progress.update(
           done: state.fraction, total: 1,
           text: "step \(state.step) of \(state.steps), loss \(String(format: "%.3f", state.loss))\(speed)")

@@ -30,7 +30,12 @@ struct SearchCommand: AsyncParsableCommand {
   var fresh = false
   @Flag(help: "With --fresh: do not ask.") var yes = false
   @Flag(help: "Print what would be done: sizes, memory, disk; nothing is made or run.") var dryRun = false
-  @Option(help: "How the winner is chosen from the front: quality, loss or knee.") var choose: String = "quality"
+  @Option(
+    help: """
+      How the winner is chosen from the front: quality (the best ROUGE-L), loss, knee (no objective far from its best), or an \
+      objective's name (default: quality where rougeL is an objective, the only objective, else knee).
+      """)
+  var choose: String?
   @OptionGroup var runs: RunsOptions
 
   func validate() throws {
@@ -38,14 +43,12 @@ struct SearchCommand: AsyncParsableCommand {
     if let workers, workers < 1 {
       throw ValidationError("--workers \(workers): a search needs at least 1 worker. Use one per GPU, or 2 on 2 cores")
     }
-    guard StudySummary.Choice(rawValue: choose) != nil else {
-      throw ValidationError("--choose \(choose): choose quality, loss or knee")
-    }
   }
 
   func run() async throws {
     if dryRun { return try DryRun.print(study: study, runs: runs) }
     let devices = try WorkerCommand.devices(gpus: gpus, device: device)
+    Terminal.detachErrors()
     let progress = ProgressLine()
     let stopping = StopFlag()
     let signals = Signals { stopping.raise() }
@@ -64,12 +67,16 @@ struct SearchCommand: AsyncParsableCommand {
     } catch is TrialCancelledError {
       throw ExitCode(ExitStatus.interrupted.rawValue)
     }
+    let choice = choose.map { StudySummary.Choice($0) }
+    if let problem = choice?.problem(prepared.objectives) {
+      throw CommandError(.usage, "--choose \(choose ?? ""): \(problem)")
+    }
     let finished = try await search(prepared, folder, devices, progress, stopping)
     guard !signals.isRaised else {
       progress.log("interrupted; the same command goes on")
       throw ExitCode(ExitStatus.interrupted.rawValue)
     }
-    try SearchConclusion(prepared, folder: folder, studyPath: study, choice: choose, progress: progress)
+    try SearchConclusion(prepared, folder: folder, studyPath: study, choice: choice, progress: progress)
       .present(isCancelled: { signals.isRaised }, reason: finished)
   }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import BayesianOptimization
 import Coordinator
 import Foundation
+import Report
 import Study
 import StudyDatabase
 
@@ -100,7 +101,9 @@ extension TrialCommand {
       guard case .proposal(let proposal) = stored.sampler.propose(replay.request) else {
         throw CommandError(.unexpected, "the sampler says that the space is exhausted; trial \(number) says otherwise")
       }
-      let then = stored.record.trials[number].configuration
+      guard let then = stored.record.trials.first(where: { $0.number == number })?.configuration else {
+        throw CommandError(.notFound, "no trial \(number); the study has \(stored.record.trials.count)")
+      }
       guard try stored.space.key(proposal.configuration) == stored.space.key(then) else {
         throw CommandError(
           .unexpected, "trial \(number) was \(then); now \(proposal.configuration) comes out. Another program version?")
@@ -182,6 +185,18 @@ struct TellCommand: ParsableCommand {
         token: AttemptToken(token), failure: FailureRecord(failureClass: .bug, message: failure))
     default: throw CommandError(.usage, "give either --objectives or --failure")
     }
-    Terminal.print(try stored.control.carryOut(command).message)
+    let reply = try stored.control.carryOut(command)
+    Terminal.print(reply.message + Self.ending(reply.trial, objectives: stored.objectives))
+  }
+
+  /// What the acceptance of a result alone does not say: that the trial has ended without one.
+  static func ending(_ trial: Trial?, objectives: [Objective]) -> String {
+    guard let trial, trial.state == .diverged else { return "" }
+    let values = trial.result?.objectives ?? trial.attempts.last?.result?.objectives ?? [:]
+    let bad = objectives.compactMap { objective in
+      values[objective.name].flatMap { $0.isFinite ? nil : "\(objective.name) is \(PlotNumber.short($0))" }
+    }
+    let why = bad.isEmpty ? trial.failure.map { ": \($0.message)" } ?? "" : ": \(bad.joined(separator: ", "))"
+    return "; trial \(trial.number) has diverged\(why)"
   }
 }

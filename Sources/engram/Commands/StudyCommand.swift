@@ -18,7 +18,7 @@ struct StudyCommand: ParsableCommand {
     @OptionGroup var runs: RunsOptions
     @OptionGroup var options: FormatOptions
 
-    struct Row: Encodable {
+    struct Row: CompleteRow {
       var name: String
       var finished: Int
       var budget: Int
@@ -84,6 +84,11 @@ struct StudyCommand: ParsableCommand {
         let names = header.quarantined.sorted().joined(separator: ", ")
         notes.append("out of service after hardware failures: \(names) (engram worker reinstate NAME)")
       }
+      notes += summary.warnings
+      let choice = StudySummary.Choice.standard(summary.objectives)
+      let chosen = summary.chosen(choice).map {
+        "\nchosen by \(choice.explanation(summary.objectives)): trial \($0.number)"
+      }
       Terminal.print(
         """
         study \(summary.record.definition.name): \(state)
@@ -91,10 +96,11 @@ struct StudyCommand: ParsableCommand {
         \(summary.count(.queued)) queued, \(failed) failed
         seed \(summary.record.definition.seed), hypervolume \
         \(summary.hypervolumes.last.map { PlotNumber.short($0) } ?? "not known yet")\
-        \(notes.map { "\n\($0)" }.joined())
+        \(Self.details(summary).map { "\n\($0)" }.joined())\
+        \(notes.map { "\n\(PrintableText.line($0))" }.joined())
 
         Pareto front
-        \(summary.frontTable().text)
+        \(summary.frontTable().text)\(chosen ?? "")
         """)
     }
   }
@@ -137,8 +143,8 @@ enum StudyRemoval {
 }
 
 /// `study show --format json`.
-struct StudyDescription: Encodable {
-  struct Point: Encodable {
+struct StudyDescription: CompleteRow {
+  struct Point: CompleteRow {
     var number: Int
     var configuration: Configuration
     var objectives: [String: Double]
@@ -156,6 +162,8 @@ struct StudyDescription: Encodable {
   var referencePoint: [String: Double]?
   var front: [Point]
   var chosen: Int?
+  var chosenBy: String?
+  var warnings: [String]
   var hypervolume: Double?
   var hypervolumeHistory: [Double]
   var anchor: [String: Double]?
@@ -182,7 +190,10 @@ struct StudyDescription: Encodable {
         number: $0.number, configuration: $0.configuration, objectives: $0.result?.objectives ?? [:],
         standardErrors: $0.result?.standardErrors)
     }
-    chosen = summary.chosen()?.number
+    let choice = StudySummary.Choice.standard(summary.objectives)
+    chosen = summary.chosen(choice)?.number
+    chosenBy = chosen == nil ? nil : choice.name
+    warnings = summary.warnings
     hypervolume = summary.hypervolumes.last
     hypervolumeHistory = summary.hypervolumes
     anchor = summary.anchor?.result?.objectives

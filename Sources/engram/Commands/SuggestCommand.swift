@@ -10,30 +10,28 @@ struct ProblemOptions: ParsableArguments {
   @Option(help: "Reference point of the hypervolume, as in loss=1.9,rougeL=0.22; inferred when left out.")
   var reference: String?
 
-  func problem() throws -> SpaceFile { try SpaceFile(contentsOf: URL(fileURLWithPath: space)) }
+  func validate() throws {
+    if space == "-", observations == "-" { throw ValidationError("--space and --observations cannot both be -") }
+  }
 
-  func lines() throws -> [ObservationLine] { try numberedLines().map(\.value) }
-
-  /// The observations with their line numbers, from 1.
-  func numberedLines() throws -> [(line: Int, value: ObservationLine)] {
-    try JSONLines.numbered(ObservationLine.self, from: observations)
+  func problem() throws -> SpaceFile {
+    let file = try InputFile(space)
+    return try SpaceFile(yaml: file.text(), file: file.place)
   }
 
   /// The reference point, complete and finite.
   func referencePoint(_ objectives: [Objective]) throws -> [String: Double]? {
     guard let reference else { return nil }
-    var point: [String: Double] = [:]
-    for part in reference.split(separator: ",") {
-      let pair = part.split(separator: "=", maxSplits: 1)
-      guard pair.count == 2, let value = Double(pair[1]), value.isFinite else {
-        throw CommandError(
-          .usage, "--reference \(reference): write name=value for every objective, separated by commas")
+    let point = try NamedValues.parse(
+      reference, option: "--reference", names: objectives.map(\.name), needsAll: true)
+    for objective in objectives {
+      guard let value = point[objective.name] else { continue }
+      guard value.isFinite else {
+        throw CommandError(.usage, "--reference \(reference): \(objective.name) must be a finite number")
       }
-      point[String(pair[0])] = value
-    }
-    let names = objectives.map(\.name)
-    guard Set(point.keys) == Set(names) else {
-      throw CommandError(.usage, "--reference \(reference): the objectives are \(names.joined(separator: ", "))")
+      if let problem = objective.magnitudeProblem(with: value) {
+        throw CommandError(.usage, "--reference \(reference): \(problem)")
+      }
     }
     return point
   }
@@ -43,7 +41,8 @@ struct SuggestCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "suggest", abstract: "Observations in, the next configurations out; nothing is stored.",
     discussion: """
-      One JSON object per line: {"configuration":{…},"objectives":{…},"standardErrors":{…}}, or "pending":true instead of \
+      One JSON object per line (a file, a pipe, or - for standard input; an empty one means that nothing is observed \
+      yet): {"configuration":{…},"objectives":{…},"standardErrors":{…}}, or "pending":true instead of \
       objectives, or "outcome":"outOfMemory" for what did not fit (configurations like it are avoided). \
       Prints {"configuration":{…},"source":"nehvi|initial|…"} per line; with --posterior FILE (a configuration \
       per line) the latent mean and variance there instead; with --explain, per objective, how much every factor matters \
@@ -52,6 +51,7 @@ struct SuggestCommand: ParsableCommand {
 
       The space file's sampler section chooses the rest: name (saas-nehvi, nsga2, sobol, random), initial, schedule, \
       outcomeTransform (standardize, copula), lengthscalePrior (saas, logNormal), useStandardErrors, reference, evaluations. \
+      Where useStandardErrors is on and an error is missing, the median of the others stands for it, which is said. \
       Same files, same seed: same answer.
       """)
 
@@ -75,8 +75,8 @@ struct SuggestCommand: ParsableCommand {
 
   func run() throws {
     let problem = try options.problem()
-    let lines = try options.numberedLines()
-    let observations = try checked(lines, space: problem.space, objectives: problem.objectives)
+    let file = try ObservationFile(options.observations, objectives: problem.objectives)
+    let observations = try sorted(file, space: problem.space)
     var settings = problem.sampler
     settings.threads = threads
     if let initial { settings.initial = initial }
@@ -84,11 +84,22 @@ struct SuggestCommand: ParsableCommand {
     // A stateless call knows no un-injected base: without a given point the front decides.
     settings.reference = reference.map { .fixed($0) } ?? (settings.reference == .null ? .inferred : settings.reference)
     let suggestion = Suggestion(space: problem.space, objectives: problem.objectives, settings: settings)
+    var notes = [file.mixedUnits(problem.objectives)].compactMap { $0 }
+    if case .fixed(let point) = settings.reference {
+      notes += [
+        ReferencePoint.unreachedNote(
+          values: observations.finished.filter { $0.outcome == .completed }.map(\.objectives),
+          objectives: problem.objectives, reference: point)
+      ].compactMap { $0 }
+    }
+    defer { ObservationFile.note(notes) }
+    if posterior != nil || explain { notes += suggestion.notes(observations.finished) }
     if let posterior { return try printPosterior(suggestion, observations.finished, at: posterior) }
     if explain { return try printExplanation(suggestion, observations.finished) }
     let proposals = suggestion.next(
       observations: observations.finished, pending: observations.pending, count: count, seed: seed)
-    let notation = try LayerNotation(observationsFile: options.observations, space: problem.space)
+    notes += proposals.flatMap(\.fallbacks)
+    let notation = LayerNotation(file, space: problem.space)
     for proposal in proposals {
       let output = Output(configuration: notation.write(proposal.configuration), source: proposal.source)
       Terminal.print(try JSON.line(output))
@@ -104,27 +115,26 @@ struct SuggestCommand: ParsableCommand {
     var source: String
   }
 
-  private func checked(
-    _ lines: [(line: Int, value: ObservationLine)], space: SearchSpace, objectives: [Objective]
+  /// The finished observations and the pending configurations, all of them in the space.
+  private func sorted(
+    _ file: ObservationFile, space: SearchSpace
   ) throws -> (finished: [Observation], pending: [Configuration]) {
     var finished: [Observation] = []
     var pending: [Configuration] = []
-    for (number, line) in lines {
-      guard let configuration = line.configuration else {
-        throw CommandError(.usage, "\(options.observations):\(number): no configuration. suggest needs one per line")
+    for line in file.lines {
+      guard let configuration = line.value.configuration else {
+        throw CommandError(.usage, "\(file.place(line.number)): no configuration. suggest needs one per line")
       }
       do {
         _ = try space.key(configuration)
       } catch let error as SearchSpaceError {
-        throw CommandError(.usage, "\(options.observations):\(number): \(error.message)")
+        throw CommandError(.usage, "\(file.place(line.number)): \(error.message)")
       }
-      if let observation = line.observation, observation.outcome == .completed,
-        let missing = objectives.first(where: { observation.objectives[$0.name] == nil })
-      {
-        throw CommandError(
-          .usage, "\(options.observations):\(number): the objective '\(missing.name)' is missing. Add it to the line")
+      if let observation = line.value.observation {
+        finished.append(observation)
+      } else {
+        pending.append(configuration)
       }
-      if let observation = line.observation { finished.append(observation) } else { pending.append(configuration) }
     }
     return (finished, pending)
   }
@@ -157,19 +167,14 @@ struct SuggestCommand: ParsableCommand {
 struct LayerNotation {
   private let layers: Int?
 
-  /// Looks at the first observation whose layers cannot be indices.
-  init(observationsFile: String, space: SearchSpace) throws {
-    struct Line: Decodable {
-      struct Raw: Decodable { var layers: [Int]? }
-      var configuration: Raw?
-    }
-    guard let count = space.memory?.layers, observationsFile != "-" else {
+  /// Looks for an observation whose layers cannot be indices.
+  init(_ file: ObservationFile, space: SearchSpace) {
+    guard let count = space.memory?.layers else {
       layers = nil
       return
     }
-    let lines = try JSONLines.read(Line.self, from: observationsFile)
-    let usesSwitches = lines.contains { line in
-      guard let values = line.configuration?.layers else { return false }
+    let usesSwitches = file.lines.contains { line in
+      guard let values = line.layers else { return false }
       return values.count == count && Set(values).count < values.count
     }
     layers = usesSwitches ? count : nil

@@ -13,43 +13,6 @@ struct TrialCommand: ParsableCommand {
       AttachCommand.self, ReplayCommand.self,
     ])
 
-  /// A trial as scripts read it.
-  struct Row: Encodable {
-    struct AttemptRow: Encodable {
-      var token: AttemptToken
-      var state: String
-      var worker: String
-      var failure: FailureRecord?
-    }
-    var number: Int
-    var kind: String
-    var state: String
-    var configuration: Configuration
-    var objectives: [String: Double]?
-    var standardErrors: [String: Double]?
-    var metrics: [String: Double]?
-    var source: String
-    var seed: UInt64
-    var hypervolume: Double?
-    var attempts: [AttemptRow]
-
-    init(_ trial: Trial) {
-      number = trial.number
-      kind = trial.kind.rawValue
-      state = trial.state.rawValue
-      configuration = trial.configuration
-      objectives = trial.result?.objectives
-      standardErrors = trial.result?.standardErrors
-      metrics = trial.result?.metrics
-      source = trial.provenance.source
-      seed = trial.seed
-      hypervolume = trial.hypervolume
-      attempts = trial.attempts.map {
-        AttemptRow(token: $0.token, state: $0.state.rawValue, worker: $0.worker.name, failure: $0.failure)
-      }
-    }
-  }
-
   struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "All trials: state, configuration, objectives, attempts.")
@@ -91,7 +54,7 @@ struct TrialCommand: ParsableCommand {
       }
     }
 
-    struct Output: Encodable {
+    struct Output: CompleteRow {
       var trial: Row
       var provenance: Provenance
       var failure: FailureRecord?
@@ -124,7 +87,7 @@ struct TrialCommand: ParsableCommand {
       var table = TextTable([("attempt", .right), ("step", .right)] + names.map { ($0, .right) })
       for report in reports {
         let values = names.map { name in
-          report.values[name].map { options.format == .csv ? "\($0)" : String(format: "%.5g", $0) } ?? ""
+          report.values[name].map { options.format == .csv ? PlotNumber.exact($0) : String(format: "%.5g", $0) } ?? ""
         }
         table.add(["\(report.token)", "\(report.step)"] + values)
       }
@@ -139,22 +102,29 @@ struct TrialCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "best", abstract: "The Pareto front, and which trial would be taken along.")
     @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
-    @Option(help: "How the winner is chosen: quality, loss or knee.") var by: String = "quality"
+    @Option(
+      help: """
+        How the winner is chosen: quality (the best ROUGE-L), loss, knee (no objective far from its best), or an objective's \
+        name (default: quality where rougeL is an objective, the only objective, else knee).
+        """)
+    var by: String?
     @OptionGroup var runs: RunsOptions
     @OptionGroup var options: FormatOptions
 
     func run() throws {
-      guard let choice = StudySummary.Choice(rawValue: by) else {
-        throw CommandError(.usage, "--by \(by): choose quality, loss or knee")
-      }
       let summary = StudySummary(try runs.observer(study).load())
+      let choice = by.map { StudySummary.Choice($0) } ?? .standard(summary.objectives)
+      if let problem = choice.problem(summary.objectives) {
+        throw CommandError(.usage, "--by \(choice.name): \(problem)")
+      }
       guard let chosen = summary.chosen(choice) else {
         throw CommandError(.notFound, "\(summary.record.definition.name) has no completed trial yet")
       }
       if options.format == .json { return Terminal.print(try JSON.pretty(summary.front.map(Row.init))) }
       if options.format == .csv { return Terminal.print(summary.records(summary.front).csv) }
       Terminal.print(summary.frontTable().text)
-      Terminal.print("\nchosen by \(choice.rawValue): trial \(chosen.number)")
+      Terminal.print("\nchosen by \(choice.explanation(summary.objectives)): trial \(chosen.number)")
+      for warning in summary.warnings { Terminal.print(warning) }
     }
   }
 }

@@ -31,7 +31,7 @@ extension WorkerCommand {
     @OptionGroup var runs: RunsOptions
     @OptionGroup var options: FormatOptions
 
-    struct Row: Encodable {
+    struct Row: CompleteRow {
       var name: String
       var host: String?
       var device: String?

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Report
 import Study
 import Transport
 import WireProtocol
@@ -83,6 +84,7 @@ extension WorkerCommand {
 
     func run() async throws {
       if exitWithParent { ParentWatch.start { _exit(ExitStatus.temporary.rawValue) } }
+      Terminal.detachErrors()
       if let members = try members() {
         let labels = members.map(\.label).joined(separator: ", ")
         Terminal.printError("\(members.count) workers: \(labels)")
@@ -151,8 +153,8 @@ extension WorkerCommand {
         connect: endpoint, identity: hello.incarnation, security: try security(for: endpoint))
       let connection = ConnectionHint(endpoint, key: key)
       let runtime = try WorkerRuntime(settings: settings, transport: transport) { note in
-        connection.observe("\(note)")
-        Terminal.printError("\(Date().formatted(.iso8601)) \(note)")
+        connection.observe(note)
+        Terminal.printError(PrintableText.line("\(Date().formatted(.iso8601)) \(note)"))
       }
       let end = await runtime.run()
       Terminal.printError("worker \(worker): \(Self.text(end))")

@@ -29,6 +29,7 @@ struct PreparedStudy {
     let settings = configuration.settingsFingerprint
     switch configuration.evaluator.kind {
     case .memory:
+      try checkReference(configuration, file: path)
       let resources = try StudyResources.prepare(
         configuration, file: file, threads: threads, step: step, isCancelled: isCancelled)
       // An empty validation part would only be noticed by the first trial.

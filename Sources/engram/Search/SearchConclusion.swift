@@ -12,14 +12,18 @@ struct SearchConclusion {
   private let prepared: PreparedStudy
   private let folder: StudyFolder
   private let studyPath: String
-  private let choice: StudySummary.Choice
+  /// Nil: by the rule for the study's objectives.
+  private let choice: StudySummary.Choice?
   private let progress: ProgressLine
 
-  init(_ prepared: PreparedStudy, folder: StudyFolder, studyPath: String, choice: String, progress: ProgressLine) {
+  init(
+    _ prepared: PreparedStudy, folder: StudyFolder, studyPath: String, choice: StudySummary.Choice?,
+    progress: ProgressLine
+  ) {
     self.prepared = prepared
     self.folder = folder
     self.studyPath = studyPath
-    self.choice = StudySummary.Choice(rawValue: choice) ?? .quality
+    self.choice = choice
     self.progress = progress
   }
 
@@ -38,18 +42,21 @@ struct SearchConclusion {
     let summary = StudySummary(try observer.load())
     let plots = try StudyPlots.write(summary, to: folder.url.appendingPathComponent("plots", isDirectory: true))
     Terminal.print("\n\(Self.ending(summary, reason))\n\nPareto front (validation)\n\(summary.frontTable().text)")
+    let choice = choice ?? .standard(summary.objectives)
     guard let chosen = summary.chosen(choice) else {
       throw CommandError(.unexpected, noneCompleted(summary))
     }
+    for warning in summary.warnings { Terminal.print("\n\(warning)") }
+    let reason = choice.explanation(summary.objectives)
     var talk: String?
     if let resources = prepared.resources {
       let comparison = try comparison(of: chosen, resources, isCancelled: isCancelled)
-      Terminal.print("\nTest split, trial \(chosen.number) (\(chosen.configuration)), chosen by \(choice.rawValue)")
+      Terminal.print("\nTest split, trial \(chosen.number) (\(chosen.configuration)), chosen by \(reason)")
       Terminal.print(ComparisonTable.table(comparison).text)
       Terminal.print("\n\(ComparisonTable.replies(comparison))")
       talk = try question(comparison)
     } else {
-      Terminal.print("\nchosen by \(choice.rawValue): trial \(chosen.number) (\(chosen.configuration))")
+      Terminal.print("\nchosen by \(reason): trial \(chosen.number) (\(chosen.configuration))")
     }
     Terminal.print("")
     for plot in plots { Terminal.print("plot      \(plot.path)") }
@@ -117,7 +124,7 @@ struct SearchConclusion {
     let outcome = try experiment.comparison(
       MemoryEvaluator.memory(trial.configuration, layers: experiment.layerCount), seed: trial.seed,
       progress: { [progress] state in
-        let percent = Int(state.fraction * 100)
+        let percent = Int(exactly: (state.fraction * 100).rounded(.down)) ?? 0
         progress.update(done: state.fraction, total: 1, text: "comparison: \(state.phase.rawValue), \(percent) %")
       }, isCancelled: isCancelled)
     progress.finish()
@@ -143,8 +150,8 @@ enum ComparisonTable {
 
   static func table(_ comparison: Comparison) -> TextTable {
     var table = TextTable([
-      ("method", .left), ("loss", .right), ("ROUGE-1", .right), ("ROUGE-L", .right), ("P-F1", .right),
-      ("fact recall", .right),
+      ("method", .left), ("loss", .right), ("ROUGE-1 %", .right), ("ROUGE-L %", .right), ("P-F1 %", .right),
+      ("fact recall %", .right),
     ])
     for row in comparison.rows {
       let values = row.measurement.values

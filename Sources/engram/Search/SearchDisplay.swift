@@ -74,7 +74,10 @@ final class SearchDisplay: Sendable {
     let ended = state.trials.filter { ($0.endedEvent ?? 0) > seen }.sorted {
       ($0.endedEvent ?? 0) < ($1.endedEvent ?? 0)
     }
-    for trial in ended { progress.log(Self.line(trial, objectives: state.definition.objectives, front: state.front)) }
+    for trial in ended {
+      let line = Self.line(trial, objectives: state.definition.objectives, front: state.front)
+      progress.log(PrintableText.line(line))
+    }
   }
 
   private static func line(_ trial: Trial, objectives: [Objective], front: [Int]) -> String {
@@ -85,10 +88,9 @@ final class SearchDisplay: Sendable {
       return "\(name) \(trial.state.rawValue) (\(why))  \(what)"
     }
     let values = objectives.map { objective in
-      "\(StudySummary.columnTitle(objective.name)) "
-        + StudySummary.value(result.objectives[objective.name] ?? .nan, name: objective.name)
+      StudySummary.text(result.objectives[objective.name] ?? .nan, name: objective.name)
     }
-    let seconds = result.metrics?["seconds"].map { String(format: "%.1f s", $0) } ?? ""
+    let seconds = result.metrics?["seconds"].map(PlotNumber.seconds) ?? ""
     // Columns first, the configuration last: it may be long.
     let mark = front.contains(trial.number) && trial.kind != .anchor ? "front" : "     "
     let source = trial.provenance.source.padding(toLength: 8, withPad: " ", startingAt: 0)
@@ -100,7 +102,8 @@ final class SearchDisplay: Sendable {
     let told = running.filter { $0.total > 0 }
     guard !told.isEmpty else { return "" }
     let texts = told.prefix(4).map { trial in
-      let percent = "\(min(100, trial.step * 100 / trial.total)) %"
+      // As floating point: steps are a worker's numbers and may be any.
+      let percent = "\(Int(min(max(Double(trial.step) / Double(trial.total), 0), 1) * 100)) %"
       return told.count == 1 && !trial.phase.isEmpty ? "\(trial.phase) \(percent)" : percent
     }
     return " (\(texts.joined(separator: ", "))\(told.count > 4 ? ", …" : ""))"

@@ -2,6 +2,7 @@ import BayesianOptimization
 import Coordinator
 import Foundation
 import Logging
+import Report
 import Study
 import StudyDatabase
 import Transport
@@ -55,7 +56,8 @@ struct StudyLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    write("\(event.level): \(event.message)")
+    // Messages carry names and texts of workers: one line each, whatever those hold.
+    write(PrintableText.line("\(event.level): \(event.message)"))
   }
 
   static func logger(level: Logger.Level = .warning, write: @escaping @Sendable (String) -> Void) -> Logger {

@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import Transport
+import Worker
 
 /// Says once what may be wrong when a worker does not reach its coordinator for a while.
 ///
@@ -25,7 +26,7 @@ final class ConnectionHint: Sendable {
   }
 
   /// Looks at what the worker says.
-  func observe(_ note: String) {
-    if note.hasPrefix("connected") { isConnected.withLock { $0 = true } }
+  func observe(_ note: WorkerNote) {
+    if case .connected = note { isConnected.withLock { $0 = true } }
   }
 }

@@ -39,7 +39,7 @@ extension ExitStatus {
     switch error {
     case let error as CommandError: return (error.status, error.message)
     case let error as ConfigurationError:
-      return (error.message == "no such file" ? .notFound : .usage, error.description)
+      return (error.isMissingFile ? .notFound : .usage, error.description)
     case let error as StudyError: return (status(of: error.code), error.description)
     case is CancellationError, is TrialCancelled: return (.interrupted, "interrupted")
     case let error as ModelFileError: return (status(of: error.code), error.description)

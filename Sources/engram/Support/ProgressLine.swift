@@ -1,4 +1,5 @@
 import Foundation
+import Report
 import Synchronization
 
 /// Progress of a long step: a bar that is redrawn on a terminal, plain lines elsewhere.
@@ -26,13 +27,13 @@ final class ProgressLine: Sendable {
         let width = 24
         let filled = total > 0 ? Int((min(max(done / total, 0), 1) * Double(width)).rounded()) : 0
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-        let line = "\(bar) \(text)".prefix(max(20, Terminal.columns - 1))
+        let line = "\(bar) \(PrintableText.line(text))".prefix(max(20, Terminal.columns - 1))
         Terminal.writeError("\r\u{1B}[2K\(line)")
         state.drawn = !isFinal
         if isFinal { Terminal.writeError("\n") }
       } else if isFinal || now.timeIntervalSince(state.lastLine) >= interval {
         state.lastLine = now
-        Terminal.printError(text)
+        Terminal.printError(PrintableText.line(text))
       }
     }
   }

@@ -48,43 +48,25 @@ struct StoredStudy {
 
   /// A configuration of this study from JSON.
   func parse(_ text: String) throws -> Configuration {
-    do {
-      return try MemoryCommand.parse(text, space: space)
-    } catch let error as CommandError {
-      // Here it is an argument, not an option.
-      let prefix = "--configuration: "
-      guard error.message.hasPrefix(prefix) else { throw error }
-      throw CommandError(error.status, "the configuration \(text): \(error.message.dropFirst(prefix.count))")
-    }
+    // Here it is an argument, not an option.
+    try MemoryCommand.parse(text, space: space, place: "the configuration \(text)")
   }
 
   /// A result from `loss=1.2,rougeL=0.3` and, where they are known, standard errors written in the same way.
   func result(_ objectives: String, standardErrors: String?) throws -> TrialResult {
     let names = self.objectives.map(\.name)
-    let values = try Self.values(objectives, option: "--objectives")
-    guard Set(values.keys) == Set(names) else {
-      throw CommandError(
-        .usage, "--objectives \(objectives): the objectives are \(names.joined(separator: ", "))")
+    let values = try NamedValues.parse(objectives, option: "--objectives", names: names, needsAll: true)
+    for objective in self.objectives {
+      guard let problem = values[objective.name].flatMap(objective.problem) else { continue }
+      throw CommandError(.usage, "--objectives \(objectives): \(problem)")
     }
     guard let standardErrors else { return TrialResult(objectives: values) }
-    let errors = try Self.values(standardErrors, option: "--standard-errors")
-    guard Set(errors.keys).isSubset(of: names), errors.values.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+    let errors = try NamedValues.parse(standardErrors, option: "--standard-errors", names: names, needsAll: false)
+    if let bad = names.first(where: { errors[$0].map { !($0 >= 0 && $0.isFinite) } ?? false }) {
       throw CommandError(
         .usage,
-        "--standard-errors \(standardErrors): write numbers from 0 up for objectives: \(names.joined(separator: ", "))")
+        "--standard-errors \(standardErrors): the error of \(bad) is no number from 0 up. Leave out what is not known")
     }
     return TrialResult(objectives: values, standardErrors: errors)
-  }
-
-  private static func values(_ text: String, option: String) throws -> [String: Double] {
-    var values: [String: Double] = [:]
-    for part in text.split(separator: ",") {
-      let pair = part.split(separator: "=", maxSplits: 1)
-      guard pair.count == 2, let value = Double(pair[1]) else {
-        throw CommandError(.usage, "\(option) \(text): write name=value, separated by commas")
-      }
-      values[String(pair[0])] = value
-    }
-    return values
   }
 }

@@ -1,6 +1,11 @@
 import Foundation
+import Report
+import Synchronization
 
 /// Standard output and error, and what is known about them.
+///
+/// Text is made printable on its way out: what workers, programs and files wrote cannot steer a terminal
+/// (`PrintableText`). A write error on standard output is an error of the command, a reader that is gone is not.
 enum Terminal {
   /// Whether people look at standard error (a bar may be drawn there).
   static let isInteractive = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
@@ -12,32 +17,60 @@ enum Terminal {
     return Int(size.ws_col)
   }
 
-  static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
-  static func printError(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
-  static func write(_ bytes: [UInt8]) { write(bytes: bytes[...], to: STDOUT_FILENO) }
-  static func write(_ data: Data) { write(bytes: Array(data)[...], to: STDOUT_FILENO) }
-  static func writeError(_ text: String) { write(text, to: STDERR_FILENO) }
+  private static let output = OutputStream(STDOUT_FILENO)
+  private static let errors = OutputStream(STDERR_FILENO)
+  private static let queue = Mutex<OutputQueue?>(nil)
 
-  private static func write(_ text: String, to descriptor: Int32) {
-    write(bytes: Array(text.utf8)[...], to: descriptor)
+  static func print(_ text: String) { write(Array((PrintableText.block(text) + "\n").utf8)) }
+  static func printError(_ text: String) { writeErrorBytes(PrintableText.block(text) + "\n") }
+  static func write(_ data: Data) { write(Array(data)) }
+
+  /// Writes to standard output; on an error the process ends, or goes on to its end where it has more to do than print.
+  static func write(_ bytes: [UInt8]) {
+    guard output.write(bytes[...]) != nil, queue.withLock({ $0 == nil }) else { return }
+    leave(with: .success)
   }
 
-  private static func write(bytes: ArraySlice<UInt8>, to descriptor: Int32) {
-    var bytes = bytes
-    while !bytes.isEmpty {
-      let written = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-      if written < 0 {
-        if errno == EINTR || errno == EAGAIN { continue }
-        return
-      }
-      bytes = bytes.dropFirst(written)
+  /// Writes a sequence of this program's own, cursor movements included, to standard error.
+  static func writeError(_ text: String) { writeErrorBytes(text) }
+
+  private static func writeErrorBytes(_ text: String) {
+    let bytes = Array(text.utf8)
+    if let queue = queue.withLock({ $0 }) { return queue.add(bytes) }
+    // Where standard error does not work, there is nobody to tell.
+    _ = errors.write(bytes[...])
+  }
+
+  /// Takes standard error off the callers' hands: a terminal that is stopped or a collector that is stuck holds up nobody.
+  ///
+  /// For commands that other machines wait for. What is not taken is dropped and counted.
+  static func detachErrors() {
+    queue.withLock { queue in
+      if queue == nil { queue = OutputQueue { bytes in errors.write(bytes[...]) == nil } }
     }
+  }
+
+  /// Ends the process once standard error has had a moment to take what is left.
+  ///
+  /// A failure of standard output becomes the status where the command itself has none.
+  static func leave(with status: ExitStatus) -> Never { leave(with: status.rawValue) }
+
+  static func leave(with status: Int32) -> Never {
+    var status = status
+    if let failure = output.failure, failure != EPIPE, status == ExitStatus.success.rawValue {
+      status = ExitStatus.storage.rawValue
+      printError(
+        "engram: standard output: \(String(cString: strerror(failure))); what it holds is cut. Make room and run the same "
+          + "command again")
+    }
+    queue.withLock { $0 }?.flush(within: .seconds(2))
+    Foundation.exit(status)
   }
 
   /// Asks a yes/no question; nil without a terminal on standard input.
   static func confirm(_ question: String) -> Bool? {
     guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else { return nil }
-    writeError(question + " [y/N] ")
+    writeError(PrintableText.line(question) + " [y/N] ")
     let answer = readLine()?.lowercased().trimmingCharacters(in: .whitespaces) ?? ""
     return answer == "y" || answer == "yes"
   }
@@ -47,6 +80,8 @@ enum Terminal {
 enum TimeText {
   static func of(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0 else { return "?" }
+    // Whoever counts in more years than that means something else.
+    guard seconds < 1e13 else { return PlotNumber.short(seconds) + " s" }
     let total = Int(seconds.rounded())
     if total < 60 { return "\(total) s" }
     if total < 3600 { return "\(total / 60) min \(total % 60) s" }

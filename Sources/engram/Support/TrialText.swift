@@ -39,7 +39,8 @@ enum TrialText {
       lines.append("reports        \(reports.count), the last at step \(last.step): \(values.joined(separator: ", "))")
       if reports.count > 1 { lines.append("               all of them: engram trial show \(trial.number) --reports") }
     }
-    return lines.joined(separator: "\n")
+    // A line each, whatever workers and programs wrote into it.
+    return lines.map(PrintableText.line).joined(separator: "\n")
   }
 
   private static func times(_ attempt: Attempt) -> String {
