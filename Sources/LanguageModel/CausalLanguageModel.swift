@@ -147,7 +147,9 @@ public final class CausalLanguageModel: @unchecked Sendable {
       }
       if let id = prompt.first(where: { $0 < 0 || $0 >= configuration.vocabularySize }) {
         throw GenerationError(
-          .invalidPrompt, "prompt \(index): id \(id) is outside the vocabulary of \(configuration.vocabularySize)")
+          .invalidPrompt,
+          "prompt \(index): token id \(id) is outside the vocabulary of \(configuration.vocabularySize); has the "
+            + "tokenizer more tokens than the model has embeddings?")
       }
     }
     if case .sample(let temperature, let topK, let topP, _) = options.choice {

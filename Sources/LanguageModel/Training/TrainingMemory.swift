@@ -55,6 +55,24 @@ public struct TrainingMemory: Sendable, Hashable {
   }
 }
 
+extension TrainingMemory {
+  /// What training the plan's adapter will take beside a base of this configuration, which need not be loaded.
+  ///
+  /// - Parameter longest: tokens of the longest example.
+  /// - Throws: `AdapterError` where the plan does not fit the base.
+  public static func estimate(
+    _ plan: AdapterPlan, for model: ModelConfiguration, longest: Int, options: TrainingOptions = TrainingOptions(),
+    backend: any Backend
+  ) throws -> TrainingMemory {
+    let shape = DecoderShape(model)
+    let memory = backend.memory
+    return TrainingMemory(
+      shape, try plan.modules(for: model), longest: longest, options: options,
+      room: memory.limit.map { $0 - memory.used }, numberBytes: backend.activationBytes,
+      logits: backend.lossBytes(rows: longest, vocabulary: shape.vocabulary))
+  }
+}
+
 extension CausalLanguageModel {
   /// What training the plan's adapter on these examples will take on this backend.
   ///
@@ -63,11 +81,7 @@ extension CausalLanguageModel {
     _ plan: AdapterPlan, on examples: [TrainingExample], options: TrainingOptions = TrainingOptions()
   ) throws -> TrainingMemory {
     let longest = examples.map { PackedBatch.length(of: $0) }.max() ?? 1
-    let memory = backend.memory
-    return TrainingMemory(
-      decoder.shape, try plan.modules(for: configuration), longest: longest, options: options,
-      room: memory.limit.map { $0 - memory.used }, numberBytes: backend.activationBytes,
-      logits: backend.lossBytes(rows: longest, vocabulary: decoder.shape.vocabulary))
+    return try TrainingMemory.estimate(plan, for: configuration, longest: longest, options: options, backend: backend)
   }
 
   /// Refuses a plan that cannot be trained in the memory that is free now, before anything is allocated.

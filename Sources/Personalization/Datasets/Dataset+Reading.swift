@@ -82,7 +82,8 @@ extension Dataset {
 
   private static func scalar(_ value: Any) -> String? {
     if let text = value as? String { return text }
-    if let number = value as? NSNumber { return number.isBoolean ? String(number.boolValue) : number.stringValue }
+    if let flag = value as? Bool { return String(flag) }
+    if let number = value as? RecordNumber { return number.written }
     return nil
   }
 

@@ -33,12 +33,18 @@ public struct DatasetError: Error, CustomStringConvertible, Sendable, Equatable 
   /// The column (in characters) at fault, counted from 1, where it is known.
   public let column: Int?
 
-  public init(_ code: Code, _ message: String, path: String? = nil, line: Int? = nil, column: Int? = nil) {
+  /// The template at fault, where it is one of a study's file.
+  public let key: String?
+
+  public init(
+    _ code: Code, _ message: String, path: String? = nil, line: Int? = nil, column: Int? = nil, key: String? = nil
+  ) {
     self.code = code
     self.message = message
     self.path = path
     self.line = line
     self.column = column
+    self.key = key
   }
 
   public var description: String {

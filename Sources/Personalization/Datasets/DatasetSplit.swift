@@ -91,13 +91,13 @@ extension Dataset {
     return parts
   }
 
-  /// Positions of each user's samples in time order (file order where times are equal or missing).
+  /// Positions of each user's samples in time order (file order where times are equal; those without one first).
   var samplesByUser: [[Int]] {
     var groups = [[Int]](repeating: [], count: users.count)
     for (position, sample) in samples.enumerated() { groups[userIndex[sample.user] ?? 0].append(position) }
     return groups.map { group in
       group.sorted { a, b in
-        let (x, y) = (samples[a].time ?? 0, samples[b].time ?? 0)
+        let (x, y) = (samples[a].time ?? -.infinity, samples[b].time ?? -.infinity)
         return x == y ? a < b : x < y
       }
     }

@@ -157,7 +157,8 @@ public enum MedicalDialogueImporter {
   private static func flatten(_ value: Any) -> String? {
     switch value {
     case let text as String: return text
-    case let number as NSNumber: return number.isBoolean ? String(number.boolValue) : number.stringValue
+    case let flag as Bool: return String(flag)
+    case let number as RecordNumber: return number.written
     case let list as [Any]: return list.compactMap(flatten).joined(separator: ", ")
     case let object as [String: Any]:
       return object.sorted { $0.key < $1.key }.compactMap { key, value in flatten(value).map { "\(key): \($0)" } }

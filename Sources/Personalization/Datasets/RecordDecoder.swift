@@ -24,22 +24,48 @@ struct RecordDecoder {
     return object
   }
 
+  /// What other tools call a key, for suggestions.
+  private static let otherNames: [String: String] = [
+    "answer": "response", "reply": "response", "output": "response", "completion": "response", "target": "response",
+    "label": "response", "reference": "response", "gold": "response", "assistant": "response",
+    "question": "query", "prompt": "query", "input": "query", "instruction": "query", "request": "query",
+    "user_id": "user", "userid": "user", "author": "user", "owner": "user", "uid": "user", "person": "user",
+    "name": "id", "sample_id": "id", "key": "id", "_id": "id", "guid": "id",
+    "posts": "history", "messages": "history", "items": "history", "documents": "history", "content": "text",
+    "body": "text", "message": "text", "utterance": "text", "type": "kind", "category": "kind",
+    "timestamp": "time", "date": "time", "datetime": "time", "created_at": "time", "created": "time", "ts": "time",
+    "when": "time", "part": "split", "subset": "split", "fold": "split", "background": "context", "passage": "context",
+    "persona": "profile", "attributes": "profile", "facts": "profile",
+  ]
+
   func refuseUnknown(_ object: [String: Any], known: [String], at place: String) throws {
     for key in object.keys.sorted() where !known.contains(key) {
-      let near = known.min { Levenshtein.distance($0, key) < Levenshtein.distance($1, key) } ?? ""
-      throw fail(
-        "unknown key \"\(place)\(key)\"; did you mean \"\(near)\"? Known keys: \(known.joined(separator: ", "))")
+      // A key that is there already was not meant.
+      let free = known.filter { object[$0] == nil }
+      let hint = Self.suggestion(for: key, among: free).map { "; did you mean \"\($0)\"?" } ?? "."
+      throw fail("unknown key \"\(place)\(key)\"\(hint) Known keys: \(known.joined(separator: ", "))")
     }
   }
 
-  /// A non-empty string, or a number written out (ids are often numbers).
+  private static func suggestion(for key: String, among names: [String]) -> String? {
+    let key = key.lowercased()
+    if let other = otherNames[key], names.contains(other) { return other }
+    let near = names.min { Levenshtein.distance($0, key) < Levenshtein.distance($1, key) }
+    return near.flatMap { Levenshtein.distance($0, key) <= max(2, key.count / 3) ? $0 : nil }
+  }
+
+  /// A non-empty string, or a whole number written out (ids are often numbers; 1.0 is the id 1).
   func identifier(_ object: [String: Any], _ key: String) throws -> String {
     if let text = object[key] as? String {
       guard !text.isEmpty else { throw fail("\"\(key)\" is empty") }
       return text
     }
-    if let number = object[key] as? NSNumber, !number.isBoolean, number.doubleValue == number.doubleValue.rounded() {
-      return number.stringValue
+    if let number = object[key] as? RecordNumber {
+      if let whole = number.whole { return whole }
+      let why =
+        number.value == number.value.rounded()
+        ? "is too large for a floating-point number, so that digits may be lost" : "is no whole number"
+      throw fail("\"\(key)\" is \(number.text), which \(why); write the id in quotes, or as digits")
     }
     throw fail(object[key] == nil ? "\"\(key)\" is missing" : "\"\(key)\" must be a string")
   }
@@ -56,28 +82,25 @@ struct RecordDecoder {
     return text
   }
 
-  /// Seconds as a number, or an ISO 8601 date.
+  /// A moment in seconds: a number, or a text of ISO 8601 (see `RecordTime`).
   func optionalTime(_ object: [String: Any], _ key: String, at place: String = "") throws -> Double? {
     guard let value = object[key], !(value is NSNull) else { return nil }
-    if let number = value as? NSNumber, !number.isBoolean { return number.doubleValue }
+    if let number = value as? RecordNumber { return RecordTime.seconds(of: number.value) }
+    var reason = ""
     if let text = value as? String {
-      if let seconds = Double(text), seconds.isFinite { return seconds }
-      if let date = ISO8601DateFormatter().date(from: text) { return date.timeIntervalSince1970 }
-      let day = ISO8601DateFormatter()
-      day.formatOptions = [.withFullDate]
-      if let date = day.date(from: text) { return date.timeIntervalSince1970 }
+      do {
+        return try RecordTime.seconds(of: text)
+      } catch let failure as RecordTime.Failure {
+        reason = ", and \"\(text.prefix(40))\" is none: \(failure.reason)"
+      }
     }
-    throw fail("\"\(place)\(key)\" must be a number of seconds or an ISO 8601 date (2024-05-01T12:00:00Z)")
+    throw fail(
+      "\"\(place)\(key)\" must be seconds since 1970 or an ISO 8601 date (2024-05-01T12:00:00Z)\(reason)")
   }
 
   func fail(_ message: String, column: Int? = nil) -> DatasetError {
     DatasetError(.malformed, message, path: path, line: line, column: column)
   }
-}
-
-extension NSNumber {
-  /// Whether the number was written `true` or `false`.
-  var isBoolean: Bool { String(cString: objCType) == "c" && (self == 0 || self == 1) }
 }
 
 /// Edit distance, for suggestions in error messages.

@@ -3,7 +3,7 @@ import Foundation
 /// A strict reader of one JSON value per line (RFC 8259): Foundation's lets trailing commas pass and does not say where
 /// it stopped.
 ///
-/// Values come as Foundation's types: `[String: Any]`, `[Any]`, `String`, `NSNumber`, `NSNull`.
+/// Values come as `[String: Any]`, `[Any]`, `String`, `RecordNumber`, `Bool` and `NSNull`.
 struct RecordParser {
   /// What is wrong, and in which column (in bytes, from 1).
   struct Failure: Error {
@@ -153,8 +153,8 @@ struct RecordParser {
     while let byte = current, !",]} \t\r\n".utf8.contains(byte) { position += 1 }
     let word = String(decoding: bytes[start..<position], as: UTF8.self)
     switch word {
-    case "true": return NSNumber(value: true)
-    case "false": return NSNumber(value: false)
+    case "true": return true
+    case "false": return false
     case "null": return NSNull()
     default:
       let number = "^-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
@@ -163,7 +163,30 @@ struct RecordParser {
         let what = word.isEmpty ? current.map { String(UnicodeScalar($0)) } ?? "" : String(word.prefix(20))
         throw failure("unexpected \"\(what)\"")
       }
-      return Int(word).map(NSNumber.init(value:)) ?? NSNumber(value: value)
+      return RecordNumber(text: word, value: value)
     }
   }
+}
+
+/// A number as it stands in the file: large identifiers would lose digits as floating point.
+struct RecordNumber {
+  /// Whole numbers up to here are exact as floating point, 2^53.
+  static let exactLimit = 0x1p53
+
+  /// As it was written.
+  var text: String
+  var value: Double
+
+  /// Whether it was written with digits only, so that its text is the number itself.
+  var isDigits: Bool { !text.contains { ".eE".contains($0) } }
+
+  /// The whole number that it names, written out; nil for others, and where floating point has lost its last digits.
+  var whole: String? {
+    if isDigits { return text == "-0" ? "0" : text }
+    guard value == value.rounded(), abs(value) <= Self.exactLimit else { return nil }
+    return String(Int64(value))
+  }
+
+  /// The number written out: digits as they stand, others in their shortest form.
+  var written: String { isDigits ? text : NSNumber(value: value).stringValue }
 }

@@ -9,10 +9,10 @@ struct ReplyScorer {
   private let historyWords: [String: Set<String>]
 
   /// - Parameter visible: users with the history that their samples may be compared with.
-  init(dataset: Dataset, visible: [User], samples: [Sample], stemmer: Bool) {
+  init(dataset: Dataset, visible: [User], samples: [Sample], rouge: Rouge.Options) {
     self.dataset = dataset
     self.samples = samples
-    rouge = Rouge.Options(stemmer: stemmer)
+    self.rouge = rouge
     recall = FactRecall(users: dataset.users)
     let scorer = PersonaF1()
     let wanted = Set(samples.map(\.user))

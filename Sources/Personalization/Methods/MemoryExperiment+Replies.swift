@@ -11,7 +11,7 @@ extension MemoryExperiment {
     let prompts = questions.enumerated().map { index, question in
       let sample = Sample(
         id: "question \(index)", user: question.user, query: question.query, context: question.context, response: "")
-      return builder.prompt(sample, reserving: recipe.evaluation.maxNewTokens).map(Int.init)
+      return data.prompt(sample)
     }
     let options = GenerationOptions(
       maximumNewTokens: recipe.evaluation.maxNewTokens, stopIDs: Set(builder.tokenizer.specialIDs.eos.map(Int.init)))
@@ -28,7 +28,7 @@ extension MemoryExperiment {
     user: String, query: String, context: String? = nil, adapters: [Adapter], onText: (String) throws -> Void
   ) throws -> String {
     let sample = Sample(id: "question", user: user, query: query, context: context, response: "")
-    let prompt = builder.prompt(sample, reserving: recipe.evaluation.maxNewTokens).map(Int.init)
+    let prompt = data.prompt(sample)
     let options = GenerationOptions(
       maximumNewTokens: recipe.evaluation.maxNewTokens, stopIDs: Set(builder.tokenizer.specialIDs.eos.map(Int.init)))
     return try withoutActuallyEscaping(onText) { onText in

@@ -51,18 +51,7 @@ extension MemoryExperiment {
   // MARK: Training
 
   func trainingOptions(seed: UInt64, epochs: Int? = nil) -> TrainingOptions {
-    let training = recipe.training
-    var options = TrainingOptions()
-    options.epochs = epochs ?? training.epochs
-    options.batchSize = training.batch
-    options.learningRate = training.learningRate
-    options.weightDecay = training.weightDecay
-    options.warmup = training.warmup
-    options.schedule = training.schedule == .linear ? .linear : .cosine(minimum: 0.1)
-    options.clip = training.clip > 0 ? training.clip : nil
-    if training.betas.count == 2 { (options.beta1, options.beta2) = (training.betas[0], training.betas[1]) }
-    options.seed = seed
-    return options
+    recipe.trainingOptions(seed: seed, epochs: epochs)
   }
 
   func instructionOptions(seed: UInt64) -> TrainingOptions {
@@ -110,11 +99,8 @@ extension MemoryExperiment {
       _ = try train(memory, instructionExamples, options, phase: .instructionTuning, &monitor)
       return [memory]
     case .freshAdapter:
-      let settings = recipe.instructionTuning
-      let fresh = try model.makeAdapter(
-        AdapterPlan(
-          layers: Array(0..<layerCount), count: 1, rank: settings.rank, alpha: settings.alpha,
-          targets: settings.targets.isEmpty ? ["attention"] : settings.targets), seed: seed)
+      guard let plan = recipe.freshPlan(layerCount: layerCount) else { return [memory] }
+      let fresh = try model.makeAdapter(plan, seed: seed)
       _ = try train(fresh, instructionExamples, options, frozen: [memory], phase: .instructionTuning, &monitor)
       return [memory, fresh]
     }
@@ -149,6 +135,7 @@ extension MemoryExperiment {
   ) -> (URL) throws -> Void {
     var provenance = provenance
     provenance.record(recipe, epochs: epochs)
+    provenance.record(data.cuts)
     provenance.record(measured, part: part, samples: prepared(part).samples.count)
     provenance.entries.merge([
       "layers": configuration.activeLayers.map(String.init).joined(separator: ","),

@@ -13,22 +13,22 @@ import LanguageModel
 ///
 /// Not for concurrent use: one trial at a time.
 public final class MemoryExperiment {
-  public let dataset: Dataset
-  public let split: DatasetSplit
-  public let recipe: MemoryRecipe
+  /// Everything that is made of the records before the base is trained.
+  public let data: PreparedData
+  public var dataset: Dataset { data.dataset }
+  public var split: DatasetSplit { data.split }
+  public var recipe: MemoryRecipe { data.recipe }
   public let model: CausalLanguageModel
-  public let builder: ExampleBuilder
+  public var builder: ExampleBuilder { data.builder }
   /// What its caller knows about base, data and study; travels in the sidecar of every adapter that is written.
   public var provenance = MemoryProvenance()
   /// Layers of the base, the length of α.
   public var layerCount: Int { model.configuration.layerCount }
 
-  /// Users with what of their histories may enter a memory.
-  let visible: [User]
   /// Stage 1's examples.
-  let memoryExamples: [TrainingExample]
+  var memoryExamples: [TrainingExample] { data.memoryExamples }
   /// Stage 2's examples.
-  let instructionExamples: [TrainingExample]
+  var instructionExamples: [TrainingExample] { data.instructionExamples }
   private var parts: [SplitPart: PreparedPart] = [:]
 
   /// Loads the base (a Hugging Face directory) and prepares the data.
@@ -44,28 +44,10 @@ public final class MemoryExperiment {
     backend: any Backend
   ) throws {
     let checkpoint = try Checkpoint(base)
-    let tokenizer = try Tokenizer(directory: base)
-    self.dataset = dataset
-    self.recipe = recipe
-    split = try dataset.split(policy)
+    data = try PreparedData(
+      dataset, split: policy, recipe: recipe, injectTestUserHistory: injectTestUserHistory,
+      tokenizer: Tokenizer(directory: base), model: checkpoint.configuration)
     model = try CausalLanguageModel(checkpoint, backend: backend)
-    let longest = model.configuration.maximumLength
-    builder = try ExampleBuilder(
-      tokenizer: tokenizer, templates: recipe.templates,
-      maxLength: min(longest, recipe.training.maxLength ?? min(longest, 768)))
-    visible = dataset.visibleHistories(split, policy: policy, injectTestUsers: injectTestUserHistory)
-    memoryExamples = visible.flatMap { [builder] in
-      builder.memoryExamples($0, window: recipe.training.window, labelContext: recipe.training.labelContext)
-    }
-    instructionExamples = split.train.map { [builder] in builder.responseExample(dataset.samples[$0]) }
-    guard !memoryExamples.isEmpty else {
-      throw DatasetError(
-        .empty, "no user has a history, so there is nothing to remember; fill \"history\" in users.jsonl")
-    }
-    // A wrong target or placement should stop a study before its first trial.
-    _ = try plan(
-      MemoryConfiguration(layers: Array(repeating: 1, count: layerCount), count: 1, rank: 1)
-    ).modules(for: model.configuration)
   }
 
   /// Numbers that θ trains.
@@ -83,17 +65,13 @@ public final class MemoryExperiment {
         "the configuration has \(configuration.layers.count) layer switches, the base has \(layerCount) layers; set "
           + "space.layers to \(layerCount)")
     }
-    return AdapterPlan(
-      layers: configuration.activeLayers, count: configuration.count, rank: configuration.rank,
-      alpha: recipe.memory.alpha, placement: recipe.memory.placement, aggregate: recipe.memory.aggregate,
-      targets: recipe.memory.targets.isEmpty ? ["up", "down"] : recipe.memory.targets)
+    return recipe.plan(
+      layers: configuration.activeLayers, count: configuration.count, rank: configuration.rank)
   }
 
   func prepared(_ part: SplitPart) -> PreparedPart {
     if let known = parts[part] { return known }
-    let made = PreparedPart(
-      samples: Self.spread(split[part], limit: recipe.evaluation.samples).map { dataset.samples[$0] },
-      dataset: dataset, visible: visible, builder: builder, evaluation: recipe.evaluation)
+    let made = PreparedPart(part, of: data)
     parts[part] = made
     return made
   }
@@ -113,12 +91,11 @@ struct PreparedPart {
   let prompts: [[Int]]
   let scorer: ReplyScorer
 
-  init(
-    samples: [Sample], dataset: Dataset, visible: [User], builder: ExampleBuilder, evaluation: MemoryRecipe.Evaluation
-  ) {
-    self.samples = samples
-    examples = samples.map { builder.responseExample($0) }
-    prompts = samples.map { builder.prompt($0, reserving: evaluation.maxNewTokens).map(Int.init) }
-    scorer = ReplyScorer(dataset: dataset, visible: visible, samples: samples, stemmer: evaluation.stemmer)
+  init(_ part: SplitPart, of data: PreparedData) {
+    samples = data.measured(part)
+    examples = samples.map { data.answer($0).example }
+    prompts = samples.map { data.prompt($0) }
+    scorer = ReplyScorer(
+      dataset: data.dataset, visible: data.visible, samples: samples, rouge: data.recipe.evaluation.rouge)
   }
 }

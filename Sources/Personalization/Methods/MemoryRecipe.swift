@@ -25,6 +25,38 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     self.templates = templates
   }
 
+  /// How stage 1 is trained.
+  ///
+  /// - Parameter epochs: passes over the histories; nil = `training.epochs`.
+  public func trainingOptions(seed: UInt64, epochs: Int? = nil) -> TrainingOptions {
+    var options = TrainingOptions()
+    options.epochs = epochs ?? training.epochs
+    options.batchSize = training.batch
+    options.learningRate = training.learningRate
+    options.weightDecay = training.weightDecay
+    options.warmup = training.warmup
+    options.schedule = training.schedule == .linear ? .linear : .cosine(minimum: 0.1)
+    options.clip = training.clip > 0 ? training.clip : nil
+    if training.betas.count == 2 { (options.beta1, options.beta2) = (training.betas[0], training.betas[1]) }
+    options.seed = seed
+    return options
+  }
+
+  /// The LoRAs of a configuration.
+  public func plan(layers: [Int], count: Int, rank: Int) -> AdapterPlan {
+    AdapterPlan(
+      layers: layers, count: count, rank: rank, alpha: memory.alpha, placement: memory.placement,
+      aggregate: memory.aggregate, targets: memory.targets.isEmpty ? ["up", "down"] : memory.targets)
+  }
+
+  /// The small adapter of stage 2 on all layers of the base; nil unless stage 2 makes one.
+  func freshPlan(layerCount: Int) -> AdapterPlan? {
+    guard instructionTuning.mode == .freshAdapter else { return nil }
+    return AdapterPlan(
+      layers: Array(0..<layerCount), count: 1, rank: instructionTuning.rank, alpha: instructionTuning.alpha,
+      targets: instructionTuning.targets.isEmpty ? ["attention"] : instructionTuning.targets)
+  }
+
   /// How LoRA blocks are shaped and placed.
   public struct Memory: Sendable, Codable, Equatable {
     /// LoRA's α, so that the scale is α/r, where nil means α = r; default nil.
@@ -156,12 +188,20 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     public var batch: Int
     /// Porter-stem words for ROUGE; default false.
     public var stemmer: Bool
+    /// ROUGE keeps letters of all scripts; default false: the reference keeps a-z and 0-9 only.
+    public var unicode: Bool
 
-    public init(maxNewTokens: Int = 64, samples: Int? = nil, batch: Int = 64, stemmer: Bool = false) {
+    public init(
+      maxNewTokens: Int = 64, samples: Int? = nil, batch: Int = 64, stemmer: Bool = false, unicode: Bool = false
+    ) {
       self.maxNewTokens = maxNewTokens
       self.samples = samples
       self.batch = batch
       self.stemmer = stemmer
+      self.unicode = unicode
     }
+
+    /// How ROUGE takes words.
+    public var rouge: Rouge.Options { Rouge.Options(stemmer: stemmer, unicode: unicode) }
   }
 }

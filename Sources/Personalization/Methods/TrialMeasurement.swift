@@ -23,8 +23,8 @@ public struct ReplyMeasurement: Sendable, Codable, Equatable {
 
   /// Means by objective name: `loss`, `rouge1`, `rougeL`, `personaF1`, `factRecall`.
   public var values: [String: Double] { estimates.mapValues(\.mean) }
-  /// Standard errors by objective name.
-  public var standardErrors: [String: Double] { estimates.mapValues(\.standardError) }
+  /// Standard errors by objective name; those of a single sample are not known.
+  public var standardErrors: [String: Double] { estimates.compactMapValues(\.standardError) }
 
   private var estimates: [String: Estimate] {
     var all = ["loss": loss, "rouge1": rouge1, "rougeL": rougeL, "personaF1": personaF1]

@@ -18,10 +18,19 @@ public struct TrialOutcome {
   /// Writes the memory as a PEFT directory; nil for the base.
   public var exportAdapter: ((URL) throws -> Void)?
 
-  /// Every number that can be an objective, by name: those of the measurement, `trainableParameters` and
-  /// `trainingSeconds`.
+  /// Names of all numbers that can be an objective; `factRecall` where a sample asks for a fact.
+  public static let objectiveNames = [
+    "loss", "rouge1", "rougeL", "personaF1", "factRecall", "trainableParameters", "trainingSeconds", "seconds",
+  ]
+  /// Objectives that are fractions in [0, 1].
+  public static let fractions: Set = ["rouge1", "rougeL", "personaF1", "factRecall"]
+
+  /// Every number that can be an objective, by name: those of the measurement, `trainableParameters`, `trainingSeconds`
+  /// and `seconds`.
   public var objectives: [String: Double] {
     measurement.values.merging(
-      ["trainableParameters": Double(trainableParameters), "trainingSeconds": trainingSeconds]) { $1 }
+      [
+        "trainableParameters": Double(trainableParameters), "trainingSeconds": trainingSeconds, "seconds": seconds,
+      ]) { $1 }
   }
 }

@@ -1,11 +1,11 @@
 /// The mean of per-sample values with its standard error.
 public struct Estimate: Sendable, Codable, Equatable {
   public var mean: Double
-  /// Sample standard deviation over √count; 0 with fewer than two values.
-  public var standardError: Double
+  /// Sample standard deviation over √count; nil with fewer than two values, which say nothing about their spread.
+  public var standardError: Double?
   public var count: Int
 
-  public init(mean: Double, standardError: Double, count: Int) {
+  public init(mean: Double, standardError: Double?, count: Int) {
     self.mean = mean
     self.standardError = standardError
     self.count = count
@@ -17,7 +17,7 @@ public struct Estimate: Sendable, Codable, Equatable {
     let mean = values.isEmpty ? 0 : values.reduce(0, +) / n
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     self.init(
-      mean: mean, standardError: values.count > 1 ? (squares / (n - 1) / n).squareRoot() : 0, count: values.count)
+      mean: mean, standardError: values.count > 1 ? (squares / (n - 1) / n).squareRoot() : nil, count: values.count)
   }
 
   /// A ratio estimate Σ totals / Σ weights (loss per token over samples of different length), with the standard error
@@ -30,7 +30,7 @@ public struct Estimate: Sendable, Codable, Equatable {
       let residual = pair.0 - mean * pair.1
       return sum + residual * residual
     }
-    let error = totals.count > 1 && weight > 0 ? (squares * n / (n - 1)).squareRoot() / weight : 0
+    let error = totals.count > 1 && weight > 0 ? (squares * n / (n - 1)).squareRoot() / weight : nil
     self.init(mean: mean, standardError: error, count: totals.count)
   }
 }

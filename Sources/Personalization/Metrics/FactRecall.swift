@@ -5,7 +5,7 @@
 /// precision, one that evades loses recall. Samples whose gold response mentions no fact do not count.
 public struct FactRecall: Sendable {
   /// Values longer than this many words are prose, not facts.
-  private static let maximumWords = 4
+  public static let maximumWords = 4
 
   private let facts: Set<[String]>
   private let longest: Int
@@ -39,9 +39,16 @@ public struct FactRecall: Sendable {
     return found
   }
 
+  /// Whether the gold response of `sample` mentions a fact, so that the sample counts.
+  public func asks(_ sample: Sample) -> Bool { !wanted(sample).isEmpty }
+
+  private func wanted(_ sample: Sample) -> Set<[String]> {
+    mentioned(in: sample.response).intersection(ownFacts[sample.user] ?? [])
+  }
+
   /// F1 of the facts in `reply`, a fraction in [0, 1]; nil where the gold response of `sample` mentions none.
   public func score(reply: String, sample: Sample) -> Double? {
-    let wanted = mentioned(in: sample.response).intersection(ownFacts[sample.user] ?? [])
+    let wanted = wanted(sample)
     guard !wanted.isEmpty else { return nil }
     let given = mentioned(in: reply)
     let right = Double(given.intersection(wanted).count)

@@ -82,6 +82,12 @@ public struct Rouge: Sendable, Codable, Equatable {
     return words.map { $0.count > 3 ? PorterStemmer.stem($0) : $0 }.filter { !$0.isEmpty }
   }
 
+  /// How many letters and digits of `text` the reference keeps, and how many there are in all scripts.
+  static func letters(_ text: String) -> (kept: Int, all: Int) {
+    let all = text.lowercased().filter { $0.isLetter || $0.isNumber }
+    return (all.count { $0.isASCII }, all.count)
+  }
+
   /// Length of the longest common subsequence, in one row of |b| + 1 numbers.
   static func longestCommonSubsequence(_ a: [String], _ b: [String]) -> Int {
     var row = [Int](repeating: 0, count: b.count + 1)

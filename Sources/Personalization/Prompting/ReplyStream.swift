@@ -22,17 +22,17 @@ public struct ReplyStream {
     generated += piece
     // What a template puts in front of the reply may still be taken off.
     if templates.mayStripMore(from: generated) { return "" }
-    return advance()
+    return advance(to: String(templates.withoutPartialStop(generated)))
   }
 
   /// The rest.
   public mutating func finish() -> String {
     generated += decoder.finish()
-    return advance()
+    return advance(to: generated)
   }
 
-  private mutating func advance() -> String {
-    let bare = templates.bareReply(generated)
+  private mutating func advance(to text: String) -> String {
+    let bare = templates.bareReply(text)
     // Spaces and the template's end are held back while they are last, so the bare reply only ever grows.
     guard bare.utf8.count > shown.utf8.count, bare.utf8.starts(with: shown.utf8) else { return "" }
     let piece = String(decoding: bare.utf8.dropFirst(shown.utf8.count), as: UTF8.self)

@@ -1,15 +1,30 @@
 extension Templates {
-  /// Keys that `overriding(_:)` takes, beside `kinds.NAME`.
+  /// Keys that `overriding(_:kinds:)` takes, beside `kinds.NAME` and the kinds themselves.
   public static let keys = [
-    "item", "itemWithContext", "profile", "prompt", "promptWithContext", "response", "separator",
+    "item", "itemWithContext", "profile", "prompt", "promptWithContext", "response", "separator", "stop",
   ]
+  private static let kindPrefix = "kinds."
+
+  /// The templates by key, without those that are left out.
+  public var named: [String: String] {
+    var all = [
+      "item": item, "itemWithContext": itemWithContext, "prompt": prompt, "response": response, "separator": separator,
+    ]
+    all["profile"] = profile
+    all["promptWithContext"] = promptWithContext
+    all["stop"] = stop
+    for (kind, text) in kinds { all[Self.kindPrefix + kind] = text }
+    return all
+  }
 
   /// These templates with some replaced by name (a study file's `data.templates`).
   ///
-  /// `kinds.NAME` is the line of items of that kind; an empty `profile` leaves the profile out.
+  /// `kinds.NAME`, or the kind's name alone, is the line of items of that kind; an empty `profile`, `promptWithContext`
+  /// or `stop` leaves it out.
   ///
+  /// - Parameter kinds: kinds of history items that occur in the data.
   /// - Throws: `DatasetError.malformed` for an unknown name or placeholder.
-  public func overriding(_ values: [String: String]) throws -> Templates {
+  public func overriding(_ values: [String: String], kinds known: Set<String> = []) throws -> Templates {
     var templates = self
     for (key, value) in values.sorted(by: { $0.key < $1.key }) {
       switch key {
@@ -20,16 +35,87 @@ extension Templates {
       case "promptWithContext": templates.promptWithContext = value.isEmpty ? nil : value
       case "response": templates.response = value
       case "separator": templates.separator = value
-      case _ where key.hasPrefix("kinds.") && key.count > 6: templates.kinds[String(key.dropFirst(6))] = value
-      default:
-        let near = Self.keys.min { Levenshtein.distance($0, key) < Levenshtein.distance($1, key) } ?? ""
-        throw DatasetError(
-          .malformed,
-          "unknown template \"\(key)\"; did you mean \"\(near)\"? Known: \(Self.keys.joined(separator: ", ")), kinds.NAME"
-        )
+      case "stop": templates.stop = value.isEmpty ? nil : value
+      case _ where known.contains(key): templates.kinds[key] = value
+      case _ where key.hasPrefix(Self.kindPrefix) && key.count > Self.kindPrefix.count:
+        templates.kinds[String(key.dropFirst(Self.kindPrefix.count))] = value
+      default: throw Self.unknown(key, kinds: known.sorted())
       }
     }
     try templates.validate()
     return templates
+  }
+
+  private static func unknown(_ key: String, kinds: [String]) -> DatasetError {
+    let near = (keys + kinds).min { Levenshtein.distance($0, key) < Levenshtein.distance($1, key) } ?? ""
+    let hint = Levenshtein.distance(near, key) <= max(2, key.count / 3) ? "; did you mean \"\(near)\"?" : "."
+    let some = kinds.prefix(8).joined(separator: ", ") + (kinds.count > 8 ? ", …" : "")
+    return DatasetError(
+      .malformed,
+      "unknown template \"\(key)\"\(hint) Known: \(keys.joined(separator: ", ")), kinds.NAME"
+        + (kinds.isEmpty ? "" : " or a kind of the data's items: \(some)"), key: key)
+  }
+
+  // MARK: Checks
+
+  /// A template with the placeholders that it may hold and the one without which it means nothing.
+  private struct Form {
+    var name: String
+    var text: String
+    var known: [String]
+    var needed: String?
+  }
+
+  private var forms: [Form] {
+    let itemKeys = ["user", "kind", "text", "context"]
+    let promptKeys = ["user", "query", "context", "profile"]
+    var all = [
+      Form(name: "item", text: item, known: itemKeys, needed: "text"),
+      Form(name: "itemWithContext", text: itemWithContext, known: itemKeys, needed: "text"),
+      Form(name: "prompt", text: prompt, known: promptKeys, needed: "query"),
+      Form(name: "response", text: response, known: ["user", "response"], needed: "response"),
+    ]
+    if let profile { all.append(Form(name: "profile", text: profile, known: ["user", "profile"], needed: "profile")) }
+    if let promptWithContext {
+      all.append(Form(name: "promptWithContext", text: promptWithContext, known: promptKeys, needed: "query"))
+    }
+    return all
+      + kinds.sorted { $0.key < $1.key }.map {
+        Form(name: Self.kindPrefix + $0.key, text: $0.value, known: itemKeys, needed: "text")
+      }
+  }
+
+  /// Checks that every template names only placeholders that will be filled, and the one that it cannot do without.
+  ///
+  /// - Throws: `DatasetError.malformed` that names the template and its unknown placeholder.
+  public func validate() throws {
+    for form in forms {
+      func fail(_ message: String) -> DatasetError {
+        DatasetError(.malformed, "template \"\(form.name)\" \(message)", key: form.name)
+      }
+      let names = Self.placeholders(form.text)
+      let known = form.known.map { "{\($0)}" }.joined(separator: ", ")
+      for name in names where !form.known.contains(name) {
+        let near = form.known.min { Levenshtein.distance($0, name) < Levenshtein.distance($1, name) } ?? ""
+        let hint =
+          Levenshtein.distance(near, name) <= max(1, name.count / 3)
+          ? "; did you mean {\(near)}?" : "; a brace is written twice, {{ or }}."
+        throw fail("has the unknown placeholder {\(name)}\(hint) Known: \(known)")
+      }
+      if Self.hasOpenBrace(form.text) {
+        throw fail("has a brace { that is not closed. Close it, or write {{ for the character. Known: \(known)")
+      }
+      if let needed = form.needed, !names.contains(needed) { throw fail("must contain {\(needed)}") }
+    }
+  }
+
+  private static func hasOpenBrace(_ template: String) -> Bool {
+    var isOpen = false
+    scan(template) { _ in
+    } placeholder: { _ in
+    } unclosed: {
+      isOpen = true
+    }
+    return isOpen
   }
 }

@@ -22,6 +22,18 @@ extension Templates {
       ])
   }
 
+  /// The beginning of `promptText` that must stay when the prompt is too long: what stands before the context, or before
+  /// the profile or the query where there is no context.
+  func promptHead(_ sample: Sample, profile: [String: String] = [:]) -> String {
+    let template = sample.context == nil ? prompt : promptWithContext ?? prompt
+    let values = [
+      "user": sample.user, "query": sample.query, "context": sample.context ?? "", "profile": Self.written(profile),
+    ]
+    let names = Self.placeholders(template)
+    let first = ["context", "profile", "query"].first { names.contains($0) && values[$0]?.isEmpty == false }
+    return Self.fill(template, values, upTo: first)
+  }
+
   /// The reply as it stands after the prompt.
   public func responseText(_ sample: Sample) -> String {
     Self.fill(response, ["user": sample.user, "response": sample.response])
@@ -31,6 +43,7 @@ extension Templates {
   public func bareReply(_ generated: String) -> String {
     let parts = response.components(around: "{response}")
     var text = Substring(generated)
+    if let stop, let range = text.firstRange(of: stop) { text = text[..<range.lowerBound] }
     let lead = parts.before.drop(while: \.isWhitespace)
     text = text.drop(while: \.isWhitespace)
     if !lead.isEmpty, text.hasPrefix(lead) { text = text.dropFirst(lead.count) }
@@ -40,6 +53,16 @@ extension Templates {
     return String(text.trimmedEnd)
   }
 
+  /// The text without an end that may be the beginning of `stop`.
+  func withoutPartialStop(_ generated: String) -> Substring {
+    guard let stop else { return generated[...] }
+    for length in stride(from: min(stop.count - 1, generated.count), to: 0, by: -1)
+    where generated.hasSuffix(stop.prefix(length)) {
+      return generated.dropLast(length)
+    }
+    return generated[...]
+  }
+
   /// Whether more text could make `bareReply` take off more at the start than it does now.
   func mayStripMore(from generated: String) -> Bool {
     let lead = response.components(around: "{response}").before.drop(while: \.isWhitespace)
@@ -47,49 +70,26 @@ extension Templates {
     return text.isEmpty || (lead.hasPrefix(text) && text.count <= lead.count && !lead.isEmpty)
   }
 
-  /// Checks that every template names only placeholders that will be filled.
-  ///
-  /// - Throws: `DatasetError.malformed` that names the template and its unknown placeholder.
-  public func validate() throws {
-    let itemKeys = ["user", "kind", "text", "context"]
-    var all: [(name: String, text: String, known: [String])] = [
-      ("item", item, itemKeys), ("itemWithContext", itemWithContext, itemKeys),
-      ("prompt", prompt, ["user", "query", "context", "profile"]), ("response", response, ["user", "response"]),
-    ]
-    if let profile { all.append(("profile", profile, ["user", "profile"])) }
-    if let promptWithContext {
-      all.append(("promptWithContext", promptWithContext, ["user", "query", "context", "profile"]))
-    }
-    all += kinds.sorted { $0.key < $1.key }.map { ("kinds.\($0.key)", $0.value, itemKeys) }
-    for template in all {
-      for name in Self.placeholders(template.text) where !template.known.contains(name) {
-        throw DatasetError(
-          .malformed,
-          "template \"\(template.name)\" has the unknown placeholder {\(name)}; known: "
-            + template.known.map { "{\($0)}" }.joined(separator: ", "))
-      }
-    }
-    guard response.contains("{response}") else {
-      throw DatasetError(.malformed, "template \"response\" must contain {response}")
-    }
-  }
-
   private static func written(_ profile: [String: String]) -> String {
     profile.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "; ")
   }
 
   /// Replaces `{name}` by its value in one pass, so that values are never searched for placeholders.
-  static func fill(_ template: String, _ values: [String: String]) -> String {
+  ///
+  /// - Parameter end: the placeholder before which it ends; nil = the whole template.
+  static func fill(_ template: String, _ values: [String: String], upTo end: String? = nil) -> String {
     var out = ""
+    var isOver = false
     scan(template) { text in
-      out += text
+      if !isOver { out += text }
     } placeholder: { name in
-      out += values[name] ?? ""
+      if name == end { isOver = true }
+      if !isOver { out += values[name] ?? "" }
     }
     return out
   }
 
-  private static func placeholders(_ template: String) -> [String] {
+  static func placeholders(_ template: String) -> [String] {
     var names: [String] = []
     scan(template) { _ in
     } placeholder: {
@@ -98,7 +98,9 @@ extension Templates {
     return names
   }
 
-  private static func scan(_ template: String, text: (String) -> Void, placeholder: (String) -> Void) {
+  static func scan(
+    _ template: String, text: (String) -> Void, placeholder: (String) -> Void, unclosed: () -> Void = {}
+  ) {
     var rest = Substring(template)
     while let open = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
       text(String(rest[..<open]))
@@ -111,6 +113,7 @@ extension Templates {
         placeholder(String(rest[..<close]))
         rest = rest[rest.index(after: close)...]
       } else {
+        if brace == "{" { unclosed() }
         text(String(brace))
       }
     }

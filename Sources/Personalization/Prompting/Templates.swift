@@ -19,10 +19,13 @@ public struct Templates: Sendable, Codable, Equatable {
   public var response: String
   /// What stands between lines that share an example.
   public var separator: String
+  /// A reply ends before this text; nil means that only the end token ends it.
+  public var stop: String?
 
   public init(
     kinds: [String: String] = [:], item: String, itemWithContext: String, profile: String?, prompt: String,
-    promptWithContext: String? = nil, response: String, separator: String = "\n"
+    promptWithContext: String? = nil, response: String, separator: String = "\n",
+    stop: String? = nil
   ) {
     self.kinds = kinds
     self.item = item
@@ -32,6 +35,7 @@ public struct Templates: Sendable, Codable, Equatable {
     self.promptWithContext = promptWithContext
     self.response = response
     self.separator = separator
+    self.stop = stop
   }
 
   /// Natural lines for real data (paper.md §2.6, §5): a `User <id>:` prefix lets many users share one memory.

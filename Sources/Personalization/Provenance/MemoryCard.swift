@@ -202,7 +202,7 @@ extension MemoryCard {
     """
     It knows the users whose histories were injected and nobody else; asked about others it may invent. The numbers above \
     hold for that data and that base. Replies are not checked for truth or safety.
-    """
+    """ + provenance.cuts.map { "\n\nWhat did not fit: \(Self.plain($0))." }.joined()
   }
 
   private var licence: String {

@@ -33,6 +33,14 @@ public struct MemoryProvenance: Sendable, Equatable {
     entries["instructionTuning"] = recipe.instructionTuning.mode.rawValue
   }
 
+  /// Records what of the records did not fit.
+  mutating func record(_ cuts: DataCuts) {
+    for (index, sentence) in cuts.sentences.enumerated() { entries["cut.\(index)"] = sentence }
+  }
+
+  /// What was cut, in sentences.
+  public var cuts: [String] { (0..<3).compactMap { entries["cut.\($0)"] } }
+
   /// What was measured, in a fixed order.
   public var measured: [Measured] {
     ["loss", "rouge1", "rougeL", "personaF1", "factRecall"].compactMap { name in

@@ -6,6 +6,8 @@ import LanguageModel
 public enum QuickstartBase {
   /// Raised whenever what the same inputs give changes.
   private static let version = 1
+  /// Where the cache keeps it.
+  public static let kind = "bases"
   /// Share of its own training users' facts that a base must know; below, memory does not take hold in it either.
   public static let requiredRecall = 0.95
 
@@ -38,7 +40,7 @@ public enum QuickstartBase {
     progress: @escaping (Pretraining.Progress) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }
   ) throws -> URL {
     try cache.folder(
-      kind: "bases", key: key(cohort: cohort, seed: seed, recipe: recipe), waiting: waiting, isCancelled: isCancelled
+      kind: kind, key: key(cohort: cohort, seed: seed, recipe: recipe), waiting: waiting, isCancelled: isCancelled
     ) { directory in
       try recipe.run(
         cohort.pretrainingLines, seed: seed, to: directory, backend: backend(),
@@ -56,7 +58,7 @@ public enum QuickstartBase {
   static func recall(of model: CausalLanguageModel, _ tokenizer: Tokenizer, samples: Dataset) throws -> Double {
     let builder = try ExampleBuilder(
       tokenizer: tokenizer, templates: .quickstart, maxLength: model.configuration.maximumLength)
-    let prompts = samples.samples.map { builder.prompt($0, reserving: 24).map(Int.init) }
+    let prompts = samples.samples.map { builder.prompt($0).ids.map(Int.init) }
     let replies = try model.generate(prompts, options: GenerationOptions(maximumNewTokens: 24))
     let facts = FactRecall(users: samples.users)
     let scores = try zip(samples.samples, replies).compactMap { sample, reply in

@@ -72,6 +72,40 @@ struct DatasetReadingTests {
     #expect(found.message.contains(message), "\(found.message)")
   }
 
+  @Test(
+    "numbers are identifiers when they are whole, and large ones keep their digits",
+    arguments: [
+      ("1.0", "1"), ("-0", "0"), ("12", "12"), ("1e3", "1000"), ("9007199254740993", "9007199254740993"),
+      ("18446744073709551616", "18446744073709551616"),
+      ("123456789012345678901234567890", "123456789012345678901234567890"),
+    ])
+  func numericIdentifiers(_ written: String, _ expected: String) throws {
+    let data = try read(
+      #"{"id":\#(written),"history":[]}"#, #"{"id":"s","user":"\#(expected)","query":"q","response":"r"}"#)
+    #expect(data.users[0].id == expected)
+  }
+
+  @Test(
+    "numbers that lost digits, or are not whole, are no identifiers",
+    arguments: ["1.5", "1e17", "1.2345678901234568e+18"])
+  func lossyIdentifiers(_ written: String) throws {
+    let found = try error(#"{"id":\#(written),"history":[]}"#, sample)
+    #expect(found.code == .malformed && found.line == 1)
+    #expect(found.message.contains(written) && found.message.contains("in quotes"), "\(found.message)")
+  }
+
+  @Test(
+    "keys of other tools lead to ours",
+    arguments: [
+      ("answer", "response"), ("output", "response"), ("completion", "response"), ("reponse", "response"),
+    ])
+  func otherKeys(_ key: String, _ meant: String) throws {
+    let found = try error(user, #"{"id":"s","user":"ann","query":"q","\#(key)":"r"}"#)
+    #expect(found.message.contains("unknown key \"\(key)\"; did you mean \"\(meant)\"?"), "\(found.message)")
+    let question = try error(user, #"{"id":"s","user":"ann","prompt":"q","response":"r"}"#)
+    #expect(question.message.contains("did you mean \"query\""))
+  }
+
   @Test func refusesInvalidUTF8() throws {
     let url = folder.url.appendingPathComponent("users.jsonl")
     try Data([0x7B, 0xFF, 0xFE, 0x7D, 0x0A]).write(to: url)

@@ -141,6 +141,35 @@ struct MemoryExperimentTests {
     #expect(throws: DatasetError.self) { try experiment { $0.templates.prompt = "{who}" } }
   }
 
+  /// The bound on the reply must not change what is asked: the base takes 256 tokens here.
+  @Test("prompts do not depend on the number of new tokens", arguments: [1, 64, 255, 256, 100_000])
+  func newTokensLeaveThePrompt(_ count: Int) throws {
+    let usual = try experiment { $0.evaluation.maxNewTokens = 6 }
+    let subject = try experiment {
+      $0.evaluation.maxNewTokens = count
+      $0.evaluation.samples = 2
+    }
+    let sample = try #require(subject.dataset.samples.first)
+    #expect(subject.data.prompt(sample) == usual.data.prompt(sample))
+    #expect(subject.data.cuts.prompts.cut == 0)
+    guard count < 10 || count == 100_000 else { return }
+    #expect(try subject.evaluate(.null(layers: subject.layerCount), seed: 1).replies.count == 2)
+  }
+
+  @Test("every name that can be an objective is measured, and no other") func objectiveNames() throws {
+    let subject = try experiment()
+    let outcome = try subject.evaluate(.null(layers: subject.layerCount), seed: 1)
+    #expect(Set(outcome.objectives.keys) == Set(TrialOutcome.objectiveNames))
+    #expect(Set(TrialOutcome.objectiveNames).isSuperset(of: TrialOutcome.fractions))
+  }
+
+  @Test("one sample has no standard error") func singleSample() throws {
+    let subject = try experiment { $0.evaluation.samples = 1 }
+    let outcome = try subject.evaluate(.null(layers: subject.layerCount), seed: 1)
+    #expect(outcome.measurement.standardErrors.isEmpty)
+    #expect(DataReport(subject.data).warnings.contains { $0.contains("1 validation sample") })
+  }
+
   @Test func spreadKeepsTheOrder() {
     #expect(MemoryExperiment.spread([1, 2, 3], limit: nil) == [1, 2, 3])
     #expect(MemoryExperiment.spread(Array(0..<10), limit: 4) == [0, 2, 5, 7])

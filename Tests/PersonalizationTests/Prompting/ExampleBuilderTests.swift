@@ -66,12 +66,12 @@ struct ExampleBuilderTests {
     let example = try builder().responseExample(sample)
     #expect(try text(example) == "@ u1 is asked : which pet ? @ u1 says : well , a cat , bye .")
     #expect(try labelled(example) == " well , a cat , bye .")
-    let prompt = try builder().prompt(sample, reserving: 10)
+    let prompt = try builder().prompt(sample).ids
     #expect(Array(example.ids.prefix(prompt.count)).map(Int32.init) == prompt)
     #expect(try builder().reply(example.ids.suffix(from: prompt.count).map(Int32.init)) == "well , a cat , bye")
   }
 
-  @Test func longPromptsLoseTheirBeginning() throws {
+  @Test("long prompts keep the user and the end of the question, and the cut is counted") func longPrompts() throws {
     let sample = Sample(
       id: "1", user: "u1", query: (1...300).map { "word\($0)" }.joined(separator: " "),
       response: (1...300).map { "reply\($0)" }.joined(separator: " "))
@@ -79,5 +79,32 @@ struct ExampleBuilderTests {
     #expect(example.ids.count == 64)
     #expect(example.labelCount == 32)
     #expect(try text(example).contains("says : reply1 "))
+    #expect(try text(example).hasPrefix("@ u1 is asked : "))
+    let answer = try builder(maxLength: 64).answer(sample)
+    #expect(answer.prompt.cut > 0 && answer.prompt.tokens == answer.prompt.cut + answer.prompt.ids.count)
+    #expect(answer.response.cut == answer.response.tokens - 32)
+  }
+
+  @Test("a long context loses its oldest part, never the user or the question") func longContext() throws {
+    let context = (1...200).map { "line\($0)" }.joined(separator: " ")
+    let sample = Sample(id: "1", user: "u1", query: "which pet", context: context, response: "a cat")
+    for length in [64, 100, 256] {
+      let prompt = try builder(.plain, maxLength: length).prompt(sample)
+      let text = try tokenizer.decode(prompt.ids, skipSpecialTokens: true)
+      #expect(prompt.cut > 0 && prompt.ids.count <= length - min(ExampleBuilder.replyReserve, length / 4))
+      #expect(text.hasPrefix("### User: u1"), "\(text)")
+      #expect(text.hasSuffix("line200\nwhich pet\n### Response:"), "\(text)")
+    }
+  }
+
+  @Test("what does not fit of a history is counted, by item") func historyCuts() throws {
+    var user = user
+    user.history[2].text = (1...100).map { "word\($0)" }.joined(separator: " ")
+    let pieces = try builder(.plain, maxLength: 64).memoryPieces(user, window: 1, labelContext: false)
+    let cut = pieces.filter { $0.content.cut > 0 }
+    #expect(cut.map(\.item) == [2] && pieces[0].item == nil)
+    #expect(pieces.allSatisfy { $0.example.ids.count <= 64 })
+    // The item after the long one finds no room for it.
+    #expect(pieces[4].missingContext == 1 && pieces[5].missingContext == 0)
   }
 }

@@ -56,6 +56,32 @@ struct TemplatesTests {
     #expect(throws: DatasetError.self) { try Templates.plain.overriding(["prompt": "{response}"]) }
   }
 
+  @Test("a kind of the data's items is a template's name, and so is stop") func kindsAndStop() throws {
+    let templates = try Templates.plain.overriding(
+      ["post": "P {user} {text}", "stop": "###", "kinds.note": "N {text}"], kinds: ["post", "note"])
+    #expect(templates.kinds == ["post": "P {user} {text}", "note": "N {text}"] && templates.stop == "###")
+    #expect(templates.bareReply(" a cat ### User: b") == "a cat")
+    let unknown = #expect(throws: DatasetError.self) {
+      try Templates.plain.overriding(["posts": "{text}"], kinds: ["post"])
+    }
+    #expect(unknown?.message.contains("did you mean \"post\"") == true && unknown?.key == "posts")
+    #expect(throws: DatasetError.self) { try Templates.plain.overriding(["post": "{text}"]) }
+  }
+
+  @Test(
+    "templates that cannot work are refused with their name",
+    arguments: [
+      ("item", "{user}: {txt}", "did you mean {text}"), ("item", "{user} says", "must contain {text}"),
+      ("prompt", "{user}:", "must contain {query}"), ("prompt", "{query} {user", "not closed"),
+      ("profile", "{user}", "must contain {profile}"), ("response", "{respones}", "did you mean {response}"),
+      ("promptWithContext", "{context}", "must contain {query}"), ("kinds.post", "{user}", "must contain {text}"),
+    ])
+  func refused(_ key: String, _ text: String, _ message: String) {
+    let error = #expect(throws: DatasetError.self) { try Templates.plain.overriding([key: text]) }
+    #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+    #expect(error?.key == key)
+  }
+
   @Test func survivesJSON() throws {
     let back = try JSONDecoder().decode(MemoryRecipe.self, from: JSONEncoder().encode(MemoryRecipe()))
     #expect(back == MemoryRecipe())

@@ -89,7 +89,8 @@ struct MemoryCardTests {
     let measured = MemoryProvenance(adapter.provenance).measured
     #expect(measured.map(\.name) == ["loss", "rouge1", "rougeL", "personaF1", "factRecall"])
     #expect(abs(measured[0].value - outcome.measurement.loss.mean) < 1e-5)
-    #expect(abs((measured[0].standardError ?? 0) - outcome.measurement.loss.standardError) < 1e-5)
+    let error = try #require(outcome.measurement.loss.standardError)
+    #expect(abs((measured[0].standardError ?? 0) - error) < 1e-5)
     #expect(adapter.provenance["measuredOn"] == "validation" && adapter.provenance["seed"] == "3")
     let written = try String(contentsOf: directory.appendingPathComponent("engram.json"), encoding: .utf8)
     #expect(!written.contains("i saw item"))
@@ -103,18 +104,22 @@ struct MemoryCardTests {
   /// Piece by piece the same reply as at once, whatever the template puts around it.
   @Test func repliesStreamToTheSameText() throws {
     let tokenizer = try Tokenizer(directory: Fixtures.url("goldens/lm/models/gpt2"))
-    for (response, text) in [
-      (" {response} .", "  a cat . and a dog ."), (" {response} .", " 3.5 ."), ("{response}", " x \n"),
-      (" says: {response}", " says: yes"), (" says: {response}", " sad"), (" {response} .", " naïve – 😀 ."),
-    ] {
+    for (response, text, stop) in [
+      (" {response} .", "  a cat . and a dog .", nil), (" {response} .", " 3.5 .", nil), ("{response}", " x \n", nil),
+      (" says: {response}", " says: yes", nil), (" says: {response}", " sad", nil),
+      (" {response} .", " naïve – 😀 .", nil), ("{response}", "a cat ### User: b", "###"),
+      ("{response}", "a # cat #", "###"), ("{response}", "### b", "###"), ("{response} .", "yes .\n\n@ b", "\n\n"),
+    ] as [(String, String, String?)] {
       var templates = Templates.quickstart
       templates.response = response
+      templates.stop = stop
       let builder = try ExampleBuilder(tokenizer: tokenizer, templates: templates, maxLength: 64)
       let ids = tokenizer.encode(text, addSpecialTokens: false) + [builder.endToken]
       var stream = ReplyStream(builder)
       var pieces = try ids.map { try stream.append($0) }
       pieces.append(stream.finish())
       #expect(pieces.joined() == (try builder.reply(ids)), "\(response) \(text)")
+      if let stop { #expect(try !builder.reply(ids).contains(stop)) }
     }
   }
 
