@@ -202,6 +202,8 @@ struct BadInputTests {
     guard try shell("mount -t tmpfs -o size=256k tmpfs \(disk)") == 0 else { return }
     defer { _ = try? shell("umount \(disk)") }
     _ = try shell("head -c 250000 /dev/zero > \(disk)/ballast")
+    let dry = try run(["search", try write(Self.analytic, "full.yaml"), "--runs", disk, "--dry-run"])
+    #expect(dry.status == 5 && dry.errors.contains("MiB free"), "\(dry.status) \(dry.errors)")
     let result = try run(["search", try write(Self.analytic, "full.yaml"), "--workers", "1", "--runs", disk])
     #expect(result.status == 5, "\(result.status) \(result.errors)")
     #expect(result.errors.contains("space") || result.errors.contains("full"))

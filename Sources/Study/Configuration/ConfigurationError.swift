@@ -12,6 +12,8 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
   public var remedy: String
   /// Whether there is no such file, which callers tell apart from a file that is wrong.
   public var isMissingFile: Bool
+  /// What else is wrong in the same file, in the order of its lines.
+  public var others: [ConfigurationError] = []
 
   public init(
     file: String, line: Int? = nil, key: String = "", message: String, remedy: String, isMissingFile: Bool = false
@@ -27,7 +29,24 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
   public var description: String {
     let place = line.map { "\(file):\($0)" } ?? file
     let subject = key.isEmpty ? "" : "\(key): "
-    return "\(place): \(subject)\(message). \(remedy)"
+    let own = "\(place): \(subject)\(message). \(remedy)"
+    return ([own] + others.map(\.description)).joined(separator: "\n")
+  }
+
+  /// One error out of several of a file; nil where there is none.
+  static func joined(_ errors: [ConfigurationError]) -> ConfigurationError? {
+    let flat = errors.flatMap { error -> [ConfigurationError] in
+      var first = error
+      first.others = []
+      return [first] + error.others
+    }
+    // What follows from an error that was told already is not told again.
+    var seen: Set<String> = []
+    let sorted = flat.filter { seen.insert("\($0.line ?? 0) \($0.key)").inserted }
+      .enumerated().sorted { ($0.element.line ?? 0, $0.offset) < ($1.element.line ?? 0, $1.offset) }.map(\.element)
+    guard var first = sorted.first else { return nil }
+    first.others = Array(sorted.dropFirst())
+    return first
   }
 }
 

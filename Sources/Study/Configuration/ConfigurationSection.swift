@@ -3,16 +3,27 @@ import Yams
 /// A mapping of a YAML file that is read key by key; keys that nobody asked for are errors.
 ///
 /// Every getter records its key; `finish()` refuses what is left and names the nearest key that exists. All errors
-/// carry file, line and key path.
+/// carry file, line and key path. A value that cannot be read is noted and counts as absent, so that all errors of a file
+/// are told together, by `finish()`.
 final class ConfigurationSection {
+  /// Names and texts longer than this belong into no study file.
+  static let maximumNameLength = 200
+
+  /// Errors of a whole file.
+  final class Problems {
+    var errors: [ConfigurationError] = []
+  }
+
   let file: String
   let path: String
   private let mapping: Node.Mapping
   private let line: Int?
   private var known: [String] = []
   private var children: [ConfigurationSection] = []
+  let problems: Problems
 
-  private init(file: String, path: String, mapping: Node.Mapping, line: Int?) {
+  private init(file: String, path: String, mapping: Node.Mapping, line: Int?, problems: Problems) {
+    self.problems = problems
     self.file = file
     self.path = path
     self.mapping = mapping
@@ -39,7 +50,7 @@ final class ConfigurationSection {
         remedy: "Start from configs/quickstart.yaml")
     }
     try Self.refuseDuplicates(mapping, file: file, path: "")
-    self.init(file: file, path: "", mapping: mapping, line: node.mark?.line)
+    self.init(file: file, path: "", mapping: mapping, line: node.mark?.line, problems: Problems())
   }
 
   private static func refuseDuplicates(_ mapping: Node.Mapping, file: String, path: String) throws {
@@ -80,46 +91,60 @@ final class ConfigurationSection {
     return value
   }
 
+  /// Notes an error, to be told with the others of the file.
+  func note(_ error: ConfigurationError) { problems.errors.append(error) }
+
+  private func note<T>(_ key: String, _ message: String, _ remedy: String) -> T? {
+    note(error(key, message, remedy))
+    return nil
+  }
+
+  private func child(_ mapping: Node.Mapping, path: String, line: Int?) throws -> ConfigurationSection {
+    try Self.refuseDuplicates(mapping, file: file, path: path)
+    let child = ConfigurationSection(file: file, path: path, mapping: mapping, line: line, problems: problems)
+    children.append(child)
+    return child
+  }
+
   /// The mapping under `key`, nil when it is absent.
   func optionalSection(_ key: String) throws -> ConfigurationSection? {
     guard let value = node(key) else { return nil }
     guard case .mapping(let mapping) = value else {
-      throw error(key, "a mapping of keys is expected here", "Write the keys of \(fullPath(key)) indented below it")
+      return note(key, "a mapping of keys is expected here", "Write the keys of \(fullPath(key)) indented below it")
     }
-    try Self.refuseDuplicates(mapping, file: file, path: fullPath(key))
-    let child = ConfigurationSection(file: file, path: fullPath(key), mapping: mapping, line: value.mark?.line)
-    children.append(child)
-    return child
+    return try child(mapping, path: fullPath(key), line: value.mark?.line)
   }
 
   /// The mapping under `key`, an empty one when it is absent.
   func section(_ key: String) throws -> ConfigurationSection {
     if let child = try optionalSection(key) { return child }
-    return ConfigurationSection(file: file, path: fullPath(key), mapping: Node.Mapping([]), line: line)
+    return ConfigurationSection(
+      file: file, path: fullPath(key), mapping: Node.Mapping([]), line: line, problems: problems)
   }
 
   /// The list of mappings under `key`, nil when it is absent.
   func sections(_ key: String) throws -> [ConfigurationSection]? {
     guard let value = node(key) else { return nil }
     guard case .sequence(let items) = value else {
-      throw error(key, "a list is expected here", "Write one '- {…}' per entry")
+      return note(key, "a list is expected here", "Write one '- {…}' per entry")
     }
     return try items.enumerated().map { index, item in
       guard case .mapping(let mapping) = item else {
         throw error(key, "entry \(index + 1) is not a mapping of keys", "Write entries as '- {name: …}'")
       }
-      try Self.refuseDuplicates(mapping, file: file, path: "\(fullPath(key))[\(index)]")
-      let child = ConfigurationSection(
-        file: file, path: "\(fullPath(key))[\(index)]", mapping: mapping, line: item.mark?.line)
-      children.append(child)
-      return child
+      return try child(mapping, path: "\(fullPath(key))[\(index)]", line: item.mark?.line)
     }
+  }
+
+  /// Whether the value under `key` is a mapping, so that a section can be read there.
+  func isMapping(_ key: String) -> Bool {
+    if case .mapping? = mapping[key] { true } else { false }
   }
 
   /// The scalar text under `key`, nil when it is absent.
   func string(_ key: String) throws -> String? {
     guard let value = node(key) else { return nil }
-    guard case .scalar(let scalar) = value else { throw error(key, "text is expected here", "Write one value") }
+    guard case .scalar(let scalar) = value else { return note(key, "text is expected here", "Write one value") }
     return scalar.string
   }
 
@@ -127,14 +152,28 @@ final class ConfigurationSection {
   func strings(_ key: String) throws -> [String]? {
     guard let value = node(key) else { return nil }
     guard case .sequence(let items) = value else {
-      throw error(key, "a list is expected here", "Write it as [a, b, c]")
+      return note(key, "a list is expected here", "Write it as [a, b, c]")
     }
-    return try items.map { item in
+    var texts: [String] = []
+    for item in items {
       guard case .scalar(let scalar) = item else {
-        throw error(key, "an entry is not a plain value", "Write [a, b, c]")
+        return note(key, "an entry is not a plain value", "Write [a, b, c]")
       }
-      return scalar.string
+      texts.append(scalar.string)
     }
+    return texts
+  }
+
+  /// A name without control characters, not too long; nil when it is absent.
+  func name(_ key: String) throws -> String? {
+    guard let text = try string(key) else { return nil }
+    guard text.count <= Self.maximumNameLength else {
+      return note(key, "the name has \(text.count) characters; \(Self.maximumNameLength) are allowed", "Shorten it")
+    }
+    guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+      return note(key, "the name holds a control character", "Write it with letters, digits and signs")
+    }
+    return text
   }
 
   /// Every key of the mapping, in order; marks all as known (for free-form mappings).
@@ -144,15 +183,26 @@ final class ConfigurationSection {
     return names
   }
 
-  /// Refuses keys that no getter asked for, here and in all sections that were opened.
+  /// Refuses keys that no getter asked for, here and in all sections that were opened, together with what was noted.
   func finish() throws {
+    noteUnknown()
+    if let error = ConfigurationError.joined(problems.errors) { throw error }
+  }
+
+  /// What `error` and the errors that were noted before it come to.
+  func all(with error: ConfigurationError) -> ConfigurationError {
+    ConfigurationError.joined(problems.errors + [error]) ?? error
+  }
+
+  private func noteUnknown() {
     for (key, _) in mapping {
       guard let name = key.string, !known.contains(name) else { continue }
       let nearest = NearestName.of(name, among: known)
       let hint = nearest.map { "Did you mean '\($0)'?" } ?? "Known here: \(Set(known).sorted().joined(separator: ", "))"
-      throw ConfigurationError(
-        file: file, line: key.mark?.line, key: fullPath(name), message: "unknown key", remedy: hint)
+      note(
+        ConfigurationError(
+          file: file, line: key.mark?.line, key: fullPath(name), message: "unknown key", remedy: hint))
     }
-    for child in children { try child.finish() }
+    for child in children { child.noteUnknown() }
   }
 }

@@ -27,6 +27,14 @@ public struct SpaceFile: Sendable {
   /// Reads a space file's text; `file` is named in errors.
   public init(yaml: String, file: String) throws {
     let root = try ConfigurationSection(text: yaml, file: file)
+    do {
+      try self.init(root, file: file)
+    } catch let error as ConfigurationError {
+      throw root.all(with: error)
+    }
+  }
+
+  private init(_ root: ConfigurationSection, file: String) throws {
     for other in [
       "study", "evaluator", "base", "data", "memory", "training", "instructionTuning", "evaluation", "coordinator",
       "artifacts",

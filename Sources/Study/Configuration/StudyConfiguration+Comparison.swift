@@ -3,11 +3,14 @@ import Foundation
 
 extension StudyConfiguration {
   /// The resolved configuration as canonical JSON: sorted keys, all defaults filled in.
+  ///
+  /// - Throws: `EncodingError` where a number is not finite, which the reader refuses.
   public var canonicalText: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    // Plain data with finite numbers (the reader refuses others): encoding cannot fail.
-    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
   }
 
   /// Reads what `canonicalText` wrote.
@@ -25,18 +28,18 @@ extension StudyConfiguration {
 
   /// What differs from the configuration a study was made with, leaving out what may change on resume: budget, limits,
   /// timing of the coordinator, artifacts and where files lie (their content is compared by fingerprint).
-  public func differences(from stored: StudyConfiguration) -> [Difference] {
-    let (mine, theirs) = (Self.comparable(self), Self.comparable(stored))
+  public func differences(from stored: StudyConfiguration) throws -> [Difference] {
+    let (mine, theirs) = (try Self.comparable(self), try Self.comparable(stored))
     return Set(mine.keys).union(theirs.keys).sorted().compactMap { key in
       let (given, old) = (mine[key] ?? "nothing", theirs[key] ?? "nothing")
       return given == old ? nil : Difference(key: key, stored: old, given: given)
     }
   }
 
-  private static func comparable(_ configuration: StudyConfiguration) -> [String: String] {
+  private static func comparable(_ configuration: StudyConfiguration) throws -> [String: String] {
     var flat: [String: String] = [:]
-    let value = try? JSONSerialization.jsonObject(with: Data(configuration.canonicalText.utf8))
-    flatten(value ?? [:], path: "", into: &flat)
+    let value = try JSONSerialization.jsonObject(with: Data(configuration.canonicalText.utf8))
+    flatten(value, path: "", into: &flat)
     let free = ["budget", "limits.", "coordinator.", "artifacts.", "base.path", "data.users", "data.samples"]
     return flat.filter { entry in !free.contains { entry.key == $0 || ($0.hasSuffix(".") && entry.key.hasPrefix($0)) } }
   }
@@ -80,7 +83,10 @@ extension StudyConfiguration {
       templates: data.templates, precision: base.precision, objectives: objectives.map(\.name))
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let data = (try? encoder.encode(settings)) ?? Data()
+    // The reader takes finite numbers only; written so, no other could fail to be encoded either.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    let data = (try? encoder.encode(settings)) ?? Data("settings that cannot be written".utf8)
     return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
   }
 }

@@ -11,7 +11,14 @@ extension StudyConfiguration {
     let cohort = try section.section("quickstart")
     var templates: [String: String] = [:]
     if let templateSection = try section.optionalSection("templates") {
-      for key in templateSection.keys() { templates[key] = try templateSection.string(key) }
+      for key in templateSection.keys() {
+        // kinds: {post: …} is the same as kinds.post: ….
+        if key == "kinds", templateSection.isMapping(key), let kinds = try templateSection.optionalSection(key) {
+          for kind in kinds.keys() { templates["kinds.\(kind)"] = try kinds.string(kind) }
+        } else {
+          templates[key] = try templateSection.string(key)
+        }
+      }
     }
     let users = try section.string("users")
     return DataSection(
@@ -19,10 +26,13 @@ extension StudyConfiguration {
       split: try section.choice("split", DataSection.Split.self) ?? (users == nil ? .given : .withinUser),
       injectTestUserHistory: try section.boolean("injectTestUserHistory") ?? true, templates: templates,
       quickstart: QuickstartCohort(
-        seed: UInt64(try cohort.integer("seed", in: 0...Int.max) ?? 1),
-        users: try cohort.integer("users", in: 1...64) ?? 16,
-        mode: try cohort.choice("mode", QuickstartCohort.Mode.self) ?? .dialogues))
+        seed: try cohort.integer("seed", in: 0...Int.max).map(UInt64.init) ?? defaultCohort.seed,
+        users: try cohort.integer("users", in: 1...64) ?? defaultCohort.users,
+        mode: try cohort.choice("mode", QuickstartCohort.Mode.self) ?? defaultCohort.mode))
   }
+
+  /// The quickstart's people where the file says nothing else.
+  public static let defaultCohort = QuickstartCohort(seed: 1, users: 16, mode: .dialogues)
 
   static func readMemory(_ root: ConfigurationSection) throws -> MemorySection {
     let section = try root.section("memory")
@@ -32,7 +42,7 @@ extension StudyConfiguration {
     for target in targets where !["up", "down", "gate"].contains(target) {
       throw section.error("targets", "'\(target)' is no feed-forward matrix", "Choose from up, down and gate")
     }
-    guard !targets.isEmpty, Set(targets).count == targets.count else {
+    guard !targets.isEmpty, firstRepeated(targets) == nil else {
       throw section.error("targets", "the list is empty or names a matrix twice", "Write [up, down]")
     }
     return MemorySection(
@@ -45,12 +55,12 @@ extension StudyConfiguration {
       epochs: try section.integer("epochs", in: 1...10_000) ?? 1,
       finalEpochs: try section.integer("finalEpochs", in: 1...10_000),
       batch: try section.integer("batch", in: 1...65_536) ?? 8,
-      learningRate: try section.number("learningRate", in: 0...10) ?? 5e-4,
+      learningRate: try section.positive("learningRate", upTo: 10) ?? 5e-4,
       weightDecay: try section.number("weightDecay", in: 0...10) ?? 1e-4,
       warmup: try section.number("warmup", in: 0...1) ?? 0.1,
       schedule: try section.choice("schedule", TrainingSection.Schedule.self) ?? .linear,
       clip: try section.number("clip", in: 0...1e6) ?? 1,
-      maximumLength: try section.integer("maxLength", in: 2...1_000_000),
+      maximumLength: try section.integer("maxLength", in: 8...1_000_000),
       window: try section.integer("window", in: 0...1000) ?? 3,
       labelContext: try section.boolean("labelContext") ?? false)
   }
@@ -61,7 +71,7 @@ extension StudyConfiguration {
       mode: try section.choice("mode", InstructionTuningSection.Mode.self) ?? .sameMemory,
       epochs: try section.integer("epochs", in: 0...10_000) ?? 3,
       batch: try section.integer("batch", in: 1...65_536) ?? 8,
-      learningRate: try section.number("learningRate", in: 0...10) ?? 5e-4,
+      learningRate: try section.positive("learningRate", upTo: 10) ?? 5e-4,
       rank: try section.integer("rank", in: 1...65_536) ?? 4, alpha: try section.number("alpha", in: 1e-6...1e6),
       duringSearch: try section.boolean("duringSearch") ?? false)
   }
@@ -71,7 +81,9 @@ extension StudyConfiguration {
     return EvaluationSection(
       maximumNewTokens: try section.integer("maxNewTokens", in: 1...100_000) ?? 64,
       samples: try section.integer("samples", in: 1...Int.max),
-      batch: try section.integer("batch", in: 1...65_536) ?? 64, stemmer: try section.boolean("stemmer") ?? false)
+      batch: try section.integer("batch", in: 1...65_536) ?? 64, stemmer: try section.boolean("stemmer") ?? false,
+      // Absent unless it is on, so that studies from before this key keep their fingerprint.
+      unicode: try section.boolean("unicode") == true ? true : nil)
   }
 
   static func readCoordinator(_ root: ConfigurationSection) throws -> CoordinatorSection {

@@ -7,14 +7,13 @@ extension StudyConfiguration {
     var minimum = try count.integer("min", in: 0...4096) ?? 0
     var maximum = try count.integer("max", in: 0...4096) ?? 32
     var ranks = try space.integers("ranks") ?? [8, 16, 32, 64, 96]
-    let factors = try space.sections("factors")?.map { try readFactor($0) }
+    let factors = try readFactors(space)
     if minimum > maximum {
       throw count.error("min", "\(minimum) is above max, \(maximum)", "Exchange the two values")
     }
     if ranks.isEmpty || ranks.contains(where: { $0 < 1 || $0 > 65_536 }) || ranks != Array(Set(ranks)).sorted() {
       throw space.error("ranks", "the ranks must be positive, different and ascending", "Write [8, 16, 32, 64, 96]")
     }
-    if let factors, factors.isEmpty { throw space.error("factors", "the list is empty", "Name at least one factor") }
     if isMemory, factors != nil {
       throw space.error(
         "factors", "the memory evaluator searches layers, count and ranks",
@@ -33,53 +32,19 @@ extension StudyConfiguration {
       dedupeByEffectiveRank: try space.boolean("dedupeByEffectiveRank") ?? false, factors: factors)
   }
 
-  private static func readFactor(_ section: ConfigurationSection) throws -> Factor {
-    enum Kind: String, CaseIterable { case `switch`, integer, ordinal, categorical }
-    guard let name = try section.string("name"), !name.isEmpty else {
-      throw section.error("name", "a factor needs a name", "Write '- {name: depth, type: integer, min: 1, max: 8}'")
-    }
-    guard let kind = try section.choice("type", Kind.self) else {
-      throw section.error("type", "a factor needs a type", "Choose switch, integer, ordinal or categorical")
-    }
-    let values = try section.strings("values")
-    let domain: Factor.Domain
-    switch kind {
-    case .switch: domain = .toggle
-    case .integer:
-      guard let low = try section.integer("min"), let high = try section.integer("max"), low <= high else {
-        throw section.error("min", "an integer factor needs min ≤ max", "Write min: 1, max: 8")
-      }
-      domain = .integer(low...high)
-    case .ordinal:
-      let numbers = values?.compactMap { Double($0) } ?? []
-      guard !numbers.isEmpty, numbers.count == values?.count, numbers == Array(Set(numbers)).sorted() else {
-        throw section.error("values", "an ordinal factor needs ascending numbers", "Write values: [8, 16, 32]")
-      }
-      domain = .ordinal(numbers.map { $0 == $0.rounded() && abs($0) < 1e15 ? .integer(Int($0)) : .number($0) })
-    case .categorical:
-      guard let names = values, !names.isEmpty, Set(names).count == names.count else {
-        throw section.error("values", "a categorical factor needs different names", "Write values: [relu, gelu]")
-      }
-      domain = .categorical(names.map { .text($0) })
-    }
-    let fixed = try section.string("fixed").map { text in
-      Bool(text).map { .flag($0) } ?? Int(text).map { .integer($0) } ?? Double(text).map { .number($0) }
-        ?? FactorValue.text(text)
-    }
-    let factor = Factor(name: name, domain: domain, fixed: fixed)
-    if let fixed, factor.level(of: fixed) == nil {
-      throw section.error("fixed", "\(fixed) is not a value of \(name)", "Choose one of its values")
-    }
-    return factor
-  }
-
   static func readObjectives(_ root: ConfigurationSection) throws -> [Objective] {
     guard let sections = try root.sections("objectives") else {
       return [Objective(name: "loss", direction: .minimize), Objective(name: "rougeL", direction: .maximize)]
     }
     let objectives = try sections.map { section in
-      guard let name = try section.string("name"), !name.isEmpty else {
+      guard let name = try section.name("name"), !name.isEmpty else {
         throw section.error("name", "an objective needs a name", "Write '- {name: loss, direction: minimize}'")
+      }
+      // engram tell and trial attach take results as loss=1.2,rougeL=0.3.
+      if let bad = name.first(where: { $0 == "," || $0 == "=" || $0.isWhitespace }) {
+        throw section.error(
+          "name", "'\(name)' holds '\(bad)', which separates results on the command line",
+          "Use letters, digits and signs such as '_' or '/'")
       }
       guard let direction = try section.choice("direction", Objective.Direction.self) else {
         throw section.error("direction", "an objective needs a direction", "Write minimize or maximize")
@@ -89,10 +54,17 @@ extension StudyConfiguration {
     guard (1...4).contains(objectives.count) else {
       throw root.error("objectives", "\(objectives.count) objectives; 1 to 4 are supported", "Name between 1 and 4")
     }
-    guard Set(objectives.map(\.name)).count == objectives.count else {
-      throw root.error("objectives", "an objective stands twice", "Give every objective its own name")
+    if let twice = firstRepeated(objectives.map(\.name)) {
+      throw root.error(
+        "objectives", "the objective '\(objectives[twice].name)' stands twice", "Give every objective its own name")
     }
     return objectives
+  }
+
+  /// The position of the first entry that stands before, too.
+  static func firstRepeated(_ names: [String]) -> Int? {
+    var seen: Set<String> = []
+    return names.firstIndex { !seen.insert($0).inserted }
   }
 
   private enum OutcomeTransformName: String, CaseIterable { case standardize, copula }
@@ -141,7 +113,7 @@ extension StudyConfiguration {
   private static func readReference(
     _ section: ConfigurationSection, objectives: [Objective]
   ) throws -> SamplerSettings.Reference {
-    if let name = try? section.string("reference") {
+    if !section.isMapping("reference"), let name = try section.string("reference") {
       switch name {
       case "base": return .null
       case "inferred": return .inferred
@@ -150,7 +122,7 @@ extension StudyConfiguration {
           "reference", "'\(name)' is no reference point", "Write base, inferred, or {loss: 1.9, rougeL: 0.22}")
       }
     }
-    guard let values = try section.optionalSection("reference") else { return .null }
+    guard section.isMapping("reference"), let values = try section.optionalSection("reference") else { return .null }
     var point: [String: Double] = [:]
     for objective in objectives {
       guard let value = try values.number(objective.name) else {

@@ -1,4 +1,5 @@
 import BayesianOptimization
+import Foundation
 
 extension StudyConfiguration {
   /// What the space needs to know about the base.
@@ -21,6 +22,26 @@ extension StudyConfiguration {
   public func makeSpace(base: BaseShape?, file: String) throws -> SearchSpace {
     try space.makeSpace(base: base, file: file)
   }
+
+  /// Sections that say something other than their defaults, and that the evaluator never reads.
+  public func sectionsWithoutEffect() throws -> [String] {
+    guard evaluator.kind != .memory else { return [] }
+    let plain = try StudyConfiguration(yaml: "study: {}", file: "plain")
+    return [
+      ("base", base == plain.base), ("data", data == plain.data), ("memory", memory == plain.memory),
+      ("training", training == plain.training), ("instructionTuning", instructionTuning == plain.instructionTuning),
+      ("evaluation", evaluation == plain.evaluation),
+    ].filter { !$0.1 }.map(\.0)
+  }
+
+  /// The search space over the base, with the lines of `file` in errors.
+  public func makeSpace(base: BaseShape?, file: URL) throws -> SearchSpace {
+    do {
+      return try space.makeSpace(base: base, file: file.relativePath)
+    } catch let error as ConfigurationError {
+      throw ConfigurationError.about(error.key, in: file, error.message, remedy: error.remedy)
+    }
+  }
 }
 
 extension StudyConfiguration.SpaceSection {
@@ -39,6 +60,10 @@ extension StudyConfiguration.SpaceSection {
       throw ConfigurationError(
         file: file, key: "space.fixed.layers", message: "layer \(bad) does not exist in a base of \(layers) layers",
         remedy: "Layers are numbered from 0 to \(layers - 1)")
+    }
+    if let fixedLayers, Set(fixedLayers).count < fixedLayers.count {
+      throw ConfigurationError(
+        file: file, key: "space.fixed.layers", message: "a layer stands twice", remedy: "Name every layer once")
     }
     let smallest = base?.matrices.map { min($0.input, $0.output) }.min()
     if let smallest, let rank = ranks.last, rank > smallest {

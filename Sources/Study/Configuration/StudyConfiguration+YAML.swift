@@ -22,13 +22,21 @@ extension StudyConfiguration {
   /// Reads a study from YAML text; `file` is named in errors and its stem is the default name.
   public init(yaml: String, file: String) throws {
     let root = try ConfigurationSection(text: yaml, file: file)
+    do {
+      try self.init(root, file: file)
+    } catch let error as ConfigurationError {
+      throw root.all(with: error)
+    }
+  }
+
+  private init(_ root: ConfigurationSection, file: String) throws {
     let study = try root.section("study")
     let stem = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
-    name = try study.string("name") ?? stem
+    name = try study.name("name") ?? stem
     guard Self.isUsableName(name) else {
       throw study.error(
         "name", "'\(name)' cannot be a folder's name",
-        "Use letters, digits, '.', '-' and '_', starting with none of '.' and '-'")
+        "Use letters, digits, '.', '-' and '_', not starting with '.' or '-'")
     }
     seed = UInt64(try study.integer("seed", in: 0...Int.max) ?? 1)
     evaluator = try Self.readEvaluator(root)
@@ -37,9 +45,10 @@ extension StudyConfiguration {
     sampler = try Self.readSampler(root, objectives: objectives)
     budget = try study.integer("budget", in: 1...10_000_000) ?? 200
     if budget < sampler.initial {
-      throw study.error(
-        "budget", "\(budget) trials are fewer than the initial design's \(sampler.initial)",
-        "Raise study.budget or lower sampler.initial")
+      study.note(
+        study.error(
+          "budget", "\(budget) trials are fewer than the initial design's \(sampler.initial)",
+          "Raise study.budget or lower sampler.initial"))
     }
     limits = Limits(seconds: try study.seconds("time", in: 1...1e9))
     base = try Self.readBase(root)
@@ -51,12 +60,12 @@ extension StudyConfiguration {
     coordinator = try Self.readCoordinator(root)
     let artifactsSection = try root.section("artifacts")
     artifacts = ArtifactsSection(keep: try artifactsSection.choice("keep", ArtifactsSection.Keep.self) ?? .front)
+    checkData(root)
     try root.finish()
-    try checkData(root)
   }
 
   public static func isUsableName(_ name: String) -> Bool {
-    // A name that begins with a hyphen would be an option to every command that takes it.
+    // A name that begins with a hyphen is an option to every program that is given it.
     guard !name.isEmpty, name.count <= 100, name.first != ".", name.first != "-" else { return false }
     return name.unicodeScalars.allSatisfy {
       ("a"..."z").contains($0) || ("A"..."Z").contains($0) || ("0"..."9").contains($0)
@@ -64,14 +73,15 @@ extension StudyConfiguration {
     }
   }
 
-  private func checkData(_ root: ConfigurationSection) throws {
+  private func checkData(_ root: ConfigurationSection) {
     if (data.users == nil) != (data.samples == nil) {
-      throw root.error("data", "users and samples belong together", "Name both files, or neither for the quickstart")
-    }
-    if evaluator.kind == .memory, base.path == nil, data.users != nil {
-      throw root.error(
-        "base", "own data needs an own base: the quickstart base knows only its generated language",
-        "Set base.path to a Hugging Face directory, or make one with 'engram model pretrain'")
+      root.note(
+        root.error("data", "users and samples belong together", "Name both files, or neither for the quickstart"))
+    } else if evaluator.kind == .memory, base.path == nil, data.users != nil {
+      root.note(
+        root.error(
+          "base", "own data needs an own base: the quickstart base knows only its generated language",
+          "Set base.path to a Hugging Face directory, or make one with 'engram model pretrain'"))
     }
   }
 }

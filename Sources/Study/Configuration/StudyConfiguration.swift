@@ -146,6 +146,8 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     public var batch: Int
     /// Porter-stem words for ROUGE.
     public var stemmer: Bool
+    /// ROUGE keeps letters of all scripts; nil = a-z and 0-9 only, as the reference does.
+    public var unicode: Bool?
   }
 
   public struct CoordinatorSection: Codable, Equatable, Sendable {

@@ -38,6 +38,12 @@ public final class MemoryEvaluator: TrialEvaluator {
         injectTestUserHistory: configuration.data.injectTestUserHistory, backend: try backend())
     } catch let error as DatasetError {
       throw EvaluationError.unavailable(error.description)
+    } catch let error as StudyProblems {
+      throw EvaluationError.unavailable(error.description)
+    } catch let error as ConfigurationError {
+      throw EvaluationError.unavailable(error.description)
+    } catch let error as SearchSpaceError {
+      throw EvaluationError.unavailable("space: \(error.message)")
     } catch let error as ModelFileError {
       throw EvaluationError.unavailable(error.description)
     } catch let error as CUDAError {
@@ -95,9 +101,10 @@ public final class MemoryEvaluator: TrialEvaluator {
   private func result(_ outcome: TrialOutcome, scratch: URL) throws -> EvaluationResult {
     let all = outcome.objectives
     let names = Set(configuration.objectives.map(\.name))
-    if let missing = names.first(where: { all[$0] == nil }) {
+    // The file's objectives are checked when the study is prepared; what is left is a metric without samples.
+    if let missing = names.sorted().first(where: { all[$0] == nil }) {
       throw EvaluationError.unavailable(
-        "the objective '\(missing)' is not measured",
+        "the objective '\(missing)' has nothing to measure",
         nextStep: "choose among \(all.keys.sorted().joined(separator: ", "))")
     }
     var artifacts: [String: URL] = [:]

@@ -18,54 +18,79 @@ public struct StudyResources: Sendable {
   public var shape: StudyConfiguration.BaseShape
   /// Whether base and data are the built-in ones.
   public var isQuickstart: Bool
+  /// The search space over the base.
+  public var space: SearchSpace
+  /// What the records are, and what of them does not count.
+  public var report: DataReport
 
   /// A step of the preparation, for people.
   public enum Step: Sendable {
     /// A note that stays on the screen.
     case note(String)
+    /// Something odd about the records or settings, for the person who trains.
+    case warning(String)
     /// Pretraining of the quickstart's base: share done in [0, 1] and a text.
     case progress(Double, String)
   }
 
-  /// Finds or makes the base, reads or generates the data.
+  /// Finds or makes the base, reads or generates the data, and checks that they fit together.
   ///
   /// Paths in the file are relative to the folder of the file.
   ///
   /// - Parameters:
   ///   - file: the study's file.
   ///   - threads: for pretraining.
-  ///   - step: told what happens.
+  ///   - step: told what happens; also every warning about the records.
   ///   - isCancelled: asked often while pretraining.
-  /// - Throws: `DatasetError`, `ModelFileError`, `AdapterError`, `TrialCancelled`.
+  /// - Throws: `ConfigurationError`, `DatasetError`, `ModelFileError`, `AdapterError`, `SearchSpaceError`, or several of
+  ///   them as `StudyProblems`; `TrialCancelled`.
   public static func prepare(
     _ configuration: StudyConfiguration, file: URL, threads: Int? = nil, step: @escaping (Step) -> Void = { _ in },
     isCancelled: @escaping () -> Bool = { false }
   ) throws -> StudyResources {
-    let isQuickstart = configuration.base.path == nil
-    let cohort =
-      isQuickstart || configuration.data.users == nil
-      ? try QuickstartCohort(
-        seed: configuration.data.quickstart.seed, users: configuration.data.quickstart.users,
-        mode: configuration.data.quickstart.mode == .posts ? .posts : .dialogues) : nil
-    let base: URL
-    if let path = configuration.base.path {
-      base = resolve(path, beside: file)
-    } else if let cohort {
+    let cohort = try cohort(configuration)
+    var base = configuration.base.path.map { resolve($0, beside: file) }
+    if base == nil, let cohort {
+      // What can be found wrong without the base is said before minutes go into making it.
+      try StudyInspection(configuration, file: file, base: nil, cohort: cohort).problems.finish()
       base = try quickstartBase(
         cohort, seed: configuration.base.quickstartSeed, threads: threads, step: step, isCancelled: isCancelled)
-    } else {
-      throw DatasetError(.empty, "neither a base nor the quickstart's cohort; set base.path")
     }
-    let dataset = try readData(configuration, cohort: cohort, file: file)
-    let checkpoint = try Checkpoint(base)
-    // A base without a usable tokenizer should stop a study before its first trial.
-    _ = try Tokenizer(directory: base)
-    let recipe = try MemoryRecipe(configuration, isQuickstart: isQuickstart)
+    let found = StudyInspection(configuration, file: file, base: base, cohort: cohort)
+    try found.problems.finish()
+    guard let base, let checkpoint = found.checkpoint, let dataset = found.dataset, let recipe = found.recipe,
+      let shape = found.shape, let space = found.space, let report = found.report
+    else { throw DatasetError(.empty, "neither a base nor the quickstart's cohort; set base.path") }
+    for warning in found.warnings { step(.warning(warning)) }
     return StudyResources(
       base: base, dataset: dataset, split: policy(configuration), recipe: recipe,
       fingerprints: [
         "base": try checkpoint.fingerprint(cache: fingerprintCache()), "data": dataset.fingerprint,
-      ], shape: try shape(checkpoint.configuration, targets: configuration.memory.targets), isQuickstart: isQuickstart)
+      ], shape: shape, isQuickstart: found.isQuickstart, space: space, report: report)
+  }
+
+  /// Looks at a study as `prepare` does and makes nothing; the quickstart's base is used where it is there already.
+  public static func inspect(_ configuration: StudyConfiguration, file: URL) throws -> StudyInspection {
+    let cohort = try cohort(configuration)
+    var base = configuration.base.path.map { resolve($0, beside: file) }
+    if base == nil, let cohort {
+      let key = QuickstartBase.key(cohort: cohort, seed: configuration.base.quickstartSeed)
+      let cache = BuildCache.standard()
+      if cache.contains(kind: QuickstartBase.kind, key: key) { base = cache.url(kind: QuickstartBase.kind, key: key) }
+    }
+    return StudyInspection(configuration, file: file, base: base, cohort: cohort)
+  }
+
+  /// The quickstart's people, where base or data are built in.
+  private static func cohort(_ configuration: StudyConfiguration) throws -> QuickstartCohort? {
+    guard configuration.base.path == nil || configuration.data.users == nil else { return nil }
+    let mode: QuickstartCohort.Mode =
+      switch configuration.data.quickstart.mode {
+      case .posts: .posts
+      case .dialogues: .dialogues
+      }
+    return try QuickstartCohort(
+      seed: configuration.data.quickstart.seed, users: configuration.data.quickstart.users, mode: mode)
   }
 
   /// The evaluator's experiment on a backend.
@@ -81,7 +106,8 @@ public struct StudyResources: Sendable {
     return experiment
   }
 
-  private static func resolve(_ path: String, beside file: URL) -> URL {
+  /// A path of a study's file: `~` is the home folder, others are relative to the file's folder.
+  public static func resolve(_ path: String, beside file: URL) -> URL {
     let expanded = (path as NSString).expandingTildeInPath
     return expanded.hasPrefix("/")
       ? URL(fileURLWithPath: expanded) : file.deletingLastPathComponent().appendingPathComponent(expanded)
@@ -93,6 +119,10 @@ public struct StudyResources: Sendable {
   ) throws -> URL {
     let started = Date()
     var made = false
+    let cache = BuildCache.standard()
+    if !cache.contains(kind: QuickstartBase.kind, key: QuickstartBase.key(cohort: cohort, seed: seed)) {
+      try checkRoom(FreeSpace.bytes(at: cache.root), in: cache.root)
+    }
     let base = try QuickstartBase.make(
       cohort: cohort, seed: seed,
       backend: {
@@ -114,7 +144,19 @@ public struct StudyResources: Sendable {
     return base
   }
 
-  private static func readData(
+  /// Free bytes that the cache needs before a quickstart base is trained: twice its files.
+  static let quickstartBytes = 32 << 20
+
+  /// A full disk is found before the base is trained, not after.
+  static func checkRoom(_ free: Int?, in cache: URL) throws {
+    guard let free, free < quickstartBytes else { return }
+    throw DatasetError(
+      .unwritable,
+      "the disk of the cache has \(free >> 20) MiB free, and the quickstart's base needs \(quickstartBytes >> 20); free "
+        + "some space, or set XDG_CACHE_HOME to a folder on another disk", path: cache.path)
+  }
+
+  static func readData(
     _ configuration: StudyConfiguration, cohort: QuickstartCohort?, file: URL
   ) throws -> Dataset {
     guard let users = configuration.data.users, let samples = configuration.data.samples else {
@@ -124,7 +166,7 @@ public struct StudyResources: Sendable {
     return try Dataset.read(users: resolve(users, beside: file), samples: resolve(samples, beside: file))
   }
 
-  private static func policy(_ configuration: StudyConfiguration) -> SplitPolicy {
+  static func policy(_ configuration: StudyConfiguration) -> SplitPolicy {
     let mode: SplitPolicy.Mode =
       switch configuration.data.split {
       case .given: .given
@@ -134,7 +176,7 @@ public struct StudyResources: Sendable {
     return SplitPolicy(mode: mode, seed: configuration.seed)
   }
 
-  private static func shape(
+  static func shape(
     _ model: ModelConfiguration, targets: [String]
   ) throws -> StudyConfiguration.BaseShape {
     let modules = try AdapterPlan(layers: [0], count: 1, rank: 1, targets: targets).modules(for: model)

@@ -131,7 +131,7 @@ struct ClusterBench {
     return try StudyRunner(
       settings: settings, store: store,
       sampler: SamplerSettings(kind: sampler).makeSampler(space: space, objectives: problem.objectives),
-      policy: policy, key: { (try? space.key($0)) ?? $0.description }, transport: server, logger: logger)
+      policy: policy, key: { space.identity(of: $0) }, transport: server, logger: logger)
   }
 
   private func measureEcho(_ door: Door) throws -> Echo {

@@ -6,7 +6,7 @@ import Report
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data", abstract: "Import, count and split personal records (JSON Lines).",
-    subcommands: [ImportCommand.self, StatsCommand.self, SplitCommand.self])
+    subcommands: [ImportCommand.self, StatsCommand.self, SplitCommand.self, TimeCommand.self])
 
   struct ImportCommand: ParsableCommand {
     enum Format: String, ExpressibleByArgument, CaseIterable {
@@ -52,6 +52,11 @@ struct DataCommand: ParsableCommand {
     return folder
   }
 
+  /// Says on standard error what of the records is odd.
+  static func say(_ notes: [DataReport.Note]) {
+    for note in notes { Terminal.printError("\(note.isWarning ? "warning" : "note"): \(note.text)") }
+  }
+
   /// Where imported records came from; `source.json` beside them.
   struct DataSource: Codable {
     var format: String
@@ -82,7 +87,10 @@ struct DataCommand: ParsableCommand {
 
     func run() throws {
       let source = DataSource.read(beside: URL(fileURLWithPath: records.users).deletingLastPathComponent())
-      let statistics = try records.read().statistics(association: source?.association)
+      let dataset = try records.read()
+      let statistics = dataset.statistics(association: source?.association)
+      let isSplit = dataset.samples.allSatisfy { $0.split != nil }
+      DataCommand.say(dataset.notes(split: isSplit ? try? dataset.split(SplitPolicy(mode: .given)) : nil))
       if options.format == .json { return Terminal.print(try JSON.line(statistics)) }
       var table = TextTable([
         ("users", .right), ("samples", .right), ("len(history)", .right), ("avg. len(content)", .right),
@@ -116,10 +124,55 @@ struct DataCommand: ParsableCommand {
       let dataset = try records.read()
       let split = try dataset.split(SplitPolicy(mode: chosen, seed: seed))
       var samples = dataset.samples
+      DataCommand.say(dataset.notes(split: split))
       for part in SplitPart.allCases { for index in split[part] { samples[index].split = part } }
       try Dataset(users: dataset.users, samples: samples).write(to: folder)
       Terminal.print(
         "\(split.train.count) train, \(split.validation.count) validation, \(split.test.count) test: \(output)")
+    }
+  }
+
+  struct TimeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "time", abstract: "What a time in records is taken for, in seconds since 1970.",
+      discussion: """
+        Standard input: one JSON string or number per line, as it would stand under "time"; prints {"seconds":…} or \
+        {"error":…} per line. Example: echo '"2024-05-01 12:00:00+02"' | engram data time
+        """)
+
+    private struct Output: Encodable {
+      var seconds: Double?
+      var error: String?
+    }
+
+    private enum Moment: Decodable {
+      case number(Double)
+      case text(String)
+
+      init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let text = try? container.decode(String.self) {
+          self = .text(text)
+        } else {
+          self = .number(try container.decode(Double.self))
+        }
+      }
+    }
+
+    func run() throws {
+      for moment in try JSONLines.read(Moment.self, from: "-") {
+        var output = Output()
+        switch moment {
+        case .number(let number): output.seconds = RecordTime.seconds(of: number)
+        case .text(let text):
+          do {
+            output.seconds = try RecordTime.seconds(of: text)
+          } catch let failure as RecordTime.Failure {
+            output.error = failure.reason
+          }
+        }
+        Terminal.print(try JSON.line(output))
+      }
     }
   }
 }

@@ -113,7 +113,7 @@ struct DoctorCommand: ParsableCommand {
         subject: "database", isFine: problems.isEmpty,
         found: problems.isEmpty ? "sound" : problems.joined(separator: "; "),
         remedy: problems.isEmpty ? nil : "restore a copy (engram study export makes them)"))
-    let violations = try HistoryChecker(policy: StoredStudy.policy(record.definition)).check(observer)
+    let violations = try HistoryChecker(policy: try StoredStudy.policy(record.definition)).check(observer)
     findings.append(
       Finding(
         subject: "history", isFine: violations.isEmpty,

@@ -27,9 +27,16 @@ struct MemoryCommand: ParsableCommand {
       if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
     }
 
-    func experiment(_ progress: ProgressLine, _ signals: Signals) throws -> (MemoryExperiment, PreparedStudy) {
+    /// - Parameter saysWarnings: whether oddities of the records are told; not to somebody who only asks.
+    func experiment(
+      _ progress: ProgressLine, _ signals: Signals, saysWarnings: Bool = false
+    ) throws -> (MemoryExperiment, PreparedStudy) {
       let prepared = try PreparedStudy.prepare(
-        path: study, threads: threads, step: { SearchDisplay.show($0, on: progress) },
+        path: study, threads: threads,
+        step: { step in
+          if case .warning = step, !saysWarnings { return }
+          SearchDisplay.show(step, on: progress)
+        },
         isCancelled: { signals.isRaised })
       guard let resources = prepared.resources else {
         throw CommandError(.usage, "\(study): this needs the memory evaluator (evaluator.name: memory)")
@@ -91,7 +98,7 @@ struct MemoryCommand: ParsableCommand {
       }
       let progress = ProgressLine()
       let signals = Signals {}
-      let (experiment, prepared) = try setup.experiment(progress, signals)
+      let (experiment, prepared) = try setup.experiment(progress, signals, saysWarnings: true)
       let theta = try MemoryCommand.parse(configuration, space: prepared.space)
       if output != nil, theta.isNull {
         throw CommandError(.usage, "--output: this configuration is the base itself, there is no adapter to write")
@@ -136,7 +143,7 @@ struct MemoryCommand: ParsableCommand {
     func run() throws {
       let progress = ProgressLine()
       let signals = Signals {}
-      let (experiment, prepared) = try setup.experiment(progress, signals)
+      let (experiment, prepared) = try setup.experiment(progress, signals, saysWarnings: true)
       let theta = try MemoryCommand.parse(configuration, space: prepared.space)
       do {
         let outcome = try experiment.comparison(

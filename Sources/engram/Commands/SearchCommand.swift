@@ -29,13 +29,18 @@ struct SearchCommand: AsyncParsableCommand {
   @Flag(help: "Start over: the study that is there is moved to runs/.deleted (asks first on a terminal).")
   var fresh = false
   @Flag(help: "With --fresh: do not ask.") var yes = false
-  @Flag(help: "Print what would be done: sizes, memory, disk; nothing is made or run.") var dryRun = false
   @Option(
     help: """
       How the winner is chosen from the front: quality (the best ROUGE-L), loss, knee (no objective far from its best), or an \
       objective's name (default: quality where rougeL is an objective, the only objective, else knee).
       """)
   var choose: String?
+  @Flag(
+    help: """
+      Make every check of the start and print what would be done: data, a line and a prompt as they are learnt, what is \
+      cut, sizes, memory, disk; nothing is made or run.
+      """)
+  var dryRun = false
   @OptionGroup var runs: RunsOptions
 
   func validate() throws {
@@ -46,7 +51,7 @@ struct SearchCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    if dryRun { return try DryRun.print(study: study, runs: runs) }
+    if dryRun { return try DryRun(study: study, runs: runs, gpus: gpus, device: device).print() }
     let devices = try WorkerCommand.devices(gpus: gpus, device: device)
     Terminal.detachErrors()
     let progress = ProgressLine()
@@ -54,11 +59,7 @@ struct SearchCommand: AsyncParsableCommand {
     let signals = Signals { stopping.raise() }
     let configuration = try StudyConfiguration(contentsOf: URL(fileURLWithPath: study))
     let folder = StudyFolder(runs.folder.appendingPathComponent(configuration.name, isDirectory: true))
-    if fresh, folder.exists {
-      try StudyRemoval.moveAside(
-        folder, runs: runs.folder, isConfirmed: yes,
-        why: "Start '\(configuration.name)' over? The old study is kept aside.")
-    }
+    try StartCheck.machine(configuration, devices: devices)
     if let warning = folder.warning { progress.log("warning: \(warning)") }
     let prepared: PreparedStudy
     do {
@@ -70,6 +71,11 @@ struct SearchCommand: AsyncParsableCommand {
     let choice = choose.map { StudySummary.Choice($0) }
     if let problem = choice?.problem(prepared.objectives) {
       throw CommandError(.usage, "--choose \(choose ?? ""): \(problem)")
+    }
+    if fresh, folder.exists {
+      try StudyRemoval.moveAside(
+        folder, runs: runs.folder, isConfirmed: yes,
+        why: "Start '\(configuration.name)' over? The old study is kept aside.")
     }
     let finished = try await search(prepared, folder, devices, progress, stopping)
     guard !signals.isRaised else {

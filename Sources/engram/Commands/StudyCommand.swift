@@ -1,6 +1,7 @@
 import ArgumentParser
 import BayesianOptimization
 import Foundation
+import Personalization
 import Report
 import Study
 import StudyDatabase
@@ -65,12 +66,18 @@ struct StudyCommand: ParsableCommand {
 
     func run() throws {
       let summary = StudySummary(try runs.observer(study).load())
-      if options.format == .json { return Terminal.print(try JSON.pretty(StudyDescription(summary))) }
+      let data = DataReportFile.read(runs.study(study ?? summary.record.definition.name))
+      if options.format == .json {
+        var description = StudyDescription(summary)
+        description.data = data
+        return Terminal.print(try JSON.pretty(description))
+      }
       if options.format == .csv { return Terminal.print(summary.records(summary.front).csv) }
       let header = summary.record.header
       let state = header.stopReason.map { "ended (\($0.rawValue))" } ?? (header.isPaused ? "paused" : "open")
       let failed = summary.count(.failed, .diverged, .infeasible)
       var notes: [String] = []
+      if let data { notes += ["data: \(data.summary)"] + data.warnings.map { "warning: \($0)" } }
       if let origin = summary.record.definition.forkedFrom {
         notes.append("forked from \(origin.name) (\(origin.identifier)) at its event \(origin.event)")
       }
@@ -172,6 +179,8 @@ struct StudyDescription: CompleteRow {
   var madeBy: String
   var forkedFrom: StudyOrigin?
   var quarantined: [String]
+  /// What the records are; absent for other evaluators.
+  var data: DataReport?
 
   init(_ summary: StudySummary) {
     let record = summary.record

@@ -40,7 +40,7 @@ extension StudyCommand {
       let prepared = try PreparedStudy.prepare(
         path: file, step: { SearchDisplay.show($0, on: progress) })
       try checkComparable(prepared, with: source)
-      var definition = prepared.definition
+      var definition = try prepared.definition
       definition.forkedFrom = StudyOrigin(
         name: source.definition.name, identifier: source.definition.identifier, event: source.header.lastEvent)
       guard definition.name != source.definition.name else {
@@ -72,7 +72,7 @@ extension StudyCommand {
       return try StudyFork(
         of: source, as: definition, budget: prepared.configuration.budget,
         initial: prepared.configuration.sampler.initial, policy: prepared.policy,
-        anchor: prepared.anchor.map { ($0, (try? space.key($0)) ?? $0.description) },
+        anchor: prepared.anchor.map { ($0, space.identity(of: $0)) },
         key: { configuration in
           try space.validate(configuration)
           return try space.key(configuration)
@@ -82,8 +82,8 @@ extension StudyCommand {
     /// Refuses a file under which the source's values would mean something else.
     private func checkComparable(_ prepared: PreparedStudy, with source: StudyRecord) throws {
       let remedy = "Its values say nothing about the new study: begin that one empty with engram search \(file)"
-      let stored = try StudyConfiguration(canonicalText: source.definition.configurationText)
-      let differences = prepared.configuration.differences(from: stored).filter { !Self.mayChange($0.key) }
+      let stored = try StoredStudy.configuration(source.definition)
+      let differences = try prepared.configuration.differences(from: stored).filter { !Self.mayChange($0.key) }
       guard differences.isEmpty else {
         throw CommandError(
           .conflict,

@@ -126,7 +126,11 @@ extension WorkerCommand {
 
     private func work() async throws -> WorkerEnd {
       let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
-        if case .note(let text) = step { Terminal.printError(text) }
+        switch step {
+        case .note(let text): Terminal.printError(text)
+        case .warning(let text): Terminal.printError("warning: \(text)")
+        case .progress: break
+        }
       }
       let host = Self.host
       let worker = name ?? "\(host)/\(device)"

@@ -2,6 +2,7 @@ import Foundation
 import LanguageModel
 import Study
 import WireProtocol
+import Worker
 
 /// Where a worker computes: `cpu`, or `cuda:N` with N as CUDA counts the visible devices.
 enum Devices {
@@ -39,6 +40,17 @@ enum Devices {
         case .bf16: .bfloat16
         }
       return try CPUBackend(precision: wanted, threads: threads, memoryLimit: memoryLimit)
+    }
+  }
+
+  /// Refuses a device that this machine does not have, before anything is made.
+  static func check(_ device: String) throws {
+    guard case .cuda(let index) = try Device(device) else { return }
+    do {
+      _ = try GPUDiscovery.devices("\(index)", .read())
+    } catch let failure as GPUDiscovery.Failure {
+      let text = failure.description.replacingOccurrences(of: "--gpus \(index)", with: "--device \(device)")
+      throw CommandError(.refused, text)
     }
   }
 

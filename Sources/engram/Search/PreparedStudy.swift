@@ -27,26 +27,21 @@ struct PreparedStudy {
     let file = URL(fileURLWithPath: path)
     let configuration = try StudyConfiguration(contentsOf: file)
     let settings = configuration.settingsFingerprint
+    let unread = try configuration.sectionsWithoutEffect()
+    if !unread.isEmpty {
+      let kind = configuration.evaluator.kind.rawValue
+      step(.warning("\(unread.joined(separator: ", ")): without effect, for the evaluator is \(kind)"))
+    }
     switch configuration.evaluator.kind {
     case .memory:
       try checkReference(configuration, file: path)
       let resources = try StudyResources.prepare(
         configuration, file: file, threads: threads, step: step, isCancelled: isCancelled)
-      // An empty validation part would only be noticed by the first trial.
-      let split = try resources.dataset.split(resources.split)
-      for (name, part) in [("train", split.train), ("validation", split.validation), ("test", split.test)]
-      where part.isEmpty {
-        throw CommandError(
-          .usage,
-          "\(path): the \(name) part of the data is empty. Add samples, or choose another data.split "
-            + "(withinUser needs at least three samples of a user)")
-      }
-      let space = try configuration.makeSpace(base: resources.shape, file: path)
       // Resolved, so that the study's folder describes its space without the base.
       var configuration = configuration
       configuration.space.layers = resources.shape.layers
       return PreparedStudy(
-        configuration: configuration, file: file, space: space, objectives: configuration.objectives,
+        configuration: configuration, file: file, space: resources.space, objectives: configuration.objectives,
         resources: resources, fingerprints: resources.fingerprints.merging(["settings": settings]) { $1 })
     case .analytic:
       let problem = try analyticProblem(configuration)
@@ -59,7 +54,7 @@ struct PreparedStudy {
         resources: nil, fingerprints: ["base": problem.name, "data": problem.name, "settings": settings])
     case .command:
       return PreparedStudy(
-        configuration: configuration, file: file, space: try configuration.makeSpace(base: nil, file: path),
+        configuration: configuration, file: file, space: try configuration.makeSpace(base: nil, file: file),
         objectives: configuration.objectives, resources: nil,
         fingerprints: ["base": "command", "data": "command", "settings": settings])
     }
@@ -138,32 +133,34 @@ struct PreparedStudy {
 
   /// What never changes in the study that this file describes.
   var definition: StudyDefinition {
-    StudyDefinition(
-      name: configuration.name, identifier: UUID().uuidString.lowercased(), seed: configuration.seed,
-      objectives: objectives, configurationText: configuration.canonicalText, fingerprints: fingerprints,
-      madeBy: "engram \(BuildInformation.version)")
+    get throws {
+      StudyDefinition(
+        name: configuration.name, identifier: UUID().uuidString.lowercased(), seed: configuration.seed,
+        objectives: objectives, configurationText: try configuration.canonicalText, fingerprints: fingerprints,
+        madeBy: "engram \(BuildInformation.version)")
+    }
   }
 
   /// Opens the study for writing, or begins it; refuses one that was made with other settings.
   func openStore(_ folder: StudyFolder) throws -> SQLiteStudyStore {
     // Begun where that is still due, also in a file whose maker was killed before it had begun the study.
-    let store = try SQLiteStudyStore(folder, beginning: (definition: definition, budget: configuration.budget))
+    let store = try SQLiteStudyStore(folder, beginning: (definition: try definition, budget: configuration.budget))
     try checkSame(as: store.load().definition, in: folder)
+    if let report = resources?.report { try DataReportFile.write(report, to: folder) }
     return store
   }
 
-  private func checkSame(as stored: StudyDefinition, in folder: StudyFolder) throws {
+  /// Refuses a study that was made with other settings, another base or other data.
+  func checkSame(as stored: StudyDefinition, in folder: StudyFolder) throws {
     let remedy =
       "Give the changed file another study.name (engram study fork takes over what is still valid), or start over with "
       + "--fresh (the old study is kept aside)"
-    if let before = try? StudyConfiguration(canonicalText: stored.configurationText) {
-      let differences = configuration.differences(from: before)
-      if !differences.isEmpty {
-        throw CommandError(
-          .conflict,
-          "\(folder.url.path) was made with other settings: "
-            + differences.map(\.description).joined(separator: "; ") + ". " + remedy)
-      }
+    let differences = try configuration.differences(from: StoredStudy.configuration(stored))
+    if !differences.isEmpty {
+      throw CommandError(
+        .conflict,
+        "\(folder.url.path) was made with other settings: "
+          + differences.map(\.description).joined(separator: "; ") + ". " + remedy)
     }
     let changed = fingerprints.keys.sorted().filter { stored.fingerprints[$0] != fingerprints[$0] }
     if !changed.isEmpty {

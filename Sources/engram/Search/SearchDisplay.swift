@@ -22,6 +22,7 @@ final class SearchDisplay: Sendable {
   static func show(_ step: StudyResources.Step, on progress: ProgressLine) {
     switch step {
     case .note(let text): progress.log(text)
+    case .warning(let text): progress.log("warning: \(text)")
     case .progress(let fraction, let text):
       progress.update(done: fraction, total: 1, text: text, isFinal: fraction >= 1)
     }

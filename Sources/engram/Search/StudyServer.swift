@@ -38,7 +38,7 @@ struct StudyServer {
     runner = try StudyRunner(
       settings: settings, store: store, sampler: sampler.makeSampler(space: space, objectives: study.objectives),
       policy: study.policy,
-      key: { (try? space.key($0)) ?? $0.description }, transport: transport,
+      key: { space.identity(of: $0) }, transport: transport,
       artifacts: keeps == .none ? nil : folder.url.appendingPathComponent("artifacts", isDirectory: true),
       keepsOnlyFront: keeps == .front, logger: logger)
   }

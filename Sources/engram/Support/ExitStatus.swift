@@ -5,6 +5,7 @@ import LanguageModel
 import Personalization
 import Study
 import Transport
+import Worker
 
 /// What the process tells its caller.
 enum ExitStatus: Int32 {
@@ -40,6 +41,10 @@ extension ExitStatus {
     case let error as CommandError: return (error.status, error.message)
     case let error as ConfigurationError:
       return (error.isMissingFile ? .notFound : .usage, error.description)
+    case let error as StudyProblems:
+      let all = error.errors.map(describe)
+      return (all.first?.0 ?? .usage, all.map(\.1).joined(separator: "\n"))
+    case let error as EvaluationError where error.kind == .unavailable: return (.usage, error.description)
     case let error as StudyError: return (status(of: error.code), error.description)
     case is CancellationError, is TrialCancelled: return (.interrupted, "interrupted")
     case let error as ModelFileError: return (status(of: error.code), error.description)

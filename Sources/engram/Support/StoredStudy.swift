@@ -16,7 +16,7 @@ struct StoredStudy {
     observer = try runs.observer(name)
     record = try observer.load()
     folder = runs.study(name ?? record.definition.name)
-    configuration = try StudyConfiguration(canonicalText: record.definition.configurationText)
+    configuration = try Self.configuration(record.definition)
     if configuration.evaluator.kind == .analytic {
       space = try PreparedStudy.analyticProblem(configuration).space
     } else {
@@ -30,17 +30,32 @@ struct StoredStudy {
 
   /// Steers the study, whether or not a coordinator runs it.
   var control: StudyControl {
-    let space = space
-    return StudyControl(
-      folder, sampler: sampler, policy: Self.policy(record.definition),
-      key: { (try? space.key($0)) ?? $0.description })
+    get throws {
+      let space = space
+      return StudyControl(
+        folder, sampler: sampler, policy: try Self.policy(record.definition), key: { space.identity(of: $0) })
+    }
   }
 
-  /// The rules of a study by its stored configuration; the defaults where that can not be read.
-  static func policy(_ definition: StudyDefinition) -> StudyPolicy {
-    guard let configuration = try? StudyConfiguration(canonicalText: definition.configurationText) else {
-      return StudyPolicy(objectives: definition.objectives, sampler: SamplerSettings())
+  /// The configuration that a study was made with.
+  ///
+  /// - Throws: `CommandError` where it cannot be read: its rules are not known then, and nothing is guessed.
+  static func configuration(_ definition: StudyDefinition) throws -> StudyConfiguration {
+    do {
+      return try StudyConfiguration(canonicalText: definition.configurationText)
+    } catch {
+      throw CommandError(
+        .storage,
+        "the configuration that the study '\(definition.name)' was made with cannot be read ("
+          + (definition.configurationText.isEmpty ? "it is empty" : "\(error)")
+          + "). Its results are not touched: engram study export and engram trial list read them; search on under "
+          + "another study.name")
     }
+  }
+
+  /// The rules of a study by its stored configuration.
+  static func policy(_ definition: StudyDefinition) throws -> StudyPolicy {
+    let configuration = try configuration(definition)
     return StudyPolicy(
       objectives: definition.objectives, sampler: configuration.sampler,
       maxCountedAttempts: configuration.coordinator.attempts)

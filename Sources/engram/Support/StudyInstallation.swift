@@ -53,7 +53,7 @@ enum StudyInstallation {
   private static func check(_ folder: StudyFolder, _ definition: StudyDefinition) throws {
     let observer = try StudyObserver(folder)
     var problems = try observer.integrityProblems()
-    problems += try HistoryChecker(policy: StoredStudy.policy(definition)).check(observer).map(\.description)
+    problems += try HistoryChecker(policy: try StoredStudy.policy(definition)).check(observer).map(\.description)
     guard problems.isEmpty else {
       throw CommandError(
         .storage, "the study is not sound and was not taken: \(problems.prefix(3).joined(separator: "; "))")
