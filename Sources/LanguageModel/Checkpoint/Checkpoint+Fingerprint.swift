@@ -34,7 +34,7 @@ extension Checkpoint {
   }
 
   /// Changes whenever one of the files is replaced or rewritten.
-  private var identity: String {
+  var identity: String {
     var hash = SHA256()
     hash.update(data: Data(configuration.json(storedType: storedType).utf8))
     var seen: Set<String> = []

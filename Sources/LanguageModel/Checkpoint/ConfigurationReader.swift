@@ -11,22 +11,19 @@ struct ConfigurationReader {
 
   init(_ object: JSONObject) { self.object = object }
 
-  /// Keys of the Transformers library that have no effect on what the model computes here: provenance, dropout (a
-  /// training setting of ours), defaults for its own generation and task heads.
-  private static let withoutEffect: Set<String> = [
-    "_name_or_path", "_attn_implementation", "_attn_implementation_autoset", "_from_model_config", "_commit_hash",
-    "architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "use_cache", "output_attentions",
-    "output_hidden_states", "output_past", "return_dict", "torchscript", "use_bfloat16", "chunk_size_feed_forward",
-    "attn_pdrop", "embd_pdrop", "resid_pdrop", "attention_dropout", "hidden_dropout_prob", "classifier_dropout",
-    "attention_probs_dropout_prob", "gradient_checkpointing", "summary_activation", "summary_first_dropout",
-    "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "id2label", "label2id",
-    "num_labels", "problem_type", "finetuning_task", "tokenizer_class", "prefix", "sep_token_id", "cls_token_id",
-    "mask_token_id", "unk_token_id", "decoder_start_token_id", "max_length", "min_length", "do_sample", "temperature",
-    "top_k", "top_p", "num_beams", "repetition_penalty", "length_penalty", "early_stopping", "no_repeat_ngram_size",
-    "max_sequence_length", "license", "auto_map", "pretraining_tp",
-  ]
-
   mutating func ignore(_ key: String) { used.insert(key) }
+
+  /// A key under its own name and the name that the reference's other classes use for it.
+  ///
+  /// Refuses a file in which the two differ.
+  mutating func size(_ key: String, alias: String, default fallback: Int? = nil) throws -> Int {
+    let (value, other) = (try optionalSize(key), try optionalSize(alias))
+    if let value, let other, value != other {
+      throw ModelFileError(.mismatch, "'\(key)' (\(value)) and '\(alias)' (\(other)) mean the same and differ")
+    }
+    guard let size = value ?? other ?? fallback else { throw ModelFileError(.missing, "'\(key)' is missing") }
+    return size
+  }
 
   mutating func architecture() throws -> ModelConfiguration.Architecture {
     used.formUnion(["model_type", "architectures"])
@@ -48,10 +45,10 @@ struct ConfigurationReader {
       .missing, "neither 'model_type' nor a known 'architectures' entry; supported: gpt2, roberta, llama")
   }
 
-  /// A positive size under the first of `keys` that is there.
-  mutating func size(_ keys: String...) throws -> Int {
-    for key in keys { if let size = try optionalSize(key) { return size } }
-    throw ModelFileError(.missing, "'\(keys[0])' is missing")
+  /// A positive size.
+  mutating func size(_ key: String) throws -> Int {
+    guard let size = try optionalSize(key) else { throw ModelFileError(.missing, "'\(key)' is missing") }
+    return size
   }
 
   mutating func optionalSize(_ key: String) throws -> Int? {
@@ -73,6 +70,9 @@ struct ConfigurationReader {
     used.insert(key)
     return try object.bool(key) ?? value
   }
+
+  /// Whether a key is there and says nothing.
+  func isNull(_ key: String) -> Bool { object[key]?.isNull == true }
 
   mutating func text(_ key: String) throws -> String? {
     used.insert(key)
@@ -114,13 +114,17 @@ struct ConfigurationReader {
     var theta = try number("rope_theta", default: 10_000)
     for key in ["rope_parameters", "rope_scaling"] {
       guard let rope = try object.object(key) else { continue }
+      let isUnscaled = Self.isUnscaled(rope)
       for (name, value) in rope.members {
+        if value.isNull { continue }
         switch name {
         case "rope_type", "type":
-          guard value.stringValue == "default" else {
+          guard isUnscaled else {
             throw ModelFileError(
               .unsupported, "'\(key).\(name)' \(value.text()) is not supported: only unscaled rotary positions are")
           }
+        // Without scaling the reference does not look at its parameters.
+        case _ where isUnscaled && Self.scalingParameters.contains(name): continue
         case "rope_theta":
           guard let number = value.doubleValue else {
             throw ModelFileError(.malformed, "'\(key).rope_theta' must be a number")
@@ -138,16 +142,35 @@ struct ConfigurationReader {
     return theta
   }
 
+  private static let scalingParameters: Set<String> = [
+    "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor", "attention_factor",
+    "beta_fast",
+    "beta_slow", "mscale", "mscale_all_dim", "finetuned", "truncate",
+  ]
+
+  /// Whether a `rope_scaling` leaves the positions as they are: no scaling at all, or scaling by 1.
+  private static func isUnscaled(_ rope: JSONObject) -> Bool {
+    switch (rope.present("rope_type") ?? rope.present("type"))?.stringValue {
+    case "default": true
+    case "linear", "dynamic": rope["factor"]?.doubleValue == 1
+    default: false
+    }
+  }
+
   /// Refuses every key that was neither read nor is known to be without effect here.
   func finish() throws {
-    for (key, value) in object.members where !used.contains(key) && !Self.withoutEffect.contains(key) {
-      // A feature that is switched off changes nothing.
-      if value.isNull { continue }
+    if let quantization = object.present("quantization_config"), !HarmlessKeys.isOff(quantization) {
       throw ModelFileError(
-        .unsupported, "the key '\(key)' is not known; if it does not change what the model computes, remove it")
+        .unsupported, "'quantization_config' is not supported; use the model as it was before quantization")
     }
-    if let quantization = object.present("quantization_config") {
-      throw ModelFileError(.unsupported, "'quantization_config' (\(quantization.kind)) is not supported")
+    for (key, value) in object.members
+    where !used.contains(key) && !HarmlessKeys.modelConfigurationKeys.contains(key) {
+      // A feature that is switched off changes nothing.
+      if HarmlessKeys.isOff(value) { continue }
+      throw ModelFileError(
+        .unsupported,
+        "the key '\(key)' (\(value.text().prefix(80))) is not known; if it does not change what the model computes, "
+          + "remove it")
     }
   }
 }

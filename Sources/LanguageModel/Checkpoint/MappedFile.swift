@@ -18,14 +18,19 @@ public final class MappedFile: @unchecked Sendable {
   /// Throws ``ModelFileError`` (`unreadable`) unless it is a readable regular file.
   public init(_ url: URL) throws {
     self.url = url
-    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK, opening a named pipe waits for a writer that may never come.
+    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw ModelFileError(.unreadable, "cannot open: \(String(cString: strerror(errno)))", file: url.path)
     }
     defer { close(descriptor) }
     var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw ModelFileError(.unreadable, "not a regular file", file: url.path)
+    guard fstat(descriptor, &status) == 0 else {
+      throw ModelFileError(.unreadable, "cannot look at: \(String(cString: strerror(errno)))", file: url.path)
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw ModelFileError(
+        .unreadable, "is \(Self.kind(status.st_mode)), expected a regular file", file: url.path)
     }
     let size = Int(status.st_size)
     #if canImport(Darwin)
@@ -42,6 +47,16 @@ public final class MappedFile: @unchecked Sendable {
       throw ModelFileError(.unreadable, "cannot map: \(String(cString: strerror(errno)))", file: url.path)
     }
     bytes = UnsafeRawBufferPointer(start: start, count: size)
+  }
+
+  private static func kind(_ mode: mode_t) -> String {
+    switch mode & S_IFMT {
+    case S_IFDIR: "a folder"
+    case S_IFIFO: "a named pipe"
+    case S_IFSOCK: "a socket"
+    case S_IFCHR, S_IFBLK: "a device"
+    default: "something else"
+    }
   }
 
   /// A private copy of `data` in memory that behaves like a file without a name.

@@ -1,11 +1,14 @@
 import Foundation
 
 extension ModelConfiguration {
+  /// A larger `config.json` is refused.
+  static let maximumBytes = 16 << 20
+
   /// Reads `config.json`.
   ///
   /// Throws ``ModelFileError`` that names the key where a setting is unknown or not supported.
   public init(contentsOf url: URL) throws {
-    let object = try JSONParser.object(at: url, limit: 16 << 20)
+    let object = try JSONParser.object(at: url, limit: Self.maximumBytes)
     self = try naming(url.path) { try ModelConfiguration(object) }
   }
 
@@ -36,21 +39,28 @@ extension ModelConfiguration {
   }
 
   private init(gpt2 reader: inout ConfigurationReader) throws {
-    let hidden = try reader.size("n_embd")
+    let hidden = try reader.size("n_embd", alias: "hidden_size")
+    // The oldest files have n_ctx alone; where both are there, the reference looks at n_positions only.
+    let context = try reader.optionalSize("n_ctx")
+    let positions = try reader.size("n_positions", alias: "max_position_embeddings", default: context)
     self.init(
       architecture: .gpt2, vocabularySize: try reader.size("vocab_size"), hiddenSize: hidden,
-      intermediateSize: try reader.optionalSize("n_inner"), layerCount: try reader.size("n_layer"),
-      headCount: try reader.size("n_head"), positionCount: try reader.size("n_positions", "n_ctx"),
+      intermediateSize: try reader.optionalSize("n_inner"),
+      layerCount: try reader.size("n_layer", alias: "num_hidden_layers"),
+      headCount: try reader.size("n_head", alias: "num_attention_heads"), positionCount: positions,
       normEpsilon: try reader.number("layer_norm_epsilon", default: 1e-5),
       tiedHead: try reader.flag("tie_word_embeddings", default: true))
-    try reader.activation("activation_function", default: "gelu_new", allowed: ["gelu_new", "gelu_pytorch_tanh"])
-    if let context = try reader.optionalSize("n_ctx"), context != positionCount {
-      throw ModelFileError(.unsupported, "'n_ctx' (\(context)) differs from 'n_positions' (\(positionCount))")
-    }
+    // Four names of one function: 0.5x(1 + tanh(√(2/π)(x + 0.044715x³))).
+    try reader.activation(
+      "activation_function", default: "gelu_new",
+      allowed: ["gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"])
     try reader.require("scale_attn_weights", true)
     try reader.require("scale_attn_by_inverse_layer_idx", false)
-    // Computes the same in another order and precision; the engine accumulates attention in f32 anyway.
-    reader.ignore("reorder_and_upcast_attn")
+    // Whether attention is causal is not asked here: it always is.
+    reader.ignore("is_decoder")
+    if let type = try reader.text("position_embedding_type"), type != "absolute" {
+      throw ModelFileError(.unsupported, "'position_embedding_type' \(type) is not supported, only absolute")
+    }
   }
 
   private init(roberta reader: inout ConfigurationReader) throws {
@@ -61,9 +71,13 @@ extension ModelConfiguration {
       normEpsilon: try reader.number("layer_norm_eps", default: 1e-12),
       tiedHead: try reader.flag("tie_word_embeddings", default: true))
     tokenTypeCount = try reader.size("type_vocab_size")
-    try reader.activation("hidden_act", default: "gelu", allowed: ["gelu"])
+    try reader.activation("hidden_act", default: "gelu", allowed: ["gelu", "gelu_python"])
     if let type = try reader.text("position_embedding_type"), type != "absolute" {
       throw ModelFileError(.unsupported, "'position_embedding_type' \(type) is not supported, only absolute")
+    }
+    if reader.isNull("pad_token_id") {
+      throw ModelFileError(
+        .unsupported, "'pad_token_id' is null, but RoBERTa's positions begin behind the id of its padding; write it")
     }
     // Published RoBERTa checkpoints are encoders; here they always run with a causal mask.
     reader.ignore("is_decoder")
@@ -82,8 +96,8 @@ extension ModelConfiguration {
     try reader.activation("hidden_act", default: "silu", allowed: ["silu", "swish"])
     try reader.require("attention_bias", false)
     try reader.require("mlp_bias", false)
-    // Splits matrix products without changing their result.
-    reader.ignore("pretraining_tp")
+    // Whether attention is causal is not asked here: it always is.
+    reader.ignore("is_decoder")
   }
 
   /// Relations between the sizes.

@@ -6,8 +6,10 @@ struct PEFTConfiguration {
     case suffixes([String])
     /// Paths that a regular expression matches completely.
     case expression(SimpleExpression)
-    /// Every linear layer of the blocks.
+    /// Every linear layer but the one that makes logits.
     case allLinear
+    /// Nothing is said: what PEFT takes for the model's architecture.
+    case usual
   }
 
   var baseModel: String?
@@ -21,20 +23,21 @@ struct PEFTConfiguration {
   var layers: [Int]?
   /// Names in front of the layer number (`h`, `layers`), empty for any.
   var layerPatterns: [String]
-  var rankPattern: [(key: String, value: Int)]
-  var alphaPattern: [(key: String, value: Double)]
+  var rankPattern: [PatternEntry<Int>]
+  var alphaPattern: [PatternEntry<Double>]
 
-  /// Keys without effect on what a finished adapter computes: training, initialisation, provenance.
-  private static let withoutEffect: Set<String> = [
-    "auto_mapping", "inference_mode", "revision", "megatron_core", "qalora_group_size", "peft_version",
-    "runtime_config", "ensure_weight_tying", "task_type", "fan_in_fan_out",
-  ]
+  /// An entry of `rank_pattern` or `alpha_pattern`: a regular expression for paths, and their value.
+  struct PatternEntry<Value> {
+    let key: String
+    let expression: SimpleExpression
+    let value: Value
+  }
 
   /// Keys of features that are not supported: allowed only where switched off.
   private static let mustBeOff: Set<String> = [
     "modules_to_save", "use_dora", "lora_bias", "layer_replication", "megatron_config", "trainable_token_indices",
-    "eva_config", "corda_config", "lora_ga_config", "velora_config", "alora_invocation_tokens", "use_qalora",
-    "monteclora_config", "target_parameters", "use_bdlora", "arrow_config", "kasa_config", "loftq_config",
+    "velora_config", "alora_invocation_tokens", "use_qalora", "monteclora_config", "target_parameters", "use_bdlora",
+    "arrow_config", "kasa_config", "enable_lora",
   ]
 
   private static let understood: Set<String> = [
@@ -44,11 +47,16 @@ struct PEFTConfiguration {
   ]
 
   init(_ object: JSONObject) throws {
-    for (key, value) in object.members where !Self.understood.contains(key) && !Self.withoutEffect.contains(key) {
+    for (key, value) in object.members
+    where !Self.understood.contains(key) && !HarmlessKeys.adapterConfigurationKeys.contains(key) {
+      // A feature that is switched off changes nothing, whether it is known here or not.
+      if HarmlessKeys.isOff(value) { continue }
       guard Self.mustBeOff.contains(key) else {
-        throw ModelFileError(.unsupported, "the key '\(key)' is not known; this adapter may compute something else")
+        throw ModelFileError(
+          .unsupported,
+          "the key '\(key)' (\(value.text().prefix(80))) is not known; this adapter may compute something else")
       }
-      guard Self.isOff(value) else { throw ModelFileError(.unsupported, "'\(key)' is not supported") }
+      throw ModelFileError(.unsupported, "'\(key)' (\(value.text().prefix(80))) is not supported")
     }
     guard try object.string("peft_type") == "LORA" else {
       throw ModelFileError(.unsupported, "'peft_type' must be LORA")
@@ -65,26 +73,41 @@ struct PEFTConfiguration {
     alpha = try object.double("lora_alpha") ?? 8
     dropout = try object.double("lora_dropout") ?? 0
     usesRankStabilizedScale = try object.bool("use_rslora") ?? false
-    guard (1...(1 << 20)).contains(rank), alpha.isFinite, (0...1).contains(dropout) else {
-      throw ModelFileError(.malformed, "'r', 'lora_alpha' or 'lora_dropout' is out of range")
+    guard Self.ranks.contains(rank), alpha.isFinite, (0...1).contains(dropout) else {
+      throw ModelFileError(
+        .malformed,
+        "'r' (\(rank)), 'lora_alpha' (\(alpha)) or 'lora_dropout' (\(dropout)) is out of range: r is 1 to "
+          + "\(Self.ranks.upperBound), dropout 0 to 1")
     }
-    guard let targets = try Self.targets(object, "target_modules") else {
-      throw ModelFileError(.missing, "'target_modules' is missing")
-    }
-    self.targets = targets
-    excluded = try Self.targets(object, "exclude_modules")
+    targets = try Self.targets(object, "target_modules") ?? .usual
+    excluded = try Self.excluded(object)
     layers = try Self.layers(object)
     layerPatterns = try Self.layerPatterns(object)
     rankPattern = try Self.pattern(object, "rank_pattern") { $0.integerValue }
     alphaPattern = try Self.pattern(object, "alpha_pattern") { $0.doubleValue }
+    for entry in rankPattern where !Self.ranks.contains(entry.value) {
+      throw ModelFileError(.malformed, "'rank_pattern' entry '\(entry.key)' is \(entry.value), expected a rank")
+    }
+    try checkCombination(object)
   }
 
-  private static func isOff(_ value: JSONValue) -> Bool {
-    switch value {
-    case .null, .bool(false): true
-    case .array(let items): items.isEmpty
-    case .object(let object): object.members.isEmpty
-    default: false
+  /// Ranks that are read.
+  static let ranks = 1...(1 << 20)
+
+  /// Refuses settings that PEFT refuses together.
+  private func checkCombination(_ object: JSONObject) throws {
+    let (hasLayers, hasPatterns) = (object.present("layers_to_transform") != nil, !layerPatterns.isEmpty)
+    switch targets {
+    case .expression, .allLinear:
+      if hasLayers || object.present("layers_pattern") != nil {
+        throw ModelFileError(
+          .mismatch,
+          "'layers_to_transform' and 'layers_pattern' go with a list of target_modules, not with an expression")
+      }
+    case .suffixes, .usual:
+      if hasPatterns, !hasLayers {
+        throw ModelFileError(.mismatch, "'layers_pattern' needs 'layers_to_transform' beside it")
+      }
     }
   }
 
@@ -101,7 +124,7 @@ struct PEFTConfiguration {
   private static func targets(_ object: JSONObject, _ key: String) throws -> Targets? {
     guard let value = object.present(key) else { return nil }
     if let text = value.stringValue {
-      return text == "all-linear" ? .allLinear : .expression(try SimpleExpression(text, key: key))
+      return text.lowercased() == "all-linear" ? .allLinear : .expression(try SimpleExpression(text, key: key))
     }
     let items = try object.array(key) ?? []
     return .suffixes(
@@ -109,6 +132,13 @@ struct PEFTConfiguration {
         guard let text = $0.stringValue else { throw ModelFileError(.malformed, "'\(key)' must hold strings") }
         return text
       })
+  }
+
+  /// `exclude_modules`, where "all-linear" has no meaning of its own; an empty one excludes nothing.
+  private static func excluded(_ object: JSONObject) throws -> Targets? {
+    guard let value = object.present("exclude_modules") else { return nil }
+    guard let text = value.stringValue else { return try targets(object, "exclude_modules") }
+    return text.isEmpty ? nil : .expression(try SimpleExpression(text, key: "exclude_modules"))
   }
 
   private static func layers(_ object: JSONObject) throws -> [Int]? {
@@ -135,54 +165,15 @@ struct PEFTConfiguration {
   }
 
   private static func pattern<T>(_ object: JSONObject, _ key: String, _ get: (JSONValue) -> T?) throws
-    -> [(key: String, value: T)]
+    -> [PatternEntry<T>]
   {
     try (object.object(key) ?? JSONObject()).members.map { name, value in
       guard let value = get(value) else {
-        throw ModelFileError(.malformed, "'\(key)' entry '\(name)' must be a number")
+        throw ModelFileError(.malformed, "'\(key)' entry '\(name)' must be a number, found \(value.kind)")
       }
-      // PEFT treats keys as regular expressions; plain paths mean the same in both readings.
-      guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") }) else {
-        throw ModelFileError(.unsupported, "'\(key)' entry '\(name)': only plain module paths are supported")
-      }
-      return (name, value)
+      // As in PEFT: the whole path, or what stands behind one of its dots.
+      return PatternEntry(
+        key: name, expression: try SimpleExpression("(.*\\.)?(\(name))$", key: key), value: value)
     }
-  }
-
-  // MARK: - Matching
-
-  /// Whether PEFT adapts the module with that path.
-  func adapts(_ name: String) -> Bool {
-    if let excluded, Self.matches(excluded, name) { return false }
-    guard Self.matches(targets, name) else { return false }
-    guard let layers, case .suffixes = targets else { return true }
-    guard let layer = layerNumber(name) else { return false }
-    return layers.contains(layer)
-  }
-
-  private static func matches(_ targets: Targets, _ name: String) -> Bool {
-    switch targets {
-    case .suffixes(let suffixes): suffixes.contains { name == $0 || name.hasSuffix("." + $0) }
-    case .expression(let expression): expression.matches(name)
-    case .allLinear: true
-    }
-  }
-
-  /// The last number in a path that follows one of the layer patterns and is followed by something.
-  private func layerNumber(_ name: String) -> Int? {
-    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count > 3 || (parts.count == 3 && !parts[0].isEmpty) else { return nil }
-    for index in stride(from: parts.count - 2, through: 2, by: -1) {
-      guard let number = Int(parts[index]) else { continue }
-      if layerPatterns.isEmpty || layerPatterns.contains(String(parts[index - 1])) { return number }
-    }
-    return nil
-  }
-
-  func rank(of name: String) -> Int { Self.find(rankPattern, name) ?? rank }
-  func alpha(of name: String) -> Double { Self.find(alphaPattern, name) ?? alpha }
-
-  private static func find<T>(_ pattern: [(key: String, value: T)], _ name: String) -> T? {
-    pattern.first { name == $0.key || name.hasSuffix("." + $0.key) }?.value
   }
 }

@@ -26,20 +26,21 @@ extension PEFTAdapter {
     provenance = sidecar.provenance
     let layers = Self.linearLayers(of: configuration)
     modules = try naming(directory.path) {
-      for name in layers.keys.sorted() where config.adapts(name) && pairs[name] == nil {
-        throw ModelFileError(.missing, "\(FileName.configuration) adapts '\(name)', but its tensors are missing")
-      }
+      try Self.checkTargets(config, pairs, configuration)
       return try pairs.map { name, pair in
-        guard config.adapts(name) else {
-          throw ModelFileError(
-            .mismatch, "tensors of '\(name)' are there, but \(FileName.configuration) does not adapt it")
-        }
+        guard let layer = layers[name] else { throw Self.unknownModule(name, configuration) }
         let rank = config.rank(of: name)
-        guard pair.a.shape == [rank, layers[name]?.inputs ?? -1], pair.b.shape == [layers[name]?.outputs ?? -1, rank]
-        else {
+        guard pair.a.shape == [rank, layer.inputs], pair.b.shape == [layer.outputs, rank] else {
           throw ModelFileError(
             .mismatch,
-            "'\(name)': A \(pair.a.shape) and B \(pair.b.shape) do not fit rank \(rank) and the model's layer")
+            "'\(name)': A is \(pair.a.shape) and B \(pair.b.shape); rank \(rank) and the model's layer need "
+              + "A [\(rank), \(layer.inputs)] and B [\(layer.outputs), \(rank)]")
+        }
+        for half in [pair.a, pair.b] {
+          if let element = half.firstNonFinite() {
+            throw ModelFileError(
+              .malformed, "the adapter's \(element); such an adapter cannot be used", file: weightsURL.path)
+          }
         }
         return Module(
           name: name, alpha: config.alpha(of: name), rank: rank, inputs: pair.a.shape[1], outputs: pair.b.shape[0],
@@ -53,6 +54,41 @@ extension PEFTAdapter {
       }
       try check(configuration)
     }
+  }
+
+  /// Compares what the configuration adapts with the tensors that are there.
+  ///
+  /// Refuses what cannot be adapted here, what has no tensors, and tensors that the configuration does not adapt.
+  private static func checkTargets(
+    _ config: PEFTConfiguration, _ pairs: [String: (a: TensorView, b: TensorView)], _ model: ModelConfiguration
+  ) throws {
+    let architecture = model.architecture
+    for (name, kind) in model.otherModules where config.adapts(name, kind: kind, of: architecture) {
+      throw ModelFileError(.unsupported, "\(FileName.configuration) adapts '\(name)', which \(kind.refusal)")
+    }
+    let names = linearLayers(of: model).sorted { $0.value.order < $1.value.order }.map(\.key)
+    let adapted = Set(names.filter { config.adapts($0, kind: .blockLinear, of: architecture) })
+    guard !adapted.isEmpty else {
+      throw ModelFileError(
+        .mismatch, "\(FileName.configuration) adapts no module of this \(architecture.rawValue) model")
+    }
+    if let name = names.first(where: { adapted.contains($0) && pairs[$0] == nil }) {
+      throw ModelFileError(.missing, "\(FileName.configuration) adapts '\(name)', but its tensors are missing")
+    }
+    for name in pairs.keys.sorted() where !adapted.contains(name) {
+      guard names.contains(name) else { throw unknownModule(name, model) }
+      throw ModelFileError(
+        .mismatch, "tensors of '\(name)' are there, but \(FileName.configuration) does not adapt it")
+    }
+  }
+
+  private static func unknownModule(_ name: String, _ model: ModelConfiguration) -> ModelFileError {
+    let kind = model.otherModules.first { $0.name == name }?.kind
+    return ModelFileError(
+      .unsupported,
+      "the adapter has tensors for '\(name)', which "
+        + (kind?.refusal
+          ?? "is not part of a \(model.architecture.rawValue) model with \(model.layerCount) layers"))
   }
 
   /// A and B of every module path.

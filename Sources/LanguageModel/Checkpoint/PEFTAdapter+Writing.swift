@@ -55,8 +55,13 @@ extension PEFTAdapter {
     guard case .object(let object) = try JSONParser.parse(Data(text.utf8)) else { return }
     let written = try PEFTConfiguration(object)
     let names = Dictionary(modules.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    for (name, kind) in configuration.otherModules
+    where written.adapts(name, kind: kind, of: configuration.architecture) {
+      throw ModelFileError(.unsupported, "PEFT's target settings would also adapt '\(name)', which \(kind.refusal)")
+    }
     for name in Self.linearLayers(of: configuration).keys {
-      guard written.adapts(name) == (names[name] != nil) else {
+      let isAdapted = written.adapts(name, kind: .blockLinear, of: configuration.architecture)
+      guard isAdapted == (names[name] != nil) else {
         throw ModelFileError(.unsupported, "PEFT's target settings cannot name exactly these layers ('\(name)')")
       }
       if let module = names[name], written.rank(of: name) != module.rank || written.alpha(of: name) != module.alpha {

@@ -59,6 +59,17 @@ public struct PEFTAdapter: Hashable, Sendable {
     self.provenance = provenance
   }
 
+  /// The base's name as it may be told to others: that on the Hub (`owner/name`), nil where it is a path or a bare word.
+  public var publicBaseModel: String? {
+    guard let baseModel else { return nil }
+    let parts = baseModel.split(separator: "/", omittingEmptySubsequences: false)
+    func isName(_ part: Substring) -> Bool {
+      part.first.map { $0.isASCII && ($0.isLetter || $0.isNumber) } == true
+        && part.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
+    }
+    return parts.count == 2 && parts.allSatisfy(isName) ? baseModel : nil
+  }
+
   /// s of a module.
   public func scale(of module: Module) -> Double {
     module.alpha / (usesRankStabilizedScale ? Double(module.rank).squareRoot() : Double(module.rank))
@@ -74,7 +85,7 @@ public struct PEFTAdapter: Hashable, Sendable {
   /// What PEFT puts in front of a module's path.
   static let tensorPrefix = "base_model.model."
 
-  /// Checks sizes, blocks and that every module is a linear layer of the model.
+  /// Checks sizes, blocks, that every number is finite and that every module is a linear layer of the model.
   func check(_ configuration: ModelConfiguration) throws {
     guard !modules.isEmpty else { throw ModelFileError(.missing, "the adapter has no module") }
     let known = Self.linearLayers(of: configuration)
@@ -101,7 +112,15 @@ public struct PEFTAdapter: Hashable, Sendable {
         throw ModelFileError(
           .mismatch, "'\(module.name)': blocks \(module.blocks) do not add up to rank \(module.rank)")
       }
-      guard module.alpha.isFinite else { throw ModelFileError(.malformed, "'\(module.name)': alpha is not finite") }
+      guard Float(scale(of: module)).isFinite else {
+        throw ModelFileError(
+          .malformed, "'\(module.name)': the scale that follows from alpha \(module.alpha) is not finite")
+      }
+      for (half, values) in [("lora_A", module.a), ("lora_B", module.b)] {
+        guard let index = values.firstIndex(where: { !$0.isFinite }) else { continue }
+        let element = NonFiniteElement(tensor: "\(module.name).\(half)", index: index, value: values[index])
+        throw ModelFileError(.malformed, "the adapter's \(element)")
+      }
     }
   }
 

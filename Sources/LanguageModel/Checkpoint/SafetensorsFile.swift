@@ -50,7 +50,8 @@ public struct SafetensorsFile: Sendable {
       throw ModelFileError(.malformed, "the header declares \(headerSize) bytes, the file ends before; is it complete?")
     }
     let headerBytes = UnsafeRawBufferPointer(rebasing: bytes[8..<(8 + headerSize)])
-    guard headerBytes.first == UInt8(ascii: "{") else {
+    // The format asks for '{' at once; as the reference, this passes over blanks.
+    guard headerBytes.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "{") else {
       throw ModelFileError(.malformed, "the header does not start with '{': not a safetensors file")
     }
     guard case .object(let header) = try JSONParser.parse(headerBytes.bindMemory(to: UInt8.self)) else {
@@ -100,8 +101,10 @@ public struct SafetensorsFile: Sendable {
   }
 
   private static func readMetadata(_ value: JSONValue) throws -> [String: String] {
+    // As in the reference, null is the same as nothing; some converters write it.
+    if value.isNull { return [:] }
     guard case .object(let object) = value else {
-      throw ModelFileError(.malformed, "__metadata__ must be an object of strings")
+      throw ModelFileError(.malformed, "__metadata__ must be an object of strings, found \(value.kind)")
     }
     var metadata: [String: String] = [:]
     for (key, value) in object.members {

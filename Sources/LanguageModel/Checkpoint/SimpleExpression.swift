@@ -1,121 +1,124 @@
-/// The small part of regular expressions that adapter configurations use: plain characters, `\.`, `.`, `.*`, `\d+`,
-/// `[0-9]+` and one level of alternatives `(a|b)`.
+/// The part of Python's regular expressions that adapter configurations use, matched in bounded time.
 ///
-/// Anything else is refused; matching takes bounded time.
+/// Characters, classes, groups, alternatives, repetition, `^ $ \b` and look-around; back references, flags, named and atomic
+/// groups are refused when the expression is read. Names of modules are ASCII, so matching works on bytes.
+///
+/// There is no backtracking: every part gives the set of positions where it can end, once for each position where it can
+/// begin. Which of several ways a match takes is never asked, so greedy and lazy repetition are the same.
 struct SimpleExpression {
-  private enum Part {
+  /// Expressions of more bytes are refused.
+  static let maximumBytes = 65_536
+  /// More repetitions and look-arounds than this are refused.
+  static let maximumOperators = 256
+  /// Counts in braces beyond this are refused.
+  static let maximumCount = 1000
+  /// Deeper groups are refused.
+  static let maximumDepth = 32
+
+  /// One part; parts name each other by their places in `nodes`.
+  enum Node {
     case literal([UInt8])
-    case anyCharacter
-    case anything
-    case digits
-    case choice([[UInt8]])
+    /// One of 256 bytes.
+    case character([Bool])
+    case sequence([Int])
+    case choice([Int])
+    case repetition(Int, minimum: Int, maximum: Int?)
+    case start
+    case end
+    case wordBoundary(Bool)
+    case look(Int, ahead: Bool, wanted: Bool)
   }
 
-  private var parts: [Part] = []
+  private let nodes: [Node]
+  private let root: Int
 
   /// Parses `text`; `key` names its place in errors.
   init(_ text: String, key: String) throws {
-    guard text.utf8.count <= 65_536 else {
-      throw ModelFileError(.tooLarge, "'\(key)': an expression of \(text.utf8.count) bytes, the limit is 65,536")
-    }
-    let bytes = Array(text.utf8)
-    var index = 0
-    func refuse(_ what: String) -> ModelFileError {
-      ModelFileError(.unsupported, "'\(key)': \(what) at byte \(index) of the regular expression is not supported")
-    }
-    while index < bytes.count {
-      switch bytes[index] {
-      case UInt8(ascii: "("):
-        guard let end = bytes[index...].firstIndex(of: UInt8(ascii: ")")) else { throw refuse("an open group") }
-        var inner = bytes[(index + 1)..<end]
-        if inner.starts(with: [0x3F, 0x3A]) { inner = inner.dropFirst(2) }
-        let choices = inner.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false)
-        parts.append(
-          .choice(
-            try choices.map { choice in
-              guard let literal = Self.literal(choice) else { throw refuse("a group with operators") }
-              return literal
-            }))
-        index = end + 1
-      case UInt8(ascii: "."):
-        let repeats = index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "*")
-        parts.append(repeats ? .anything : .anyCharacter)
-        index += repeats ? 2 : 1
-      case UInt8(ascii: "\\"), UInt8(ascii: "["):
-        if let count = Self.digitsLength(bytes[index...]) {
-          parts.append(.digits)
-          index += count
-        } else if bytes[index] == UInt8(ascii: "\\"), index + 1 < bytes.count,
-          let literal = Self.literal(bytes[index...(index + 1)])
-        {
-          parts.append(.literal(literal))
-          index += 2
-        } else {
-          throw refuse("an escape or a class")
-        }
-      case let byte where Self.isPlain(byte):
-        parts.append(.literal([byte]))
-        index += 1
-      default: throw refuse("an operator")
-      }
-    }
-  }
-
-  private static func isPlain(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "-"): true
-    default: false
-    }
-  }
-
-  private static func digitsLength(_ bytes: ArraySlice<UInt8>) -> Int? {
-    for text in ["\\d+", "[0-9]+"] where bytes.starts(with: text.utf8) { return text.utf8.count }
-    return nil
-  }
-
-  /// Plain characters and escaped dots only.
-  private static func literal(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
-    var result: [UInt8] = []
-    var rest = bytes
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "\\") {
-        guard let next = rest.popFirst(), next == UInt8(ascii: ".") || next == UInt8(ascii: "-") else { return nil }
-        result.append(next)
-      } else {
-        guard isPlain(byte) else { return nil }
-        result.append(byte)
-      }
-    }
-    return result
+    var parser = try SimpleExpressionParser(text, key: key)
+    root = try parser.parse()
+    nodes = parser.nodes
   }
 
   /// Whether the whole of `text` matches.
-  ///
-  /// All reachable positions are followed at once, so there is no backtracking.
   func matches(_ text: String) -> Bool {
-    let bytes = Array(text.utf8)
-    var positions: Set<Int> = [0]
-    for part in parts {
-      var next: Set<Int> = []
-      for position in positions {
-        switch part {
-        case .literal(let literal):
-          if bytes[position...].starts(with: literal) { next.insert(position + literal.count) }
-        case .anyCharacter:
-          if position < bytes.count { next.insert(position + 1) }
-        case .anything: next.formUnion(position...bytes.count)
-        case .digits:
-          var end = position
-          while end < bytes.count, (0x30...0x39).contains(bytes[end]) {
-            end += 1
-            next.insert(end)
-          }
-        case .choice(let choices):
-          for choice in choices where bytes[position...].starts(with: choice) { next.insert(position + choice.count) }
-        }
-      }
-      positions = next
+    var matching = Matching(nodes: nodes, bytes: Array(text.utf8))
+    return matching.ends(root, 0).contains(matching.bytes.count)
+  }
+
+  /// One look at one text.
+  private struct Matching {
+    let nodes: [Node]
+    let bytes: [UInt8]
+    private var known: [Int: Set<Int>] = [:]
+
+    init(nodes: [Node], bytes: [UInt8]) {
+      self.nodes = nodes
+      self.bytes = bytes
     }
-    return positions.contains(bytes.count)
+
+    /// Where node `index` can end when it begins at `position`.
+    mutating func ends(_ index: Int, _ position: Int) -> Set<Int> {
+      let place = index * (bytes.count + 1) + position
+      if let result = known[place] { return result }
+      let result = compute(index, position)
+      known[place] = result
+      return result
+    }
+
+    private mutating func ends(_ index: Int, _ positions: Set<Int>) -> Set<Int> {
+      var result: Set<Int> = []
+      for position in positions { result.formUnion(ends(index, position)) }
+      return result
+    }
+
+    private mutating func compute(_ index: Int, _ position: Int) -> Set<Int> {
+      switch nodes[index] {
+      case .literal(let literal):
+        return bytes[position...].starts(with: literal) ? [position + literal.count] : []
+      case .character(let allowed):
+        return position < bytes.count && allowed[Int(bytes[position])] ? [position + 1] : []
+      case .sequence(let parts):
+        var positions: Set<Int> = [position]
+        for part in parts where !positions.isEmpty { positions = ends(part, positions) }
+        return positions
+      case .choice(let choices):
+        var result: Set<Int> = []
+        for choice in choices { result.formUnion(ends(choice, position)) }
+        return result
+      case .repetition(let part, let minimum, let maximum):
+        return repeated(part, minimum, maximum, from: position)
+      case .start: return position == 0 ? [position] : []
+      case .end: return position == bytes.count ? [position] : []
+      case .wordBoundary(let wanted):
+        let isBoundary = isWord(position - 1) != isWord(position)
+        return isBoundary == wanted ? [position] : []
+      case .look(let part, let ahead, let wanted):
+        let found =
+          ahead ? !ends(part, position).isEmpty : (0...position).contains { ends(part, $0).contains(position) }
+        return found == wanted ? [position] : []
+      }
+    }
+
+    private mutating func repeated(_ part: Int, _ minimum: Int, _ maximum: Int?, from position: Int) -> Set<Int> {
+      var positions: Set<Int> = [position]
+      for _ in 0..<minimum {
+        let next = ends(part, positions)
+        // From here on it goes round in the same positions.
+        if next == positions { break }
+        positions = next
+      }
+      var result = positions
+      var left = maximum.map { $0 - minimum } ?? bytes.count + 1
+      while left > 0, !positions.isEmpty {
+        positions = ends(part, positions).subtracting(result)
+        result.formUnion(positions)
+        left -= 1
+      }
+      return result
+    }
+
+    private func isWord(_ position: Int) -> Bool {
+      bytes.indices.contains(position) && SimpleExpressionParser.word[Int(bytes[position])]
+    }
   }
 }

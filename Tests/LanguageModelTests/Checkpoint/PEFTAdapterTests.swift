@@ -121,7 +121,7 @@ struct PEFTAdapterTests {
 
   @Test func unsupportedSettingsAreNamed() throws {
     let edits: [(String, Any)] = [
-      ("use_dora", true), ("modules_to_save", ["lm_head"]), ("bias", "all"), ("surprise", NSNull()),
+      ("use_dora", true), ("modules_to_save", ["lm_head"]), ("bias", "all"), ("surprise", 1),
       ("peft_type", "IA3"), ("task_type", "SEQ_CLS"), ("init_lora_weights", "pissa"), ("lora_bias", true),
       ("layer_replication", [[0, 1]]), ("target_parameters", ["x"]), ("trainable_token_indices", [1]),
       ("r", 5), ("rank_pattern", ["c_fc": 2]), ("target_modules", ["mlp.c_fc"]), ("layers_to_transform", [0]),
@@ -142,6 +142,8 @@ struct PEFTAdapterTests {
     }
     var root = try Fixtures.json("goldens/lm/adapters/gpt2-two-active/adapter_config.json")
     root["eva_config"] = NSNull()
+    root["surprise"] = NSNull()
+    root["new_feature"] = false
     root["megatron_core"] = "megatron.core"
     root["target_modules"] = ["c_fc", "mlp.c_proj"]
     try JSONSerialization.data(withJSONObject: root).write(to: folder.url.appendingPathComponent("adapter_config.json"))
@@ -169,8 +171,38 @@ struct PEFTAdapterTests {
     #expect(expression.matches("model.layers.12.mlp.up_proj"))
     #expect(!expression.matches("model.layers.a.mlp.up_proj"))
     #expect(!expression.matches("model_layers.1.mlp.up_proj"))
-    for bad in ["(a", "a+", "^a", "(a|(b))", "[a-z]", "a{2}", "\\w"] {
-      #expect(throws: ModelFileError.self, "\(bad)") { try SimpleExpression(bad, key: "k") }
+    let cases: [(String, yes: [String], no: [String])] = [
+      ("a+b?", ["a", "aab"], ["", "b", "abb"]), ("^a$", ["a"], ["aa"]), ("(a|(b|cc))*", ["", "abcca"], ["c"]),
+      ("[a-z_]+\\d", ["x_9"], ["9", "X9"]), ("[^.]*", ["", "ab"], ["a.b"]), ("a{2}", ["aa"], ["a", "aaa"]),
+      ("a{,2}b{1,}", ["b", "aabb"], ["aaab", "aa"]), ("a{x", ["a{x"], ["a"]),
+      (".*?\\.(?:q|v)_proj", ["m.q_proj"], ["q_proj"]),
+      ("(?!.*\\.1\\.).*\\.c_fc", ["h.0.c_fc"], ["h.1.c_fc"]), ("(?=a).b?", ["a", "ab"], ["b"]),
+      (".*(?<=h\\.)1\\..*", ["h.1.x"], ["g.1.x"]), (".*(?<!h\\.)1\\..*", ["g.1.x"], ["h.1.x"]),
+      (".*\\bfc\\b", ["a.fc"], ["a_fc"]), ("[]x]+", ["]x"], ["y"]), ("\\w+\\-\\S", ["a-b"], ["a- "]), ("", [""], ["a"]),
+      ("a|", ["a", ""], ["b"]),
+    ]
+    for (text, yes, no) in cases {
+      let expression = try SimpleExpression(text, key: "k")
+      for name in yes { #expect(expression.matches(name), "\(text) \(name)") }
+      for name in no { #expect(!expression.matches(name), "\(text) \(name)") }
+    }
+    let deep = String(repeating: "(", count: 40) + "a" + String(repeating: ")", count: 40)
+    for bad in [
+      "(a", "a)", "*a", "a**", "a++", "a{3,2}", "a{1001}", "(?P<x>a)", "(?i)a", "(a)\\1", "[z-a]", "[a", "\\p", "^*",
+      deep,
+      String(repeating: "a*", count: 257), String(repeating: "a", count: 65_537),
+    ] {
+      #expect(throws: ModelFileError.self, "\(bad.prefix(20))") { try SimpleExpression(bad, key: "k") }
+    }
+  }
+
+  @Test("Hostile expressions end soon", .timeLimit(.minutes(1)))
+  func boundedMatching() throws {
+    let text = String(repeating: "a", count: 60)
+    for hostile in [
+      "(a*)*b", "(a|a)*b", "(a|aa)+b", "((a*)*)*b", String(repeating: "a*", count: 256) + "b", "(.*a){50}b",
+    ] {
+      #expect(!(try SimpleExpression(hostile, key: "k")).matches(text), "\(hostile.prefix(20))")
     }
   }
 }
