@@ -62,8 +62,8 @@ public struct TrainingReport: Sendable {
 extension CausalLanguageModel {
   /// Trains an adapter in place; `frozen` adapters take part but do not change.
   ///
-  /// Throws `TrainingError` (`diverged`, `invalidExample`, …) and `BackendError` (`outOfMemory`); the adapter then keeps
-  /// the values it had reached.
+  /// Throws `TrainingError` (`diverged`, `invalidExample`, …), `BackendError` (`outOfMemory`) and, where the base's own
+  /// weights are not finite, `ModelFileError` (`malformed`); the adapter then keeps the values it had reached.
   @discardableResult
   public func train(
     _ adapter: Adapter, on examples: [TrainingExample], options: TrainingOptions = TrainingOptions(),
@@ -76,7 +76,7 @@ extension CausalLanguageModel {
     guard !adapter.modules.isEmpty else { return Self.nothingToDo }
     let run = try TrainingRun(
       decoder: decoder, arena: adapter.arena, adapters: adapters, examples: examples, options: options)
-    return try drive(run, adapters, hooks)
+    return try blaming(adapters) { try drive(run, adapters, hooks) }
   }
 
   /// Trains all weights.

@@ -21,6 +21,8 @@ public final class CausalLanguageModel: @unchecked Sendable {
   let decoder: Decoder
   /// Where the weights came from; nil for a random initialisation.
   public let checkpoint: Checkpoint?
+  /// Whether the checkpoint's weights were looked through and found finite.
+  var isBaseKnownFinite = false
 
   /// Loads a checkpoint.
   ///
@@ -62,6 +64,9 @@ public final class CausalLanguageModel: @unchecked Sendable {
     return Decoder(shape: shape, weights: try loader.load(trainable: trainable), backend: backend)
   }
 
+  /// Tokens that end a text: those of `generation_config.json`, of `config.json` where there is none.
+  public var endIDs: [Int] { checkpoint?.generation.endIDs ?? configuration.eosIDs }
+
   // MARK: Adapters
 
   /// A fresh adapter (it changes nothing until trained).
@@ -80,6 +85,9 @@ public final class CausalLanguageModel: @unchecked Sendable {
 
   /// Loss over the labelled tokens of all examples, without training.
   ///
+  /// Throws `TrainingError` (`diverged`) where a loss is not finite, `ModelFileError` (`malformed`) where the base is to
+  /// blame for it.
+  ///
   /// - Parameter tokensPerPass: tokens that go through the model at once; nil = by memory.
   public func evaluate(_ examples: [TrainingExample], adapters: [Adapter] = [], tokensPerPass: Int? = nil) throws
     -> Evaluation
@@ -95,7 +103,7 @@ public final class CausalLanguageModel: @unchecked Sendable {
     var tokens = 0
     func flush() throws {
       guard !pending.isEmpty else { return }
-      let batch = PackedBatch(pending.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
+      let batch = PackedBatch(pending.map { examples[$0] }, shape: decoder.shape)
       let losses = try decoder.losses(batch, branches)
       var next = 0
       for (number, count) in zip(pending, batch.labelCounts) {
@@ -113,6 +121,11 @@ public final class CausalLanguageModel: @unchecked Sendable {
       tokens += length
     }
     try flush()
+    if let (number, example) = evaluation.examples.enumerated().first(where: { !$1.sum.isFinite }) {
+      try requireFiniteBase()
+      throw TrainingError(
+        .diverged, "the loss of example \(number) is not finite (\(example.sum)): \(overflowAdvice(adapters))")
+    }
     return evaluation
   }
 
@@ -120,9 +133,8 @@ public final class CausalLanguageModel: @unchecked Sendable {
   public func logits(_ ids: [Int], adapters: [Adapter] = []) throws -> [Float] {
     let example = TrainingExample(text: ids)
     try example.validate(index: 0, for: configuration, needsLabels: false)
-    let first = decoder.shape.firstPosition
     let pass = DecoderPass(
-      positions: try backend.upload(indices: ids.indices.map { Int32($0 + first) }),
+      positions: try backend.upload(indices: decoder.shape.positions(of: ids)),
       sequences: try PackedSequences(lengths: [ids.count], backend: backend), rows: nil, prunesEarly: false,
       mode: .packed, branches: BranchTable(adapters, layers: configuration.layerCount))
     let stream = try decoder.embed(try backend.upload(indices: ids.map { Int32($0) }), positions: pass.positions)
@@ -135,7 +147,7 @@ public final class CausalLanguageModel: @unchecked Sendable {
   ///
   /// - Parameter onToken: told every new token as soon as it is chosen: the number of its prompt, and the id. What it
   ///   throws ends the generation.
-  /// - Throws: `GenerationError`.
+  /// - Throws: `GenerationError`; `ModelFileError` (`malformed`) where the base's weights are not finite.
   public func generate(
     _ prompts: [[Int]], options: GenerationOptions = GenerationOptions(), adapters: [Adapter] = [],
     onToken: ((Int, Int) throws -> Void)? = nil
@@ -160,8 +172,8 @@ public final class CausalLanguageModel: @unchecked Sendable {
     }
     let generator = Generator(
       decoder: decoder, branches: BranchTable(adapters, layers: configuration.layerCount), options: options,
-      stopIDs: options.stopIDs ?? Set(configuration.eosIDs), onToken: onToken)
-    return try generator.run(prompts)
+      stopIDs: options.stopIDs ?? Set(endIDs), onToken: onToken)
+    return try blaming(adapters) { try generator.run(prompts) }
   }
 }
 

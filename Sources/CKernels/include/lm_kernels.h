@@ -163,7 +163,7 @@ bool lm_attention_step(lm_context *, long rows, lm_attention_shape shape, const 
 /// logits become scale · (softmax − onehot).
 void lm_cross_entropy(lm_context *, long rows, long vocabulary, float *logits, long row_stride, const int32_t *targets, float scale,
                       bool gradient, float *losses);
-/// Index of the largest element of each row, the lowest among equals.
+/// Index of the largest element of each row, the lowest among equals; -1 where a row holds a number that is not finite.
 void lm_argmax(lm_context *, long rows, long columns, const float *x, int32_t *indices);
 /// The k largest of each row in descending order, lower index first among equals.
 void lm_top_k(lm_context *, long rows, long columns, long k, const float *x, float *values, int32_t *indices);

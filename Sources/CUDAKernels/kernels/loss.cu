@@ -74,7 +74,7 @@ DEVICE void block_first(float& value, int& index, float* values, int* indices) {
 }
 
 // The `k` first numbers of each row in order. One block per row; each round finds the first pair behind the last one.
-// For `argmax` k is 1 and `values` may be null.
+// For `argmax` k is 1 and `values` null; its index is -1 where a row holds a number that is not finite.
 KERNEL(256, top_k, int columns, int k, int wide, const void* logits, void* values, int values_wide, int* indices) {
   __shared__ float best_values[32];
   __shared__ int best_indices[32];
@@ -86,10 +86,15 @@ KERNEL(256, top_k, int columns, int k, int wide, const void* logits, void* value
     int best_index = NO_INDEX;
     for (int i = threadIdx.x; i < columns; i += blockDim.x) {
       float value = logit(logits, wide, base + i);
-      bool is_left = rank == 0 || precedes(last, last_index, value, i);
-      if (is_left && precedes(value, i, best, best_index)) {
+      int place = i;
+      if (!values && (__float_as_uint(value) & 0x7f800000u) == 0x7f800000u) {
+        value = INFINITY;
+        place = -1;
+      }
+      bool is_left = rank == 0 || precedes(last, last_index, value, place);
+      if (is_left && precedes(value, place, best, best_index)) {
         best = value;
-        best_index = i;
+        best_index = place;
       }
     }
     block_first(best, best_index, best_values, best_indices);

@@ -64,13 +64,7 @@ extension DecoderShape {
     }
   }
 
-  var embeddingName: String {
-    switch family {
-    case .gpt2: "transformer.wte.weight"
-    case .roberta: "roberta.embeddings.word_embeddings.weight"
-    case .llama: "model.embed_tokens.weight"
-    }
-  }
+  var embeddingName: String { configuration.embeddingName }
 
   var positionName: String? {
     switch family {
@@ -98,7 +92,7 @@ extension DecoderShape {
   /// RoBERTa's head is dense → GELU → norm → decoder.
   var headDenseName: String? { family == .roberta ? "lm_head.dense" : nil }
   var headBiasName: String? { family == .roberta ? "lm_head.bias" : nil }
-  var headName: String { "lm_head.weight" }
+  var headName: String { configuration.headName }
 
   /// Rows of the position table.
   var positionRows: Int { maximumLength + firstPosition }

@@ -17,6 +17,8 @@ struct DecoderShape: Sendable, Hashable {
   /// Row of the position table for the first token (RoBERTa: padding id + 1).
   let firstPosition: Int
   let tiedHead: Bool
+  /// The token that has no position of its own (RoBERTa's padding, wherever it stands); nil: every token has one.
+  let unplacedToken: Int?
 
   init(_ configuration: ModelConfiguration) {
     self.configuration = configuration
@@ -30,6 +32,14 @@ struct DecoderShape: Sendable, Hashable {
     maximumLength = configuration.maximumLength
     firstPosition = configuration.firstPosition
     tiedHead = configuration.tiedHead
+    unplacedToken = configuration.architecture == .roberta ? configuration.firstPosition - 1 : nil
+  }
+
+  /// Rows of the position table for a sequence: RoBERTa counts the tokens that are not padding, and gives padding the row
+  /// of its own id, as the reference does.
+  func positions(of ids: some Sequence<Int>) -> [Int32] {
+    var counter = PositionCounter(self)
+    return ids.map { Int32(counter.position(of: $0)) }
   }
 
   var headSize: Int { attention.headSize }
@@ -60,6 +70,24 @@ struct DecoderShape: Sendable, Hashable {
 
   /// How linear weights lie in checkpoints of this family.
   var weightLayout: WeightLayout { family == .gpt2 ? .inputsByOutputs : .outputsByInputs }
+}
+
+/// Gives the tokens of a sequence their rows of the position table, one after the other.
+struct PositionCounter: Sendable {
+  private let unplaced: Int?
+  private var next: Int
+
+  init(_ shape: DecoderShape) {
+    unplaced = shape.unplacedToken
+    next = shape.firstPosition
+  }
+
+  /// The row of the next token.
+  mutating func position(of id: Int) -> Int {
+    if let unplaced, id == unplaced { return unplaced }
+    defer { next += 1 }
+    return next
+  }
 }
 
 /// The four matrix products of a layer.

@@ -173,8 +173,8 @@ public protocol Backend: AnyObject, Sendable {
   func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
     gradients: (weight: Tensor, bias: Tensor?)?) throws
-  /// Index of the largest element of each row [1 x rows index]; the lowest index among equals. Logits are activations or
-  /// parameters.
+  /// Index of the largest element of each row [1 x rows index]; the lowest index among equals, −1 where the row holds a
+  /// number that is infinite or none. Logits are activations or parameters.
   func argmax(_ logits: Tensor, into indices: Tensor) throws
   /// The k largest elements of each row in descending order (lower index first among equals): values [B, k]
   /// activation, indices [B, k] index.

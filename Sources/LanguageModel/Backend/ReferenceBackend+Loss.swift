@@ -50,9 +50,13 @@ extension ReferenceBackend {
   public func argmax(_ logits: Tensor, into indices: Tensor) throws {
     let (pl, target) = (floats(logits), integers(indices))
     for row in 0..<logits.rows {
+      let numbers = UnsafeBufferPointer(start: pl + row * logits.columns, count: logits.columns)
+      guard numbers.allSatisfy(\.isFinite) else {
+        target[row] = -1
+        continue
+      }
       var best = 0
-      for column in 1..<max(logits.columns, 1)
-      where pl[row * logits.columns + column] > pl[row * logits.columns + best] { best = column }
+      for column in 1..<max(logits.columns, 1) where numbers[column] > numbers[best] { best = column }
       target[row] = Int32(best)
     }
   }

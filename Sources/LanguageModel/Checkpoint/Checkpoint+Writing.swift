@@ -1,12 +1,6 @@
 import Foundation
 
 extension Checkpoint {
-  /// Files that make a tokenizer; copied beside a derived checkpoint.
-  static let tokenizerFiles = [
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "tokenizer.model",
-    "added_tokens.json", "generation_config.json",
-  ]
-
   /// Writes a new checkpoint: `config.json` and `model.safetensors`, or shards with an index.
   ///
   /// - Parameters:
@@ -30,13 +24,16 @@ extension Checkpoint {
         try elements.withUnsafeBufferPointer { try TensorSource.convert($0, storedType, parameter.name, write) }
       }
     }
-    try writeWeights(sources, to: directory, maximumShardBytes: maximumShardBytes)
+    try writeWeights(
+      withDecoderBias(sources, configuration), to: directory, maximumShardBytes: maximumShardBytes)
     try configuration.write(to: directory.appendingPathComponent("config.json"), storedType: storedType)
   }
 
-  /// Writes this checkpoint with some weights replaced (an adapter merged into its base), tokenizer files included.
+  /// Writes this checkpoint with some weights replaced (an adapter merged into its base), with the base's settings,
+  /// tokenizer, chat templates and generation settings.
   ///
-  /// Weights that are not replaced are copied bit by bit; replaced ones are rounded to their stored type.
+  /// Weights that are not replaced are copied bit by bit; replaced ones are rounded to their stored type. Numbers that are
+  /// infinite or none, and those that the stored type cannot hold, are refused with the tensor's name.
   ///
   /// - Parameter replacement: the new f32 elements of a weight in its stored shape, or nil to keep it.
   public func writeMerged(
@@ -48,21 +45,30 @@ extension Checkpoint {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let sources = tensors.map { view in
       TensorSource(name: view.name, type: view.type, shape: view.shape) { write in
-        guard let elements = try replacement(view) else { return try write(view.bytes) }
+        guard let elements = try replacement(view) else {
+          if let element = view.firstNonFinite() { throw Self.notFinite(element, self.directory) }
+          return try write(view.bytes)
+        }
         guard elements.count == view.elementCount else {
           throw ModelFileError(.mismatch, "'\(view.name)': \(elements.count) values for shape \(view.shape)")
         }
         try elements.withUnsafeBufferPointer { try TensorSource.convert($0, view.type, view.name, write) }
       }
     }
-    try Self.writeWeights(sources, to: directory, maximumShardBytes: maximumShardBytes)
-    try configuration.write(to: directory.appendingPathComponent("config.json"), storedType: storedType)
-    for name in Self.tokenizerFiles {
-      let source = self.directory.appendingPathComponent(name)
-      guard FileManager.default.fileExists(atPath: source.path) else { continue }
-      let file = try MappedFile(source)
-      try AtomicFile.write(directory.appendingPathComponent(name)) { try $0.write(file.bytes) }
-    }
+    try Self.writeWeights(
+      Self.withDecoderBias(sources, configuration), to: directory, maximumShardBytes: maximumShardBytes)
+    try copyCompanions(to: directory)
+    try AtomicFile.write(derivedConfiguration, to: directory.appendingPathComponent("config.json"))
+  }
+
+  /// RoBERTa with a head of its own: the reference then adds `lm_head.decoder.bias`, and has `lm_head.bias` beside it.
+  private static func withDecoderBias(_ sources: [TensorSource], _ configuration: ModelConfiguration) -> [TensorSource]
+  {
+    guard configuration.architecture == .roberta, !configuration.tiedHead else { return sources }
+    return sources
+      + sources.filter { $0.name == "lm_head.bias" }.map {
+        TensorSource(name: "lm_head.decoder.bias", type: $0.type, shape: $0.shape, deliver: $0.deliver)
+      }
   }
 
   private static func writeWeights(_ sources: [TensorSource], to directory: URL, maximumShardBytes: Int) throws {

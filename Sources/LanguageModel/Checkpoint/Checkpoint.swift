@@ -4,25 +4,36 @@ import Foundation
 ///
 /// Opening reads headers only; the weights stay in the files until they are used. Every weight of the configuration
 /// must be there in the right shape; what does not belong to the model is refused, except for buffers that carry
-/// no information (causal masks, rotary tables, copies of a tied head, the unused pooler of RoBERTa).
+/// no information (causal masks, rotary tables, copies of a tied head, the unused pooler of RoBERTa, heads of other tasks).
 public struct Checkpoint: Sendable {
   public let directory: URL
+  /// As in `config.json`, but that the head is not tied to the embedding where the file holds another one.
   public let configuration: ModelConfiguration
   /// The weights in the order of ``ModelConfiguration/parameters``, under canonical names.
   public let tensors: [TensorView]
   /// Stored tensors without effect, by their names in the file.
   public let ignoredTensors: [String]
 
+  /// What `generation_config.json` says, or `config.json` where there is none.
+  public let generation: GenerationDefaults
+
+  /// `config.json` as it is.
+  let configurationObject: JSONObject
   private let index: [String: Int]
 
   /// Opens the model in `directory` (`config.json` with `model.safetensors` or `model.safetensors.index.json`).
   public init(_ directory: URL) throws {
     self.directory = directory
-    configuration = try ModelConfiguration(contentsOf: directory.appendingPathComponent("config.json"))
+    try Self.requireFolder(directory)
+    let file = directory.appendingPathComponent("config.json")
+    let object = try JSONParser.object(at: file, limit: ModelConfiguration.maximumBytes)
+    configurationObject = object
+    let stated = try naming(file.path) { try ModelConfiguration(object) }
     let stored = try Self.storedTensors(directory)
-    (tensors, ignoredTensors) = try naming(directory.path) { [configuration] in
-      try Self.arrange(stored, configuration)
-    }
+    let arrangement = try naming(directory.path) { try Self.arrange(stored, stated) }
+    (tensors, ignoredTensors) = (arrangement.tensors, arrangement.ignored)
+    configuration = arrangement.configuration
+    generation = try GenerationDefaults(directory: directory, configuration: configuration, object: object)
     index = Dictionary(tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -81,6 +92,10 @@ public struct Checkpoint: Sendable {
       }
       var tensors: [TensorView] = []
       for shard in shards.sorted() {
+        guard FileManager.default.fileExists(atPath: directory.appendingPathComponent(shard).path) else {
+          throw ModelFileError(
+            .missing, "it names \(shard), which is not there; the model's files are not complete: get them again")
+        }
         for tensor in try SafetensorsFile(directory.appendingPathComponent(shard)).tensors {
           guard shardOf.removeValue(forKey: tensor.name) == shard else {
             throw ModelFileError(.mismatch, "tensor '\(tensor.name)' of \(shard) is not assigned to it by the index")
@@ -98,89 +113,5 @@ public struct Checkpoint: Sendable {
   /// Whether a name stays inside its folder.
   static func isPlainFileName(_ name: String) -> Bool {
     !name.isEmpty && name != "." && name != ".." && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
-  }
-
-  // MARK: - Names
-
-  private static func arrange(_ stored: [TensorView], _ configuration: ModelConfiguration) throws
-    -> ([TensorView], [String])
-  {
-    var remaining: [String: TensorView] = [:]
-    for tensor in stored {
-      let name = canonicalName(tensor.name, configuration)
-      guard remaining.updateValue(tensor, forKey: name) == nil else {
-        throw ModelFileError(.mismatch, "two stored tensors are both '\(name)'")
-      }
-    }
-    var tensors: [TensorView] = []
-    for parameter in configuration.parameters {
-      guard let tensor = remaining.removeValue(forKey: parameter.name) else {
-        throw ModelFileError(.missing, "the weight '\(parameter.name)' of shape \(parameter.shape) is missing")
-      }
-      guard tensor.shape == parameter.shape else {
-        throw ModelFileError(
-          .mismatch, "tensor '\(tensor.name)' has shape \(tensor.shape), config.json asks for \(parameter.shape)")
-      }
-      guard tensor.type.isFloat else {
-        throw ModelFileError(
-          .unsupported, "tensor '\(tensor.name)' holds \(tensor.type.rawValue), expected F32, F16, BF16 or F64")
-      }
-      tensors.append(tensor.renamed(parameter.name))
-    }
-    var ignored: [String] = []
-    for (name, tensor) in remaining.sorted(by: { $0.key < $1.key }) {
-      guard isWithoutEffect(name, configuration) else {
-        throw ModelFileError(
-          .unsupported,
-          "tensor '\(tensor.name)' does not belong to a \(configuration.architecture.rawValue) language model")
-      }
-      ignored.append(tensor.name)
-    }
-    return (tensors, ignored)
-  }
-
-  /// Hub checkpoints of the bare model lack the prefix of the language model class.
-  private static func canonicalName(_ name: String, _ configuration: ModelConfiguration) -> String {
-    let bare: [String]
-    let prefix: String
-    switch configuration.architecture {
-    case .gpt2: (bare, prefix) = (["wte.", "wpe.", "h.", "ln_f."], "transformer.")
-    case .roberta: (bare, prefix) = (["embeddings.", "encoder.", "pooler."], "roberta.")
-    case .llama: (bare, prefix) = (["embed_tokens.", "layers.", "norm."], "model.")
-    }
-    return bare.contains { name.hasPrefix($0) } ? prefix + name : name
-  }
-
-  /// Stored tensors that the model computes itself or never uses.
-  private static func isWithoutEffect(_ name: String, _ configuration: ModelConfiguration) -> Bool {
-    func isLayer(_ prefix: String, _ endings: [String]) -> Bool {
-      guard name.hasPrefix(prefix) else { return false }
-      let parts = name.dropFirst(prefix.count).split(separator: ".", maxSplits: 1)
-      guard parts.count == 2, let layer = Int(parts[0]), (0..<configuration.layerCount).contains(layer) else {
-        return false
-      }
-      return endings.contains(String(parts[1]))
-    }
-    switch configuration.architecture {
-    case .gpt2:
-      return isLayer("transformer.h.", ["attn.bias", "attn.masked_bias"])
-        || (configuration.tiedHead && name == "lm_head.weight")
-    case .roberta:
-      let buffers = [
-        "roberta.embeddings.position_ids", "roberta.embeddings.token_type_ids", "roberta.pooler.dense.weight",
-        "roberta.pooler.dense.bias", "lm_head.decoder.bias",
-      ]
-      return buffers.contains(name) || (configuration.tiedHead && name == "lm_head.decoder.weight")
-    case .llama:
-      return isLayer("model.layers.", ["self_attn.rotary_emb.inv_freq"])
-        || (configuration.tiedHead && name == "lm_head.weight")
-    }
-  }
-}
-
-extension TensorView {
-  /// The same elements under another name.
-  func renamed(_ name: String) -> TensorView {
-    TensorView(name: name, type: type, shape: shape, bytes: bytes, file: file)
   }
 }

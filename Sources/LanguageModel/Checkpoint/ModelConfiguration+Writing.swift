@@ -29,7 +29,8 @@ extension ModelConfiguration {
     try AtomicFile.write(json(storedType: storedType), to: url)
   }
 
-  private var architectureClass: String {
+  /// The reference's class of this language model.
+  var architectureClass: String {
     switch architecture {
     case .gpt2: "GPT2LMHeadModel"
     case .roberta: "RobertaForCausalLM"

@@ -27,7 +27,7 @@ public struct TensorSource {
     self.init(name: name ?? view.name, type: view.type, shape: view.shape) { try $0(view.bytes) }
   }
 
-  /// A tensor of f32 values, converted to `type` (f32, f16 or bf16) in pieces while it is written.
+  /// A tensor of f32 values, converted to `type` (f32, f16, bf16 or f64) in pieces while it is written.
   public init(name: String, shape: [Int], values: [Float], type: TensorType = .float32) {
     precondition(values.count == shape.reduce(1, *), "'\(name)': \(values.count) values for shape \(shape)")
     self.init(name: name, type: type, shape: shape) { write in
@@ -36,11 +36,21 @@ public struct TensorSource {
   }
 
   /// Delivers f32 values in `type`, 64 Ki elements at a time.
+  ///
+  /// Refuses values that are infinite or not a number, and those that the type cannot hold.
   static func convert(
     _ values: UnsafeBufferPointer<Float>, _ type: TensorType, _ name: String,
     _ write: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
+    try requireFinite(values, name)
     if type == .float32 { return try write(UnsafeRawBufferPointer(values)) }
+    if type == .float64 {
+      for begin in stride(from: 0, to: values.count, by: 1 << 16) {
+        let wide = values[begin..<min(begin + (1 << 16), values.count)].map(Double.init)
+        try wide.withUnsafeBytes { try write($0) }
+      }
+      return
+    }
     guard type == .float16 || type == .bfloat16 else {
       throw ModelFileError(.unsupported, "cannot write f32 values of '\(name)' as \(type.rawValue)")
     }
@@ -55,9 +65,40 @@ public struct TensorSource {
         } else {
           HalfPrecision.float32ToFloat16(start + begin, output, count)
         }
+        try requireFit(output, count, type, name, start + begin, at: begin)
         try write(UnsafeRawBufferPointer(start: output, count: count * 2))
       }
     }
+  }
+}
+
+extension TensorSource {
+  private static func requireFinite(_ values: UnsafeBufferPointer<Float>, _ name: String) throws {
+    for begin in stride(from: 0, to: values.count, by: 4096) {
+      let block = begin..<min(begin + 4096, values.count)
+      // No branch inside the loop, so that it compiles to vector code.
+      var found: UInt32 = 0
+      for index in block { found |= values[index].bitPattern & 0x7F80_0000 == 0x7F80_0000 ? 1 : 0 }
+      guard found != 0, let index = block.first(where: { !values[$0].isFinite }) else { continue }
+      throw ModelFileError(
+        .malformed,
+        "\(NonFiniteElement(tensor: name, index: index, value: values[index])); such numbers are not written")
+    }
+  }
+
+  /// Refuses numbers that became infinite when they were rounded to 16 bits.
+  private static func requireFit(
+    _ halves: UnsafeMutablePointer<UInt16>, _ count: Int, _ type: TensorType, _ name: String,
+    _ values: UnsafePointer<Float>, at first: Int
+  ) throws {
+    let mask: UInt16 = type == .bfloat16 ? 0x7F80 : 0x7C00
+    var found: UInt16 = 0
+    for index in 0..<count { found |= halves[index] & mask == mask ? 1 : 0 }
+    guard found != 0, let index = (0..<count).first(where: { halves[$0] & mask == mask }) else { return }
+    throw ModelFileError(
+      .unsupported,
+      "'\(name)' holds \(values[index]) at element \(first + index), which \(type.rawValue) cannot hold (its largest "
+        + "number is \(type == .bfloat16 ? "3.39e38" : "65504")); write this model in a wider type")
   }
 }
 

@@ -57,6 +57,8 @@ public struct GenerationError: Error, CustomStringConvertible, Sendable {
     public static let invalidPrompt = Code(name: "invalidPrompt")
     /// Options make no sense.
     public static let invalidOptions = Code(name: "invalidOptions")
+    /// The logits hold numbers that are infinite or none: there is no most likely token.
+    public static let notFinite = Code(name: "notFinite")
     /// The task was cancelled.
     public static let cancelled = Code(name: "cancelled")
   }

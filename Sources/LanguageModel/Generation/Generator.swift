@@ -18,6 +18,8 @@ struct Generator {
     var length: Int
     var ids: [Int] = []
     var stream: RandomStream?
+    /// Behind the prompt and the tokens so far.
+    var counter: PositionCounter
   }
 
   func run(_ prompts: [[Int]]) throws -> [Generation] {
@@ -58,7 +60,9 @@ struct Generator {
     let cache = try KeyValueCache(
       slots: group.count, capacity: capacity(longest), shape: decoder.shape, backend: decoder.backend)
     var rows = group.enumerated().map { slot, index in
-      Row(index: index, slot: slot, length: prompts[index].count, stream: stream(index))
+      var counter = PositionCounter(decoder.shape)
+      for id in prompts[index] { _ = counter.position(of: id) }
+      return Row(index: index, slot: slot, length: prompts[index].count, stream: stream(index), counter: counter)
     }
     var finished: [(Int, Generation)] = []
     var memory: StepMemory?
@@ -115,9 +119,8 @@ struct Generator {
   /// Logits behind each prompt; fills the given slots of the cache.
   private func prefill(_ prompts: [[Int]], _ slots: [Int], _ cache: KeyValueCache) throws -> Tensor {
     let backend = decoder.backend
-    let first = decoder.shape.firstPosition
     let tokens = try backend.upload(indices: prompts.flatMap { $0.map { Int32($0) } })
-    let positions = try backend.upload(indices: prompts.flatMap { $0.indices.map { Int32($0 + first) } })
+    let positions = try backend.upload(indices: prompts.flatMap { decoder.shape.positions(of: $0) })
     let sequences = try PackedSequences(lengths: prompts.map(\.count), backend: backend)
     let pass = DecoderPass(
       positions: positions, sequences: sequences,
@@ -139,9 +142,9 @@ struct Generator {
       memory = current
     }
     let (slots, lengths) = (rows.map(\.slot), rows.map(\.length))
+    let positions = rows.indices.map { rows[$0].counter.position(of: rows[$0].ids[rows[$0].ids.count - 1]) }
     try current.write(
-      tokens: rows.map { $0.ids[$0.ids.count - 1] }, positions: lengths.map { $0 + decoder.shape.firstPosition },
-      slots: slots, lengths: lengths)
+      tokens: rows.map { $0.ids[$0.ids.count - 1] }, positions: positions, slots: slots, lengths: lengths)
     let isGreedy = options.choice == .greedy
     let output = try current.run {
       let pass = DecoderPass(
@@ -152,8 +155,20 @@ struct Generator {
       return StepOutput(logits: logits, best: isGreedy ? try best(of: logits) : nil)
     }
     for index in rows.indices { rows[index].length += 1 }
-    if let best = output.best { return try decoder.backend.download(indices: best).map(Int.init) }
+    if let best = output.best { return try download(best, rows[...]) }
     return try choose(output.logits, &rows[...])
+  }
+
+  /// The best token of each row.
+  ///
+  /// Throws where a row of logits is not finite: backends then give −1.
+  private func download(_ best: Tensor, _ rows: ArraySlice<Row>) throws -> [Int] {
+    let ids = try decoder.backend.download(indices: best).map(Int.init)
+    for (row, id) in zip(rows, ids) where id < 0 {
+      throw GenerationError(
+        .notFinite, "prompt \(row.index): the logits are not finite after \(row.ids.count) new tokens")
+    }
+    return ids
   }
 
   private func best(of logits: Tensor) throws -> Tensor {
@@ -164,9 +179,9 @@ struct Generator {
 
   private func choose(_ logits: Tensor, _ rows: inout ArraySlice<Row>) throws -> [Int] {
     let backend = decoder.backend
-    guard case .sample(let temperature, let topK, let topP, _) = options.choice else {
-      return try backend.download(indices: try best(of: logits)).map(Int.init)
-    }
+    // Also where tokens are drawn: the choice among numbers that are none would be arbitrary.
+    let best = try download(try best(of: logits), rows)
+    guard case .sample(let temperature, let topK, let topP, _) = options.choice else { return best }
     let k = min(topK ?? logits.columns, logits.columns)
     let values = try backend.makeTensor(rows: logits.rows, columns: k, kind: .activation)
     let indices = try backend.makeTensor(rows: logits.rows, columns: k, kind: .index)

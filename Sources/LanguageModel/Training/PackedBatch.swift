@@ -14,16 +14,14 @@ struct PackedBatch {
   /// Labels of each example, in order; the rows of an example are consecutive.
   var labelCounts: [Int] = []
 
-  init(_ examples: [TrainingExample], firstPosition: Int) {
+  init(_ examples: [TrainingExample], shape: DecoderShape) {
     for example in examples {
       let start = Int32(tokens.count)
       let end = example.labels.lastIndex { $0 != TrainingExample.ignored } ?? 1
       // Row t predicts the label at t + 1; the row of the last label is the one before it.
       let length = max(1, end)
-      for index in 0..<length {
-        tokens.append(Int32(example.ids[index]))
-        positions.append(Int32(index + firstPosition))
-      }
+      tokens += example.ids.prefix(length).map { Int32($0) }
+      positions += shape.positions(of: example.ids.prefix(length))
       var count = 0
       for index in 1..<max(1, example.labels.count) where example.labels[index] != TrainingExample.ignored {
         rows.append(start + Int32(index - 1))

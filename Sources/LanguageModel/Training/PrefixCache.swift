@@ -49,7 +49,7 @@ final class PrefixCache {
   }
 
   private func compute(_ numbers: [Int], _ examples: [TrainingExample], _ branches: BranchTable) throws -> Tensor {
-    let batch = PackedBatch(numbers.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
+    let batch = PackedBatch(numbers.map { examples[$0] }, shape: decoder.shape)
     let pass = try decoder.pass(batch, branches: branches, prunes: keepsLabelledRows)
     let tokens = try decoder.backend.upload(indices: batch.tokens)
     var stream = try decoder.embed(tokens, positions: pass.positions)

@@ -123,7 +123,7 @@ final class TrainingRun {
   }
 
   private func losses(_ numbers: [Int], _ labels: Int) throws -> Tensor {
-    let batch = PackedBatch(numbers.map { examples[$0] }, firstPosition: decoder.shape.firstPosition)
+    let batch = PackedBatch(numbers.map { examples[$0] }, shape: decoder.shape)
     let entry = try cache.map { (half: $0.half, states: try $0.states(of: numbers, examples, branches)) }
     return try decoder.lossTensor(
       batch, branches, entry: entry, scale: 1 / Float(labels), checkpointing: plan.checkpointing)

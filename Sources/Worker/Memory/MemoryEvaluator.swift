@@ -73,6 +73,11 @@ public final class MemoryEvaluator: TrialEvaluator {
       throw EvaluationError.cancelled()
     } catch let error as TrainingError where error.code == .diverged {
       throw EvaluationError.diverged(error.message)
+    } catch let error as GenerationError where error.code == .notFinite {
+      throw EvaluationError.diverged(error.message)
+    } catch let error as ModelFileError where error.code == .malformed {
+      // The base itself is to blame: every further trial would end in the same way.
+      throw EvaluationError.unavailable(error.description)
     } catch let error as BackendError where error.code == .outOfMemory {
       throw EvaluationError.outOfMemory(error.message)
     } catch let error as CUDAError where error.code == .outOfMemory {

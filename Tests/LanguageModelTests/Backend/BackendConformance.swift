@@ -474,6 +474,12 @@ struct BackendConformance {
         let best = try lane.empty(1, 5, .index)
         try lane.backend.argmax(logits, into: best)
         try lane.report("argmax", best)
+        // −1 for rows with a number that is none or infinite, wherever it stands.
+        var numbers = (0..<(5 * 333)).map { Float($0 % 50) }
+        (numbers[0], numbers[333 + 332], numbers[2 * 333 + 40]) = (.nan, .infinity, -.infinity)
+        let broken = try lane.backend.upload(numbers, rows: 5, columns: 333, kind: kind)
+        try lane.backend.argmax(broken, into: best)
+        try lane.report("argmax of rows that are not finite", best)
         for k in [1, 20, 333] {
           let values = try lane.empty(5, k)
           let indices = try lane.empty(5, k, .index)

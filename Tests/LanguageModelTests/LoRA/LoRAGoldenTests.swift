@@ -101,7 +101,7 @@ struct LoRAGoldenTests {
     for (label, backend) in try ModelFixtures.backends() {
       let model = try ModelFixtures.model(modelName, on: backend)
       let adapter = try Self.adapter(golden, on: model)
-      let packed = PackedBatch(examples, firstPosition: model.configuration.firstPosition)
+      let packed = PackedBatch(examples, shape: DecoderShape(model.configuration))
       #expect(packed.rows.count * 5 <= packed.tokens.count * 4 && packed.rows.count > 2)
       try adapter.attachGradients()
       defer { adapter.dropGradients() }
@@ -131,7 +131,7 @@ struct LoRAGoldenTests {
     try adapter.attachGradients()
     defer { adapter.dropGradients() }
     if let tensor = adapter.arena.gradients { try model.backend.fill(tensor, with: 0) }
-    let packed = PackedBatch(batch.examples, firstPosition: model.configuration.firstPosition)
+    let packed = PackedBatch(batch.examples, shape: DecoderShape(model.configuration))
     let branches = BranchTable([adapter], layers: model.configuration.layerCount)
     _ = try model.decoder.losses(
       packed, branches, scale: 1 / Float(packed.targets.count), checkpointing: checkpointing)

@@ -25,7 +25,7 @@ struct PretrainingTests {
     let model = try CausalLanguageModel(
       randomInitialization: configuration, seed: 2, backend: ReferenceBackend())
     let backend = model.backend
-    let packed = PackedBatch(data(5), firstPosition: configuration.firstPosition)
+    let packed = PackedBatch(data(5), shape: DecoderShape(configuration))
     let branches = BranchTable([], layers: 2)
     let arena = try #require(model.decoder.weights.arena)
     try model.decoder.weights.attachGradients()

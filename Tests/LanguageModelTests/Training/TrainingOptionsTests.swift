@@ -54,9 +54,12 @@ struct TrainingOptionsTests {
     let batch = PackedBatch(
       [
         TrainingExample(ids: [5, 6, 7, 8], labels: [-100, 6, -100, -100]),
-        TrainingExample(text: [1, 2, 3]),
-      ], firstPosition: 2)
-    #expect(batch.tokens == [5, 1, 2])
+        TrainingExample(text: [4, 2, 3]),
+      ],
+      shape: DecoderShape(
+        ModelConfiguration(
+          architecture: .roberta, vocabularySize: 10, hiddenSize: 4, layerCount: 1, headCount: 1, positionCount: 9)))
+    #expect(batch.tokens == [5, 4, 2])
     #expect(batch.positions == [2, 2, 3])
     #expect(batch.rows == [0, 1, 2])
     #expect(batch.targets == [6, 2, 3])
