@@ -144,7 +144,7 @@ extension MemoryExperiment {
     ]) { $1 }
     return { [model, entries = provenance.entries] directory in
       let modules = try adapters.flatMap { try $0.peft(baseModel: nil).modules }
-      try PEFTAdapter(baseModel: model.checkpoint?.directory.path, modules: modules, provenance: entries)
+      try PEFTAdapter(baseModel: model.checkpoint?.publicName, modules: modules, provenance: entries)
         .write(to: directory, for: model.configuration)
     }
   }

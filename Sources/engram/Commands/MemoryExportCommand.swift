@@ -11,14 +11,16 @@ extension MemoryCommand {
       commandName: "export", abstract: "Write an adapter for other tools, with a model card.",
       discussion: """
         peft: the directory as PEFT reads it. uniform: one rank for all modules (vLLM and others that ignore rank \
-        patterns). merged: the base with the memory added to its weights, as a Hugging Face directory. Each gets a \
-        README.md that says what it was made from: hashes and numbers, no text of users and no path of this machine.
+        patterns). merged: the base with the memory added to its weights, as a Hugging Face directory. Each gets the base's \
+        tokenizer, chat templates and generation settings, and a README.md that says what it was made from: hashes and \
+        numbers. Neither README.md, engram.json nor adapter_config.json holds text of users or a path of this machine; \
+        the base is named by --base-name, else by its name on the Hub if it lies in the Hub's cache, else by its folder.
         """)
     @Option(help: "Base: a Hugging Face directory.") var model: String
     @Option(help: "PEFT adapter directory, such as runs/quickstart/adapter.") var adapter: String
     @Option(name: .customLong("to"), help: "peft, uniform or merged.") var form: Form
     @Option(help: "Directory to write; must not exist.") var output: String
-    @Option(help: "The base's name for others, such as meta-llama/Llama-2-7b-hf (default: the directory's name).")
+    @Option(help: "The base's name for others, such as meta-llama/Llama-2-7b-hf (default: see above).")
     var baseName: String?
     @Option(help: "Licence identifier for the card, such as cc-by-4.0.") var license = "unknown"
     @Option(help: "Author for the card.") var author: String?
@@ -38,7 +40,7 @@ extension MemoryCommand {
       let checkpoint = try Checkpoint(URL(fileURLWithPath: model, isDirectory: true))
       let trained = try AdapterFiles.read(adapter, for: checkpoint, anyBase: anyBase)
       var peft = trained
-      if let baseName { peft.baseModel = baseName }
+      peft.baseModel = baseName ?? peft.publicBaseModel ?? checkpoint.publicName
       let target = URL(fileURLWithPath: output, isDirectory: true)
       var isDone = false
       // A refusal or a full disk leaves no half-made directory.
@@ -50,6 +52,7 @@ extension MemoryCommand {
         let model = try CausalLanguageModel(checkpoint, backend: try CPUBackend(precision: .float32))
         try model.writeMerged([model.makeAdapter(peft)], to: target)
       }
+      if form != .merged { try checkpoint.copyCompanions(to: target) }
       let card = try makeCard(checkpoint, form == .uniform ? peft.uniform() : peft)
       try Data(card.markdown.utf8).write(to: target.appendingPathComponent("README.md"), options: .atomic)
       isDone = true
@@ -58,9 +61,11 @@ extension MemoryCommand {
 
     private func makeCard(_ checkpoint: Checkpoint, _ peft: PEFTAdapter) throws -> MemoryCard {
       let recorded = peft.provenance["base"]
+      let name = checkpoint.publicName
+      let hubName = baseName ?? (name.contains("/") ? name : nil)
       return MemoryCard(
         form: MemoryCard.Form(rawValue: form.rawValue) ?? .peft,
-        base: baseName ?? recorded ?? checkpoint.directory.standardizedFileURL.lastPathComponent, hubBase: baseName,
+        base: hubName ?? recorded ?? name, hubBase: hubName,
         baseFingerprint: try checkpoint.fingerprint(),
         architecture: checkpoint.configuration.architecture.rawValue,
         layerCount: checkpoint.configuration.layerCount, adapter: peft, license: license, author: author,

@@ -40,7 +40,11 @@ extension ModelCommand {
       let needsTokenizer = lines.contains { $0.ids == nil }
       let tokenizer = needsTokenizer ? try Tokenizer(directory: options.directory) : nil
       let examples = try lines.enumerated().map { index, line in
-        try example(line, number: index + 1, tokenizer: tokenizer, model: model)
+        let example = try example(line, number: index + 1, tokenizer: tokenizer, model: model)
+        if let tokenizer, line.ids == nil {
+          try model.checkpoint?.requireKnown(example.ids.map(Int32.init), tokenizer, place: "\(place):\(index + 1)")
+        }
+        return example
       }
       let evaluation = try model.evaluate(examples, adapters: adapters)
       if let logits { try writeLogits(examples, model, adapters, to: URL(fileURLWithPath: logits)) }
@@ -66,7 +70,7 @@ extension ModelCommand {
       let promptIDs = tokenizer.leadingSpecials + tokenizer.encode(prompt, addSpecialTokens: false)
       var responseIDs = tokenizer.encode(response, addSpecialTokens: false)
       if eos {
-        guard let end = tokenizer.specialIDs.eos.first ?? model.configuration.eosIDs.first.map(Int32.init) else {
+        guard let end = tokenizer.specialIDs.eos.first ?? model.endIDs.first.map(Int32.init) else {
           throw CommandError(.usage, "--eos: this model names no end token")
         }
         responseIDs.append(end)
@@ -91,7 +95,8 @@ extension ModelCommand {
       commandName: "generate", abstract: "Continue prompts, greedily by default.",
       discussion: """
         Lines: a JSON string or {"ids":[…]}. Prints {"text":…,"ids":[…]} per line: new tokens only, the stop id included \
-        in ids, special tokens left out of text.
+        in ids, special tokens left out of text. It stops at the end tokens of generation_config.json, or of config.json \
+        where there is no such file.
         """)
     @OptionGroup var options: ModelOptions
     @Option(help: "Largest number of new tokens.") var maxNewTokens = 64
@@ -135,12 +140,17 @@ extension ModelCommand {
       guard !inputs.isEmpty else { return }
       let (model, adapters) = try options.load()
       let tokenizer = try Tokenizer(directory: options.directory)
-      let ids = inputs.map { input in
+      let ids = try inputs.enumerated().map { index, input in
         switch input {
         case .text(let text):
-          (tokenizer.leadingSpecials + tokenizer.encode(text, addSpecialTokens: false)).map(Int.init)
-        case .ids(let ids): ids
+          let ids = tokenizer.leadingSpecials + tokenizer.encode(text, addSpecialTokens: false)
+          try model.checkpoint?.requireKnown(ids, tokenizer, place: "prompt \(index)")
+          return ids.map(Int.init)
+        case .ids(let ids): return ids
         }
+      }
+      if let ignored = model.checkpoint?.generation.ignoredSettings, !ignored.isEmpty {
+        Terminal.printError("note: the model's generation settings are not applied: \(ignored.joined(separator: ", "))")
       }
       var generation = GenerationOptions(maximumNewTokens: maxNewTokens)
       if let temperature {

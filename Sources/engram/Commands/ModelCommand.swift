@@ -35,6 +35,15 @@ struct ModelCommand: ParsableCommand {
     func run() throws {
       let checkpoint = try Checkpoint(URL(fileURLWithPath: model, isDirectory: true))
       let configuration = checkpoint.configuration
+      // A base may be looked at before it has a tokenizer.
+      if let tokenizer = try? Tokenizer(directory: checkpoint.directory),
+        let problem = checkpoint.vocabularyProblem(tokenizer)
+      {
+        Terminal.printError("warning: \(problem.message)")
+      }
+      if let element = checkpoint.firstNonFinite() {
+        Terminal.printError("warning: the weights are not finite: \(element); nothing can be computed with them")
+      }
       let output = Output(
         architecture: configuration.architecture.rawValue, layers: configuration.layerCount,
         width: configuration.hiddenSize, feedForward: configuration.intermediateSize, heads: configuration.headCount,
