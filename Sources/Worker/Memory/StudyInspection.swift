@@ -50,7 +50,12 @@ public struct StudyInspection {
       problems.add(Self.missingBase(configuration, base, file))
       return
     }
-    checkpoint = problems.attempt { try Checkpoint(base) }
+    checkpoint = problems.attempt {
+      let checkpoint = try Checkpoint(base)
+      // Nothing that is trained on or measured with such weights would mean anything.
+      try checkpoint.requireFinite(cache: StudyResources.fingerprintCache())
+      return checkpoint
+    }
     guard let model = checkpoint?.configuration else { return }
     shape = problems.attempt { try StudyResources.shape(model, targets: configuration.memory.targets) }
   }

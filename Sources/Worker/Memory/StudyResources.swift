@@ -62,8 +62,6 @@ public struct StudyResources: Sendable {
       let shape = found.shape, let space = found.space, let report = found.report
     else { throw DatasetError(.empty, "neither a base nor the quickstart's cohort; set base.path") }
     for warning in found.warnings { step(.warning(warning)) }
-    // Nothing that is trained on or measured with such weights would mean anything.
-    try checkpoint.requireFinite(cache: fingerprintCache())
     return StudyResources(
       base: base, dataset: dataset, split: policy(configuration), recipe: recipe,
       fingerprints: [
@@ -187,7 +185,7 @@ public struct StudyResources: Sendable {
       matrices: modules.map { MemorySpace.MatrixShape(input: $0.layer.inputs, output: $0.layer.outputs) })
   }
 
-  private static func fingerprintCache() -> URL {
+  static func fingerprintCache() -> URL {
     BuildCache.standard().root.appendingPathComponent("fingerprints.json")
   }
 }
