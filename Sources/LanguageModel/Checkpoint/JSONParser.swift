@@ -49,8 +49,25 @@ struct JSONParser {
     return Data(file.bytes)
   }
 
-  private func error(_ message: String) -> ModelFileError {
-    ModelFileError(.malformed, "JSON: \(message) at byte \(position)")
+  /// What is wrong at `place`, by default where the reader stands; line and column count from 1, columns in bytes.
+  private func error(_ message: String, at place: Int? = nil) -> ModelFileError {
+    let before = bytes[..<min(place ?? position, bytes.count)]
+    let lines = before.reduce(1) { $1 == 0x0A ? $0 + 1 : $0 }
+    let column = before.count - (before.lastIndex(of: 0x0A) ?? -1)
+    let line = lines == 1 && !bytes.contains(0x0A) ? "" : "line \(lines), "
+    return ModelFileError(.malformed, "JSON: \(message) at \(line)column \(column)")
+  }
+
+  /// Where the text that starts at `start` stops being UTF-8.
+  private func invalidText(_ start: Int) -> ModelFileError {
+    var end = start
+    while end < position {
+      let length = min(utf8Length(bytes[end]), position - end)
+      let part = UnsafeBufferPointer(rebasing: bytes[end..<(end + max(length, 1))])
+      if String(validating: part, as: UTF8.self) == nil { break }
+      end += length
+    }
+    return error("invalid UTF-8", at: end)
   }
 
   private mutating func skipSpace() {
@@ -115,8 +132,9 @@ struct JSONParser {
     while true {
       skipSpace()
       guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw error("expected a key") }
+      let start = position
       let key = try string()
-      guard seen.insert(Array(key.utf8)).inserted else { throw error("duplicate key '\(key)'") }
+      guard seen.insert(Array(key.utf8)).inserted else { throw error("duplicate key '\(key)'", at: start) }
       skipSpace()
       guard position < bytes.count, bytes[position] == UInt8(ascii: ":") else { throw error("expected ':'") }
       position += 1
@@ -141,7 +159,7 @@ struct JSONParser {
     if bytes[position] == UInt8(ascii: "-") { position += 1 }
     let digits = position
     skipDigits()
-    guard position > digits else { throw error("expected a value") }
+    guard position > digits else { throw error(notANumber(start) ?? "expected a value", at: start) }
     if bytes[digits] == UInt8(ascii: "0"), position - digits > 1 { throw error("a number with leading zeros") }
     var integral = true
     if position < bytes.count, bytes[position] == UInt8(ascii: ".") {
@@ -163,8 +181,14 @@ struct JSONParser {
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if integral, let value = Int(text) { return .integer(value) }
-    guard let value = Double(text), value.isFinite else { throw error("a number out of range") }
+    guard let value = Double(text), value.isFinite else { throw error("a number out of range", at: start) }
     return .number(value)
+  }
+
+  /// What Python writes for numbers that are none.
+  private func notANumber(_ start: Int) -> String? {
+    let rest = String(decoding: bytes[start..<min(start + 10, bytes.count)], as: UTF8.self)
+    return ["NaN", "Infinity", "-Infinity"].first(where: rest.hasPrefix).map { "\($0) is no number in JSON" }
   }
 
   private mutating func skipDigits() {
@@ -181,7 +205,7 @@ struct JSONParser {
     guard position < bytes.count else { throw error("a string without end") }
     if bytes[position] == UInt8(ascii: "\"") {
       let slice = UnsafeBufferPointer(rebasing: bytes[start..<position])
-      guard let text = String(validating: slice, as: UTF8.self) else { throw error("invalid UTF-8") }
+      guard let text = String(validating: slice, as: UTF8.self) else { throw invalidText(start) }
       position += 1
       return text
     }
@@ -194,8 +218,8 @@ struct JSONParser {
       position += 1
       if byte == UInt8(ascii: "\\") { try escape(into: &buffer) } else { buffer.append(byte) }
     }
+    guard let text = String(validating: buffer, as: UTF8.self) else { throw invalidText(start) }
     position += 1
-    guard let text = String(validating: buffer, as: UTF8.self) else { throw error("invalid UTF-8") }
     return text
   }
 
@@ -211,16 +235,17 @@ struct JSONParser {
     case UInt8(ascii: "r"): buffer.append(0x0D)
     case UInt8(ascii: "t"): buffer.append(0x09)
     case UInt8(ascii: "u"):
+      let start = position - 2
       var code = try hexadecimal()
       if (0xD800..<0xDC00).contains(code), position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"),
         bytes[position + 1] == UInt8(ascii: "u")
       {
         position += 2
         let low = try hexadecimal()
-        guard (0xDC00..<0xE000).contains(low) else { throw error("an unpaired surrogate") }
+        guard (0xDC00..<0xE000).contains(low) else { throw error("an unpaired surrogate", at: start) }
         code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
       }
-      guard let scalar = Unicode.Scalar(code) else { throw error("an unpaired surrogate") }
+      guard let scalar = Unicode.Scalar(code) else { throw error("an unpaired surrogate", at: start) }
       buffer.append(contentsOf: UTF8.encode(scalar) ?? .init())
     default: throw error("an unknown escape")
     }

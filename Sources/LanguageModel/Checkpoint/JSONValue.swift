@@ -24,6 +24,14 @@ enum JSONValue: Sendable {
     }
   }
 
+  /// The value itself where it is short, else its kind; for messages.
+  var shortText: String {
+    switch self {
+    case .array, .object: kind
+    default: text().count <= 40 ? text() : kind
+    }
+  }
+
   var isNull: Bool { if case .null = self { true } else { false } }
   var boolValue: Bool? { if case .bool(let value) = self { value } else { nil } }
   var stringValue: String? { if case .string(let value) = self { value } else { nil } }

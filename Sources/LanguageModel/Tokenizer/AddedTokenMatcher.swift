@@ -8,6 +8,8 @@ struct AddedTokenMatcher: Sendable {
     let stripsRight: Bool
     /// Only where no word character touches it.
     let isSingleWord: Bool
+    /// Found, and then left as text (special tokens where the files ask to split them).
+    var isPassedOver = false
   }
 
   /// Patterns by their first byte, longest first.
@@ -44,14 +46,16 @@ struct AddedTokenMatcher: Sendable {
       }
       var range = index..<(index + pattern.bytes.count)
       index = range.upperBound
+      if pattern.isPassedOver { continue }
       if pattern.isSingleWord, touchesWord(text, range) { continue }
-      if pattern.stripsLeft { range = max(spaceStart(text, range.lowerBound), done)..<range.upperBound }
-      if pattern.stripsRight { range = range.lowerBound..<spaceEnd(text, range.upperBound) }
-      // White space that a token before took along may reach beyond this token's start.
-      let start = max(range.lowerBound, done)
-      if done < start { emit(nil, done..<start) }
-      emit(pattern.id, start..<max(start, range.upperBound))
-      done = max(start, range.upperBound)
+      let start = pattern.stripsLeft ? max(spaceStart(text, range.lowerBound), done) : range.lowerBound
+      let end = pattern.stripsRight ? spaceEnd(text, range.upperBound) : range.upperBound
+      range = min(start, end)..<end
+      if done < range.lowerBound { emit(nil, done..<range.lowerBound) }
+      // A token that lies wholly in what the one before took along is none.
+      if !range.isEmpty { emit(pattern.id, range) }
+      // As in the reference: a token inside the white space that the one before took along gives the rest of it back.
+      done = range.upperBound
     }
     if done < text.count { emit(nil, done..<text.count) }
   }
@@ -79,15 +83,7 @@ struct AddedTokenMatcher: Sendable {
     return isWord(decodeScalar(text, range.upperBound, utf8Length(text[range.upperBound])))
   }
 
-  /// `\w` of Unicode regular expressions (UTS 18).
-  private func isWord(_ scalar: Unicode.Scalar) -> Bool {
-    let properties = scalar.properties
-    if properties.isAlphabetic || properties.isJoinControl { return true }
-    switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-    default: return false
-    }
-  }
+  private func isWord(_ scalar: Unicode.Scalar) -> Bool { UnicodeClasses.isRustWord(scalar.value) }
 
   private func scalarBefore(_ text: UnsafeBufferPointer<UInt8>, _ end: Int) -> (scalar: Unicode.Scalar, start: Int) {
     var start = end - 1

@@ -111,8 +111,6 @@ struct BytePairModel: Sendable {
   private struct Candidate {
     let rank: UInt32
     let position: Int32
-    let left: Int32
-    let right: Int32
     let result: Int32
 
     func precedes(_ other: Candidate) -> Bool { (rank, position) < (other.rank, other.position) }
@@ -127,19 +125,21 @@ struct BytePairModel: Sendable {
     // A symbol that was merged into its left neighbour.
     let gone: Int32 = -1
     func push(_ position: Int, _ following: Int) {
-      let (left, right) = (symbols[position], symbols[following])
-      let found = lookup(table, left, right)
+      let found = lookup(table, symbols[position], symbols[following])
       guard found != Self.empty else { return }
       heap.push(
         Candidate(
-          rank: UInt32(found >> 32), position: Int32(position), left: left, right: right,
+          rank: UInt32(found >> 32), position: Int32(position),
           result: Int32(bitPattern: UInt32(truncatingIfNeeded: found))))
     }
     for index in 0..<(count - 1) { push(index, index + 1) }
     while let top = heap.pop() {
       let position = Int(top.position)
       let following = Int(next[position])
-      guard symbols[position] == top.left, following < count, symbols[following] == top.right else { continue }
+      guard symbols[position] != gone, following < count else { continue }
+      // As in the reference: an entry counts as long as its place still merges into the same token.
+      let found = lookup(table, symbols[position], symbols[following])
+      guard found != Self.empty, Int32(bitPattern: UInt32(truncatingIfNeeded: found)) == top.result else { continue }
       symbols[position] = top.result
       symbols[following] = gone
       let after = Int(next[following])

@@ -44,4 +44,13 @@ struct GrowingBuffer<Element: BitwiseCopyable> {
     (base + count).update(from: source, count: length)
     count += length
   }
+
+  mutating func append(contentsOf source: [Element]) {
+    source.withUnsafeBufferPointer { if let base = $0.baseAddress { append(base, $0.count) } }
+  }
+
+  mutating func replace(by source: [Element]) {
+    count = 0
+    append(contentsOf: source)
+  }
 }

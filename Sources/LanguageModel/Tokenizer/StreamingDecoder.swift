@@ -1,4 +1,6 @@
 /// Turns ids into text one by one; never gives half a character, and the pieces together equal the whole decoding.
+///
+/// Where the file's decoder looks at several tokens at once, all text comes at the end.
 public struct StreamingDecoder: Sendable {
   private let decoder: TokenDecoder
   private let skipSpecialTokens: Bool
@@ -6,6 +8,9 @@ public struct StreamingDecoder: Sendable {
   private var pending: [UInt8] = []
   /// Characters that the start of the text may still lose.
   private var strippable: Int
+  private var isFirst = true
+  /// Tokens that wait for the end, where the decoder needs all of them.
+  private var waiting: [String] = []
 
   init(_ decoder: TokenDecoder, skipSpecialTokens: Bool) {
     self.decoder = decoder
@@ -21,27 +26,37 @@ public struct StreamingDecoder: Sendable {
       throw ModelFileError(.mismatch, "token id \(id) is outside the vocabulary of \(decoder.count)")
     }
     if skipSpecialTokens, token.isSpecial { return "" }
+    if decoder.chain != nil {
+      waiting.append(String(decoding: token.bytes, as: UTF8.self))
+      return ""
+    }
+    let bytes = isFirst ? token.firstBytes ?? token.bytes : token.bytes
+    isFirst = false
     guard decoder.hasByteFallback else {
-      pending += token.bytes
+      pending += bytes
       return takeCompleteCharacters()
     }
     if let byte = token.fallbackByte {
       pending.append(byte)
       return ""
     }
-    return strip(takeByteRun() + String(decoding: token.bytes, as: UTF8.self))
+    return strip(takeByteRun() + String(decoding: bytes, as: UTF8.self))
   }
 
   /// The rest, incomplete characters as U+FFFD; the decoder starts anew.
   public mutating func finish() -> String {
     let text: String
-    if decoder.hasByteFallback {
+    if let chain = decoder.chain {
+      text = chain.text(of: waiting)
+      waiting.removeAll(keepingCapacity: true)
+    } else if decoder.hasByteFallback {
       text = strip(takeByteRun())
     } else {
       text = String(decoding: pending, as: UTF8.self)
       pending.removeAll(keepingCapacity: true)
     }
     strippable = decoder.stripStart
+    isFirst = true
     return text
   }
 

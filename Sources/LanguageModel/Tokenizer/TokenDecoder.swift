@@ -5,6 +5,8 @@ struct TokenDecoder: Sendable {
     var written: String
     /// What it contributes to the text.
     var bytes: [UInt8]
+    /// What it contributes as the first token, where that is something else.
+    var firstBytes: [UInt8]?
     /// The byte of a `<0x41>` token where the decoder has byte fallback.
     var fallbackByte: UInt8?
     var isSpecial: Bool
@@ -16,15 +18,27 @@ struct TokenDecoder: Sendable {
   let stripStart: Int
   let stripScalar: Unicode.Scalar
 
-  init(tokens: [Token?], hasByteFallback: Bool, stripStart: Int, stripScalar: Unicode.Scalar) {
+  /// Steps that need all tokens at once; nil where the tokens' bytes follow one another.
+  let chain: DecoderChain?
+
+  init(
+    tokens: [Token?], hasByteFallback: Bool = false, stripStart: Int = 0, stripScalar: Unicode.Scalar = " ",
+    chain: DecoderChain? = nil
+  ) {
     self.tokens = tokens
     self.hasByteFallback = hasByteFallback
     self.stripStart = stripStart
     self.stripScalar = stripScalar
+    self.chain = chain
   }
 
   /// The largest id plus one.
   var count: Int { tokens.count }
+
+  /// The same, where some ids do not count.
+  func count(without ids: Set<Int32>) -> Int {
+    1 + (tokens.indices.last { tokens[$0] != nil && !ids.contains(Int32($0)) } ?? -1)
+  }
 
   func token(_ id: Int32) -> Token? { id >= 0 && Int(id) < tokens.count ? tokens[Int(id)] : nil }
   func written(_ id: Int32) -> String? { token(id)?.written }

@@ -14,8 +14,9 @@ extension Tokenizer {
     if let text = Self.plainText(line) {
       pipeline.encode(text, &cache)
     } else {
-      guard case .string(var text) = try JSONParser.parse(line) else {
-        throw ModelFileError(.malformed, "expected a JSON string")
+      let value = try JSONParser.parse(line)
+      guard case .string(var text) = value else {
+        throw ModelFileError(.malformed, "expected a JSON string, found \(value.kind)")
       }
       text.withUTF8 { pipeline.encode($0, &cache) }
     }
@@ -25,6 +26,27 @@ extension Tokenizer {
     if addSpecialTokens { trailingSpecials.withUnsafeBufferPointer { Self.append($0, to: &output) } }
     if output.last == UInt8(ascii: ",") { output.removeLast() }
     output.append(UInt8(ascii: "]"))
+  }
+
+  /// The text of the ids in `line`, a JSON array.
+  ///
+  /// Throws ``ModelFileError``: `malformed` where the line holds anything but integers, `mismatch` for an id outside the
+  /// vocabulary.
+  public func decode(jsonIDs line: UnsafeBufferPointer<UInt8>, skipSpecialTokens: Bool = false) throws -> String {
+    let value = try JSONParser.parse(line)
+    guard case .array(let items) = value else {
+      throw ModelFileError(.malformed, "expected an array of token ids such as [15496, 995], found \(value.kind)")
+    }
+    let ids = try items.enumerated().map { index, item -> Int32 in
+      guard let id = item.integerValue else {
+        throw ModelFileError(.malformed, "item \(index) is \(item.shortText), not a token id")
+      }
+      guard let id = Int32(exactly: id) else {
+        throw ModelFileError(.mismatch, "token id \(id) is outside the vocabulary of \(vocabularySize)")
+      }
+      return id
+    }
+    return try decode(ids, skipSpecialTokens: skipSpecialTokens)
   }
 
   /// The bytes between the quotes of a JSON string that needs no rewriting; nil where the full parser has to look.

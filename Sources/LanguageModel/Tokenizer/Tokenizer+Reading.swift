@@ -1,10 +1,10 @@
 import Foundation
 
 extension Tokenizer {
-  /// Reads `tokenizer.json` of a model directory and the roles of special tokens from the files beside it.
+  /// Reads the tokenizer of a model directory as `AutoTokenizer` of Transformers 5 does: `tokenizer.json`, changed as
+  /// `tokenizer_config.json` and the model's type say.
   public init(directory: URL) throws {
-    let files = try ["special_tokens_map.json", "tokenizer_config.json", "generation_config.json", "config.json"].map {
-      name -> JSONObject? in
+    func file(_ name: String) throws -> JSONObject? {
       let url = directory.appendingPathComponent(name)
       guard FileManager.default.fileExists(atPath: url.path) else { return nil }
       return try JSONParser.object(at: url, limit: 64 << 20)
@@ -15,44 +15,52 @@ extension Tokenizer {
         .missing, "no tokenizer.json; save the tokenizer with a current version of Transformers to get one",
         file: directory.path)
     }
+    let (generation, configuration) = (try file("generation_config.json"), try file("config.json"))
+    let settings = try file("tokenizer_config.json")
+    let specials = try file("special_tokens_map.json")
+    let addedFile = try file("added_tokens.json")
     self = try naming(url.path) {
-      try Tokenizer(root: JSONParser.object(at: url), named: [files[0], files[1]], numbered: [files[2], files[3]])
+      let root = try JSONParser.object(at: url)
+      guard settings != nil || configuration != nil || specials != nil else {
+        return try Tokenizer(root: root, view: nil, numbered: [generation])
+      }
+      let view = try TransformersView(
+        root, settings: settings, specials: specials, addedFile: addedFile, configuration: configuration)
+      return try Tokenizer(root: view.root, view: view, numbered: [generation, configuration])
     }
   }
 
-  /// Reads the JSON text of a `tokenizer.json`; special ids are those of its well-known token names only.
+  /// Reads the JSON text of a `tokenizer.json` alone, as the `tokenizers` library does.
   public init(json: Data) throws {
     guard case .object(let root) = try JSONParser.parse(json) else {
       throw ModelFileError(.malformed, "tokenizer.json must hold a JSON object")
     }
-    try self.init(root: root, named: [], numbered: [])
+    try self.init(root: root, view: nil, numbered: [])
   }
 
-  private init(root: JSONObject, named: [JSONObject?], numbered: [JSONObject?]) throws {
-    var reader = TokenizerReader(root)
+  private init(root: JSONObject, view: TransformersView?, numbered: [JSONObject?]) throws {
+    var reader = TokenizerReader(
+      root, listedTokens: view?.addedTokens, splitsSpecials: view?.splitsSpecials ?? false)
     pipeline = try reader.pipeline()
     leadingSpecials = reader.leading
     trailingSpecials = reader.trailing
-    ignoredSettings = reader.ignoredSettings
-    vocabularySize = pipeline.decoder.count
-    specialIDs = try Self.roles(pipeline, named.compactMap(\.self), numbered.compactMap(\.self))
+    let invented = reader.inventedIDs
+    vocabularySize = pipeline.decoder.count(without: invented)
+    let decoder = pipeline.decoder
+    ignoredSettings =
+      reader.ignoredSettings
+      + invented.sorted().map {
+        "'\(decoder.written($0) ?? "")' is named beside tokenizer.json and not in it; it has id \($0)"
+      }
+    specialIDs = Self.roles(pipeline, view?.roles ?? [:], invented, numbered.compactMap(\.self))
   }
 
-  private static func roles(_ pipeline: TokenizerPipeline, _ named: [JSONObject], _ numbered: [JSONObject]) throws
-    -> SpecialIDs
-  {
-    func id(_ role: String) throws -> Int32? {
-      for file in named {
-        guard let value = file.present("\(role)_token") else { continue }
-        // Either the token itself or an object that describes it.
-        guard let token = try value.stringValue ?? value.objectValue?.string("content") else {
-          throw ModelFileError(.malformed, "'\(role)_token' of the tokenizer's configuration must be a string")
-        }
-        guard let id = pipeline.ids[ByteKey(token.utf8)] else {
-          throw ModelFileError(.mismatch, "'\(role)_token' \(token) is not in the vocabulary")
-        }
-        return id
-      }
+  /// Ids with a role; a token that only the files beside `tokenizer.json` invent has none, as no model knows it.
+  private static func roles(
+    _ pipeline: TokenizerPipeline, _ roles: [String: String], _ invented: Set<Int32>, _ numbered: [JSONObject]
+  ) -> SpecialIDs {
+    func id(_ role: String) -> Int32? {
+      if let token = roles[role], let id = pipeline.ids[ByteKey(token.utf8)], !invented.contains(id) { return id }
       for file in numbered {
         if let value = file.present("\(role)_token_id")?.integerValue, value >= 0, value < pipeline.decoder.count {
           return Int32(value)
@@ -61,10 +69,10 @@ extension Tokenizer {
       return nil
     }
     var special = SpecialIDs()
-    special.bos = try id("bos")
-    special.padding = try id("pad")
-    special.unknown = try id("unk")
-    var ends = try [id("eos")].compactMap(\.self)
+    special.bos = id("bos")
+    special.padding = id("pad")
+    special.unknown = id("unk")
+    var ends = [id("eos")].compactMap(\.self)
     for file in numbered {
       guard let value = file.present("eos_token_id") else { continue }
       for case let id? in (value.arrayValue ?? [value]).map(\.integerValue) where id >= 0 && id < pipeline.decoder.count

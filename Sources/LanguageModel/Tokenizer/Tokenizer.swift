@@ -1,9 +1,9 @@
 import Foundation
 
-/// A text tokenizer read from `tokenizer.json`: byte-level BPE (GPT-2, RoBERTa) or LLaMA's BPE with byte fallback.
+/// A text tokenizer read from `tokenizer.json`: BPE on bytes (GPT-2, Llama 3, Qwen) or characters (Llama 2, Gemma).
 ///
-/// Token ids equal those of the reference implementation (Hugging Face `tokenizers`); components that are not
-/// implemented are refused by name when the file is read. Safe to use from several threads at once.
+/// Token ids equal those of the reference: `AutoTokenizer` of Transformers 5 for a folder, `tokenizers` for a file alone.
+/// Components that are not implemented are refused by name when the file is read. Safe to use from several threads at once.
 public struct Tokenizer: Sendable {
   /// Ids with a role.
   ///
@@ -18,6 +18,9 @@ public struct Tokenizer: Sendable {
   }
 
   /// Number of token ids: the largest id plus one.
+  ///
+  /// Tokens that only the files beside `tokenizer.json` name (a `pad_token` that it lacks) have ids from here on, as in
+  /// Transformers; no model has rows for them.
   public let vocabularySize: Int
   public let specialIDs: SpecialIDs
   /// Ids that the template puts in front of a text (`<s>`): the start of a prompt that is to be continued.

@@ -13,100 +13,108 @@ extension TokenizerPipeline {
     cache.output.count = 0
     rawTokens.split(bytes) { id, range in
       if let id { return cache.output.append(id) }
-      encodePiece(UnsafeBufferPointer(rebasing: bytes[range]), isFirst: range.lowerBound == 0, &cache)
+      encodePiece(UnsafeBufferPointer(rebasing: bytes[range]), at: range.lowerBound, &cache)
     }
   }
 
-  private func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ cache: inout WordCache) {
-    if prefix == .never, replacements.isEmpty { return encodeNormalized(piece, &cache) }
-    normalize(piece, isFirst: isFirst, into: &cache.normalized)
-    encodeNormalized(cache.normalized.elements, &cache)
+  /// A piece between added tokens; `place` is where it begins in the text.
+  private func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, at place: Int, _ cache: inout WordCache) {
+    if tracksOrigins { return encodeTracked(piece, at: place, &cache) }
+    switch quickNormalizer {
+    case .none: return encodeNormalized(piece, at: place, &cache)
+    case .space(let prefix, let from, let to):
+      Self.replaceByte(piece, prefix, from, to, into: &cache.normalized)
+    case .composed:
+      if UnicodeForms.isUnchanged(.nfc, piece) { return encodeNormalized(piece, at: place, &cache) }
+      normalize(piece, into: &cache.normalized)
+    case .steps: normalize(piece, into: &cache.normalized)
+    }
+    encodeNormalized(cache.normalized.elements, at: place, &cache)
   }
 
-  /// A piece after the normalizer.
-  func normalize(_ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool) -> [UInt8] {
-    var buffer = GrowingBuffer<UInt8>(capacity: 2 * piece.count + prefixBytes.count)
-    defer { buffer.free() }
-    normalize(piece, isFirst: isFirst, into: &buffer)
-    return Array(buffer.elements)
+  private func normalize(_ piece: UnsafeBufferPointer<UInt8>, into output: inout GrowingBuffer<UInt8>) {
+    var text = TextPiece(piece)
+    normalizer.apply(to: &text)
+    output.replace(by: text.bytes)
   }
 
-  private func normalize(_ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, into output: inout GrowingBuffer<UInt8>) {
+  /// The way of a piece that must know which of its characters began the text.
+  private func encodeTracked(_ piece: UnsafeBufferPointer<UInt8>, at place: Int, _ cache: inout WordCache) {
+    var text = TextPiece(piece, origins: (place..<(place + piece.count)).map { Int32(clamping: $0) })
+    normalizer.apply(to: &text)
+    text.bytes.withUnsafeBufferPointer { bytes in
+      normalizedTokens.split(bytes) { id, range in
+        if let id { return cache.output.append(id) }
+        encodeSteps(text.slice(range), &cache)
+      }
+    }
+  }
+
+  /// The one normalizer that matters for speed: something in front, and a single byte (the space) is replaced.
+  private static func replaceByte(
+    _ piece: UnsafeBufferPointer<UInt8>, _ prefix: [UInt8], _ from: UInt8, _ to: [UInt8],
+    into output: inout GrowingBuffer<UInt8>
+  ) {
     output.count = 0
     guard !piece.isEmpty else { return }
-    if replacements.count == 1, replacements[0].from.count == 1 {
-      return normalizeByByte(piece, isFirst: isFirst, into: &output)
-    }
-    var text: [UInt8] = prefix == .always ? prefixBytes : []
-    text += piece
-    for (from, to) in replacements { text = Self.replace(text, from, to) }
-    let wanted = prefix == .unlessPresent || (prefix == .firstUnlessPresent && isFirst)
-    if wanted, !text.starts(with: prefixBytes) { text.insert(contentsOf: prefixBytes, at: 0) }
-    text.withUnsafeBufferPointer { bytes in
-      if let base = bytes.baseAddress { output.append(base, bytes.count) }
-    }
-  }
-
-  /// The one case that matters for speed: a single byte (the space) is replaced.
-  private func normalizeByByte(
-    _ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, into output: inout GrowingBuffer<UInt8>
-  ) {
-    let from = replacements[0].from[0]
-    replacements[0].to.withUnsafeBufferPointer { to in
-      func put(_ byte: UInt8) {
-        guard byte == from else { return output.append(byte) }
-        if let base = to.baseAddress { output.append(base, to.count) }
-      }
-      if prefix == .always { for byte in prefixBytes { put(byte) } }
+    output.append(contentsOf: prefix)
+    to.withUnsafeBufferPointer { to in
       output.reserve(piece.count)
-      for byte in piece { put(byte) }
-    }
-    let wanted = prefix == .unlessPresent || (prefix == .firstUnlessPresent && isFirst)
-    guard wanted, !output.elements.starts(with: prefixBytes) else { return }
-    let text = Array(output.elements)
-    output.count = 0
-    for part in [prefixBytes, text] {
-      part.withUnsafeBufferPointer { if let base = $0.baseAddress { output.append(base, $0.count) } }
-    }
-  }
-
-  /// `input` with every occurrence of `from` replaced, left to right.
-  static func replace(_ input: [UInt8], _ from: [UInt8], _ to: [UInt8]) -> [UInt8] {
-    guard let first = from.first, input.contains(first) else { return input }
-    var output: [UInt8] = []
-    output.reserveCapacity(input.count + input.count / 2)
-    input.withUnsafeBufferPointer { input in
-      var copied = 0
-      var index = 0
-      while index < input.count {
-        guard input[index] == first, input.count - index >= from.count,
-          from.count == 1 || input[index..<(index + from.count)].elementsEqual(from)
-        else {
-          index += 1
-          continue
+      for byte in piece {
+        if byte != from {
+          output.append(byte)
+        } else if let base = to.baseAddress {
+          output.append(base, to.count)
         }
-        output.append(contentsOf: UnsafeBufferPointer(rebasing: input[copied..<index]))
-        output.append(contentsOf: to)
-        index += from.count
-        copied = index
       }
-      output.append(contentsOf: UnsafeBufferPointer(rebasing: input[copied...]))
     }
-    return output
   }
 
-  private func encodeNormalized(_ bytes: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache) {
-    guard !normalizedTokens.isEmpty else { return encodeText(bytes, &cache) }
+  private func encodeNormalized(_ bytes: UnsafeBufferPointer<UInt8>, at place: Int, _ cache: inout WordCache) {
+    guard !normalizedTokens.isEmpty else { return encodeText(bytes, at: place, &cache) }
     normalizedTokens.split(bytes) { id, range in
       if let id { return cache.output.append(id) }
-      encodeText(UnsafeBufferPointer(rebasing: bytes[range]), &cache)
+      encodeText(UnsafeBufferPointer(rebasing: bytes[range]), at: place + range.lowerBound, &cache)
     }
   }
 
   /// Text without added tokens.
-  private func encodeText(_ bytes: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache) {
+  private func encodeText(_ bytes: UnsafeBufferPointer<UInt8>, at place: Int, _ cache: inout WordCache) {
+    guard !bytes.isEmpty else { return }
+    switch cutting {
+    case .none: encodeWords(bytes, &cache)
+    case .metaspace(let marker, let scheme):
+      Self.replaceByte(bytes, [], 0x20, marker, into: &cache.marked)
+      let isWanted = scheme == .always || (scheme == .first && place == 0)
+      if isWanted, !cache.marked.elements.starts(with: marker) {
+        Self.replaceByte(bytes, marker, 0x20, marker, into: &cache.marked)
+      }
+      encodeWords(cache.marked.elements, &cache)
+    case .pattern(let pattern):
+      var done = 0
+      pattern.matches(in: bytes) { range in
+        if done < range.lowerBound {
+          encodeWords(UnsafeBufferPointer(rebasing: bytes[done..<range.lowerBound]), &cache)
+        }
+        encodeWords(UnsafeBufferPointer(rebasing: bytes[range]), &cache)
+        done = range.upperBound
+      }
+      if done < bytes.count { encodeWords(UnsafeBufferPointer(rebasing: bytes[done...]), &cache) }
+    case .steps: encodeSteps(TextPiece(bytes), &cache)
+    }
+  }
+
+  private func encodeSteps(_ piece: TextPiece, _ cache: inout WordCache) {
+    guard case .steps(let steps) = cutting, !piece.bytes.isEmpty else { return }
+    for word in PreTokenizer.apply(steps, to: [piece]) {
+      word.bytes.withUnsafeBufferPointer { encodeWords($0, &cache) }
+    }
+  }
+
+  /// A piece that the pre-tokenizer cuts no further, up to a byte-level step at its end.
+  private func encodeWords(_ bytes: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache) {
     guard let base = bytes.baseAddress, !bytes.isEmpty else { return }
-    switch splitting {
+    switch words {
     case .byteLevel(let addPrefixSpace, let usesPattern):
       if addPrefixSpace, base[0] != 0x20 {
         return ([0x20] + Array(bytes)).withUnsafeBufferPointer {
@@ -162,69 +170,5 @@ extension TokenizerPipeline {
     while index < bytes.count, isMarker(index) { index += marker.count }
     while index < bytes.count, !isMarker(index) { index += 1 }
     return index
-  }
-
-  /// Appends the ids of one word, from the cache where it is known.
-  @inline(__always)
-  private func encodeWord(_ word: UnsafePointer<UInt8>, _ length: Int, _ cache: inout WordCache) {
-    if length <= WordCache.maximumWord, cache.append(word, length) { return }
-    computeWord(UnsafeBufferPointer(start: word, count: length), &cache)
-  }
-
-  @inline(never)
-  private func computeWord(_ word: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache) {
-    cache.symbols.count = 0
-    if splitting == .characters { characterWord(word, &cache) } else { byteWord(word, &cache) }
-    cache.output.append(cache.symbols.base, cache.symbols.count)
-    if word.count <= WordCache.maximumWord, let base = word.baseAddress { cache.remember(base, word.count) }
-  }
-
-  private func mergeSymbols(_ cache: inout WordCache) {
-    let count = cache.symbols.count
-    cache.pairs.count = 0
-    cache.pairs.reserve(count)
-    cache.symbols.count = model.merge(cache.symbols.base, count, cache.pairs.base)
-  }
-
-  /// Ids of one byte-level word.
-  private func byteWord(_ word: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache) {
-    if ignoresMerges, let id = ids[ByteKey(ByteAlphabet.encode(word).utf8)] { return cache.symbols.append(id) }
-    cache.symbols.reserve(word.count)
-    byteIDs.withUnsafeBufferPointer { byteIDs in
-      for byte in word {
-        let id = byteIDs[Int(byte)]
-        // -1 only where the unknown token stands in for a byte; checked when the file was read.
-        cache.symbols.append(id >= 0 ? id : unknownID ?? 0)
-      }
-    }
-    mergeSymbols(&cache)
-  }
-
-  /// Ids of one word of a character vocabulary.
-  private func characterWord(_ word: UnsafeBufferPointer<UInt8>, _ cache: inout WordCache) {
-    if ignoresMerges, let id = ids[ByteKey(word)] { return cache.symbols.append(id) }
-    var pendingUnknown = false
-    var index = 0
-    while index < word.count {
-      let length = min(utf8Length(word[index]), word.count - index)
-      let character = UnsafeBufferPointer(rebasing: word[index..<(index + length)])
-      let id = characterIDs[decodeScalar(word, index, length).value]
-      index += length
-      if id >= 0 {
-        if pendingUnknown, let unknownID { cache.symbols.append(unknownID) }
-        pendingUnknown = false
-        cache.symbols.append(id)
-        continue
-      }
-      if hasByteFallback, character.allSatisfy({ byteIDs[Int($0)] >= 0 }) {
-        // As in the reference, an unknown token that is still pending comes after these bytes.
-        for byte in character { cache.symbols.append(byteIDs[Int(byte)]) }
-        continue
-      }
-      if pendingUnknown, !fusesUnknown, let unknownID { cache.symbols.append(unknownID) }
-      pendingUnknown = true
-    }
-    if pendingUnknown, let unknownID { cache.symbols.append(unknownID) }
-    mergeSymbols(&cache)
   }
 }

@@ -22,6 +22,8 @@ struct WordCache {
   var output = GrowingBuffer<Int32>(capacity: 256)
   /// Text after the normalizer.
   var normalized = GrowingBuffer<UInt8>(capacity: 256)
+  /// Text whose spaces are marked.
+  var marked = GrowingBuffer<UInt8>(capacity: 256)
   /// Ids of the word that is being computed, and the merges of its neighbours.
   var symbols = GrowingBuffer<Int32>(capacity: 128)
   var pairs = GrowingBuffer<UInt64>(capacity: 128)
@@ -44,7 +46,7 @@ struct WordCache {
 
   func free() {
     for buffer in [output, symbols, ids] { buffer.free() }
-    for buffer in [normalized, words] { buffer.free() }
+    for buffer in [normalized, marked, words] { buffer.free() }
     pairs.free()
     slots.deallocate()
   }
@@ -173,7 +175,9 @@ final class WordCachePool: @unchecked Sendable {
 
   func put(_ cache: WordCache) {
     // A very long text leaves large buffers behind; those are not kept.
-    let isSmall = cache.output.capacity <= 1 << 20 && cache.normalized.capacity <= 1 << 22
+    let isSmall =
+      cache.output.capacity <= 1 << 20 && cache.normalized.capacity <= 1 << 22
+      && cache.marked.capacity <= 1 << 22
     let isKept = lock.withLock { _ in
       guard isSmall, free.count < 16 else { return false }
       free.append(cache)

@@ -118,15 +118,15 @@ extension ModelCommand {
       case ids([Int])
       private enum Keys: String, CodingKey { case ids }
       init(from decoder: any Decoder) throws {
-        if let text = try? decoder.singleValueContainer().decode(String.self) {
-          self = .text(text)
-        } else {
-          let object = try? decoder.container(keyedBy: Keys.self)
-          guard let ids = try object?.decode([Int].self, forKey: .ids) else {
-            throw DecodingError.typeMismatch(
-              Prompt.self, .init(codingPath: [], debugDescription: "expected a JSON string or {\"ids\":[…]}"))
+        do {
+          self = .text(try decoder.singleValueContainer().decode(String.self))
+        } catch DecodingError.typeMismatch {
+          guard let object = try? decoder.container(keyedBy: Keys.self), object.contains(.ids) else {
+            // What it is instead does not matter, only what it must be.
+            throw DecodingError.dataCorrupted(
+              .init(codingPath: [], debugDescription: "expected a JSON string or {\"ids\":[…]}"))
           }
-          self = .ids(ids)
+          self = .ids(try object.decode([Int].self, forKey: .ids))
         }
       }
     }

@@ -82,15 +82,12 @@ struct ModelCommand: ParsableCommand {
       try input.answer { line, number, output in
         do {
           if decode {
-            let ids = try JSONDecoder().decode([Int32].self, from: Data(line))
-            output += try JSON.line(tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens)).utf8
+            let text = try tokenizer.decode(jsonIDs: line, skipSpecialTokens: skipSpecialTokens)
+            output += try JSON.line(text).utf8
           } else {
             try tokenizer.encode(jsonString: line, addSpecialTokens: !noSpecialTokens, into: &output)
           }
           output.append(0x0A)
-        } catch is DecodingError {
-          throw CommandError(
-            .usage, "\(input.place):\(number): expected an array of token ids such as [15496, 995]")
         } catch let error as ModelFileError {
           throw CommandError(
             .usage, "\(input.place):\(number): \(error.message). Write one JSON \(decode ? "array" : "string") per line"

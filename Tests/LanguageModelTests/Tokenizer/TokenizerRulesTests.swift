@@ -98,8 +98,8 @@ struct TokenizerRulesTests {
 
   @Test func unsupportedComponentsAreNamed() throws {
     let edits: [(String, (inout [String: Any]) -> Void)] = [
-      ("NFC", { $0["normalizer"] = ["type": "NFC"] }),
-      ("Whitespace", { $0["pre_tokenizer"] = ["type": "Whitespace"] }),
+      ("Precompiled", { $0["normalizer"] = ["type": "Precompiled"] }),
+      ("UnicodeScripts", { $0["pre_tokenizer"] = ["type": "UnicodeScripts"] }),
       ("CTC", { $0["decoder"] = ["type": "CTC"] }),
       ("WordPiece", { $0["model"] = ["type": "WordPiece", "vocab": ["a": 0]] }),
       (
