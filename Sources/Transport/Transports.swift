@@ -1,10 +1,33 @@
 import WireProtocol
 
-/// A connection of a worker, as the server sees it: the routing id that the worker chose for this one connection.
+/// Who is behind a connection: the CURVE public key with which it proved itself in the handshake.
+///
+/// Several connections may share an identity: a cluster often has one key for all its workers.
+public struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
+  /// The public key's 40 characters; to be compared whole.
+  public let key: String
+  public init(key: String) { self.key = key }
+  /// A short name for logs: the first 10 characters.
+  public var fingerprint: String { String(key.prefix(10)) }
+  public var description: String { fingerprint }
+}
+
+/// A connection of a worker, as the server sees it: the routing id that the worker chose for this one connection, and
+/// the key that it showed.
 public struct Peer: Hashable, Sendable, CustomStringConvertible {
   public let id: [UInt8]
-  public init(id: [UInt8]) { self.id = id }
+  /// Whose key opened the connection; nil where there are no keys (ipc, in memory).
+  public let identity: PeerIdentity?
+
+  public init(id: [UInt8], identity: PeerIdentity? = nil) {
+    self.id = id
+    self.identity = identity
+  }
+
   public var description: String { String(decoding: id.prefix(48), as: UTF8.self) }
+
+  // Two peers of one routing id and different keys are different; there are too few of them to hash the key as well.
+  public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 /// What arrives at the server.
@@ -15,6 +38,12 @@ public enum ServerEvent: Sendable, Equatable {
   case undeliverable(Peer)
   /// Somebody was turned away in the handshake; at most one event per second, with the number since the last one.
   case turnedAway(key: String, address: String, count: Int)
+  /// A key that was admitted is so no longer: its connections have been closed and nothing of them follows.
+  ///
+  /// `names` are those under which it had been admitted.
+  case keyRevoked(PeerIdentity, names: [String])
+  /// Something that the operator wants to see; at most one event of a kind per second.
+  case notice(ServerNotice)
 }
 
 /// What arrives at a client.

@@ -164,6 +164,9 @@ public actor StudyRunner {
       case .undeliverable: break
       case .turnedAway(let key, let address, let count):
         logger.warning("turned away \(count) connection(s) from \(address): key \(key) is not authorised")
+      case .keyRevoked(let identity, let names):
+        logger.warning("key \(identity.fingerprint) (\(names.joined(separator: ", "))) is no longer admitted")
+      case .notice(let notice): logger.warning("\(notice)")
       }
     }
     handleWaiting()

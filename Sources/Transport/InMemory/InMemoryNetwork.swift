@@ -16,6 +16,8 @@ public final class InMemoryNetwork: Sendable {
     var clients: [Peer: InMemoryClient] = [:]
     /// Connections that the server has ended.
     var ended: Set<Peer> = []
+    /// Keys that are no longer admitted.
+    var revoked: Set<PeerIdentity> = []
     var filter: Filter = { _, _, _ in 1 }
   }
   private let state = Mutex(State())
@@ -33,11 +35,34 @@ public final class InMemoryNetwork: Sendable {
   }
 
   /// Opens a client's end.
-  public func connect(identity: String) -> InMemoryClient {
-    InMemoryClient(network: self, identity: identity)
+  ///
+  /// - Parameter key: stands for the CURVE key with which a real client would prove who it is.
+  public func connect(identity: String, key: PeerIdentity? = nil) -> InMemoryClient {
+    InMemoryClient(network: self, identity: identity, key: key)
   }
 
-  func attach(_ client: InMemoryClient, as peer: Peer) { state.withLock { $0.clients[peer] = client } }
+  /// What happens when a key is taken from the allow-list: its connections end, and the server hears of it.
+  public func revoke(_ key: PeerIdentity, names: [String] = []) {
+    let server = state.withLock { state -> InMemoryServer? in
+      for peer in state.clients.keys where peer.identity == key {
+        state.clients[peer] = nil
+        state.ended.insert(peer)
+      }
+      state.revoked.insert(key)
+      return state.server
+    }
+    server?.events.put(.keyRevoked(key, names: names), cost: 0)
+  }
+
+  func attach(_ client: InMemoryClient, as peer: Peer) {
+    state.withLock { state in
+      if let key = peer.identity, state.revoked.contains(key) {
+        state.ended.insert(peer)
+      } else {
+        state.clients[peer] = client
+      }
+    }
+  }
   func detach(_ peer: Peer) {
     state.withLock {
       $0.clients[peer] = nil
@@ -94,15 +119,17 @@ public final class InMemoryClient: ClientTransport {
   public let events = Inbox<ClientEvent>()
   private let network: InMemoryNetwork
   private let identity: String
+  private let key: PeerIdentity?
   private let connection = Mutex(0)
 
-  init(network: InMemoryNetwork, identity: String) {
+  init(network: InMemoryNetwork, identity: String, key: PeerIdentity?) {
     self.network = network
     self.identity = identity
+    self.key = key
     reconnect()
   }
 
-  private var peer: Peer { Peer(id: Array("\(identity).\(connection.withLock { $0 })".utf8)) }
+  private var peer: Peer { Peer(id: Array("\(identity).\(connection.withLock { $0 })".utf8), identity: key) }
 
   public var connectionState: ConnectionState { network.hasServer ? .connected : .unreachable }
 

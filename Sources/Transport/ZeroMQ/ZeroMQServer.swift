@@ -183,7 +183,7 @@ private final class RouterService: SocketService {
       guard let received = router.receive(frameLimit: 3, wantsOrigin: true) else { return }
       if let zap, !zap.isStillAuthorized(received.user) { continue }
       guard received.frames.count >= 2 else { continue }
-      let peer = Peer(id: received.frames[0])
+      let peer = Peer(id: received.frames[0], identity: received.user.map { PeerIdentity(key: $0) })
       if penalties.isEnded(peer, now: clock.now) {
         // The end of the connection may not have reached this message, or was not possible.
         UnixSocket.shutDown(received.descriptor)
