@@ -78,8 +78,8 @@ public protocol ServerTransport: AnyObject, Sendable {
   var events: Inbox<ServerEvent> { get }
   /// Queues a message; if it cannot be delivered, it is dropped and `undeliverable` is reported.
   func send(_ frames: WireFrames, to peer: Peer)
-  /// Ends the connection of a peer that broke the protocol: what still comes from it is dropped, and for a minute new
-  /// connections with its key are admitted one at a time (``ConnectionPenalties``).
+  /// Ends the connection of a peer that broke the protocol: what still comes from it is dropped, its worker is heard
+  /// again after a pause, and new connections of its key are on probation for a minute (``ConnectionPenalties``).
   func disconnect(_ peer: Peer)
   /// Closes the socket; returns at once.
   func close()

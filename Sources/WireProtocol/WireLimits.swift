@@ -2,12 +2,12 @@
 public struct WireLimits: Sendable, Equatable {
   /// Largest JSON frame, in bytes.
   ///
-  /// Default 256 KiB: a failure record with its log lines is about 20 KiB.
-  public var frameBytes = 256 * 1024
+  /// Default 128 KiB: a failure record with its log lines is about 20 KiB.
+  public var frameBytes = 128 * 1024
   /// Largest raw frame (artifact chunk), in bytes.
   ///
-  /// Default 4 MiB.
-  public var attachmentBytes = 4 * 1024 * 1024
+  /// Default 128 KiB: what a stranger can make the other side hold before the handshake is one frame per connection.
+  public var attachmentBytes = 128 * 1024
   /// Deepest nesting of arrays and objects.
   ///
   /// Default 12: a configuration sits at depth 4.

@@ -60,8 +60,8 @@ struct ClientPoolTests {
     try await Echo.waitUntilConnected(lazy)
     try await Echo.waitUntilConnected(other)
     // More than the box of the lazy client holds (16 MiB).
-    let large = [UInt8](repeating: 65, count: 1 << 20)
-    for _ in 0..<24 {
+    let large = [UInt8](repeating: 65, count: WireLimits.standard.attachmentBytes)
+    for _ in 0..<160 {
       lazy.send(WireFrames(json: [1], attachment: large))
       other.send(WireFrames(json: [2]))
       guard case .message = await other.events.next() else {
@@ -69,7 +69,7 @@ struct ClientPoolTests {
         return
       }
     }
-    for _ in 0..<24 { #expect(await lazy.events.next() == .message(WireFrames(json: [1], attachment: large))) }
+    for _ in 0..<160 { #expect(await lazy.events.next() == .message(WireFrames(json: [1], attachment: large))) }
     pool.close()
     server.close()
     #expect(await echo.value >= 50)

@@ -2,54 +2,64 @@ import Testing
 
 @testable import Transport
 
-struct ConnectionPenaltiesTests {
+@Suite("What follows for a connection that broke the protocol") struct ConnectionPenaltiesTests {
   private let start = ContinuousClock.now
-  private func peer(_ name: String) -> Peer { Peer(id: Array(name.utf8)) }
-
-  @Test func anEndedConnectionIsUnheardForAWhileAndNoOther() {
-    var penalties = ConnectionPenalties()
-    #expect(!penalties.isEnded(peer("a"), now: start))
-    penalties.end(peer("a"), user: "key", now: start)
-    #expect(penalties.isEnded(peer("a"), now: start))
-    #expect(penalties.isEnded(peer("a"), now: start + ConnectionPenalties.duration - .seconds(1)))
-    #expect(!penalties.isEnded(peer("a"), now: start + ConnectionPenalties.duration))
-    #expect(!penalties.isEnded(peer("b"), now: start))
+  private let key = PeerIdentity(key: "shared")
+  private func peer(_ name: String, _ identity: PeerIdentity? = nil) -> Peer {
+    Peer(id: Array(name.utf8), identity: identity)
   }
 
-  @Test func itsKeyConnectsOncePerPauseUntilTheWhileIsOver() {
+  @Test("it is unheard for a minute, and no other") func endedIsUnheard() {
     var penalties = ConnectionPenalties()
-    penalties.end(peer("a"), user: "bad", now: start)
-    #expect([penalties.admits("bad", now: start), penalties.admits("good", now: start)] == [false, true])
-    var admitted = 0
-    for step in 0..<300 where penalties.admits("bad", now: start + .milliseconds(100 * step)) { admitted += 1 }
-    // The slots of 30 s, the first after one pause.
-    #expect(admitted == 29)
-    let later = start + ConnectionPenalties.duration
-    let answers = (0..<10).map { _ in penalties.admits("bad", now: later) }
-    #expect(answers.allSatisfy { $0 })
+    #expect(!penalties.isEnded(peer("a.1"), now: start))
+    penalties.end(peer("a.1"), now: start)
+    #expect(penalties.isEnded(peer("a.1"), now: start))
+    #expect(penalties.isEnded(peer("a.1"), now: start + ConnectionPenalties.duration - .seconds(1)))
+    #expect(!penalties.isEnded(peer("a.1"), now: start + ConnectionPenalties.duration))
+    #expect(!penalties.isEnded(peer("b.1"), now: start))
   }
 
-  @Test func withoutKeysOnlyTheConnectionIsUnheard() {
+  @Test("its worker pauses for longer each time, others of its key do not pause at all") func pausesDouble() {
     var penalties = ConnectionPenalties()
-    penalties.end(peer("a"), user: nil, now: start)
-    #expect(penalties.isEnded(peer("a"), now: start))
-    let isAdmitted = penalties.admits("", now: start)
-    #expect(isAdmitted)
-  }
-
-  @Test func whatIsRememberedIsBounded() {
-    var penalties = ConnectionPenalties()
-    var origins = ConnectionOrigins()
-    for index in 0..<20_000 {
-      let now = start + .seconds(index)
-      penalties.end(peer("\(index)"), user: "\(index)", now: now)
-      origins.note(peer("\(index)"), user: "\(index)", descriptor: 3, now: now)
+    var now = start
+    var pauses: [Int] = []
+    for connection in 1...9 {
+      penalties.end(peer("mad.\(connection)", key), now: now)
+      #expect(!penalties.mustPause(peer("good.1", key), now: now))
+      // The same name under another key is another worker.
+      #expect(!penalties.mustPause(peer("mad.1", PeerIdentity(key: "other")), now: now))
+      var seconds = 0
+      while penalties.mustPause(peer("mad.\(connection + 1)", key), now: now + .seconds(seconds)) { seconds += 1 }
+      pauses.append(seconds)
+      now = now + .seconds(seconds)
     }
-    #expect(penalties.count <= 2 * 1024)
-    #expect(origins.count <= 4096 + 1)
-    // The newest are among them.
-    #expect(penalties.isEnded(peer("19999"), now: start + .seconds(19_999)))
-    let users = [origins.remove(peer("19999"))?.user, origins.remove(peer("19999"))?.user]
-    #expect(users == ["19999", nil])
+    #expect(pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60])
+    // Long ago is forgotten.
+    now = now + ConnectionPenalties.memory + .seconds(61)
+    penalties.end(peer("mad.10", key), now: now)
+    #expect(!penalties.mustPause(peer("mad.11", key), now: now + .seconds(1)))
+  }
+
+  @Test("its key is on probation for a minute, without keys nobody is") func probation() {
+    var penalties = ConnectionPenalties()
+    penalties.end(peer("a.1", key), now: start)
+    penalties.end(peer("b.1"), now: start)
+    #expect(penalties.isOnProbation(key, now: start))
+    #expect(!penalties.isOnProbation(key, now: start + ConnectionPenalties.duration))
+    #expect(!penalties.isOnProbation(PeerIdentity(key: "other"), now: start))
+    #expect(!penalties.isOnProbation(nil, now: start))
+  }
+
+  @Test("what is remembered is bounded, whatever the pace") func bounded() {
+    for pace in [Duration.seconds(1), .milliseconds(1), .zero] {
+      var penalties = ConnectionPenalties()
+      var now = start
+      for index in 0..<5_000 {
+        now = now + pace
+        penalties.end(peer("\(index).1", PeerIdentity(key: "\(index)")), now: now)
+      }
+      #expect(penalties.count <= 3 * ConnectionPenalties.capacity)
+      #expect(penalties.isEnded(peer("4999.1", PeerIdentity(key: "4999")), now: now))
+    }
   }
 }

@@ -1,6 +1,7 @@
 import CZeroMQ
 import Foundation
 import Glibc
+import Study
 import Synchronization
 import WireProtocol
 
@@ -83,7 +84,17 @@ private final class Greetings: Sendable {
     }
   }
 
-  private static func frames(_ number: Int) -> WireFrames { WireFrames(json: Array("greeting \(number)".utf8)) }
+  private static func frames(_ number: Int) -> WireFrames { Hello.frames(number) }
+}
+
+extension Hello {
+  /// A greeting as a session sends it: on probation a connection has to begin with one.
+  static func frames(_ number: Int, worker: String = "w") -> WireFrames {
+    let hello = Hello(
+      worker: worker, incarnation: "x", study: "s", build: "test", fingerprints: Fingerprints([:]), host: "h",
+      device: "cpu", pid: 1, capabilities: Capabilities(memoryBytes: 1, cores: 1, evaluator: "analytic"))
+    return MessageCodec().encode(Envelope(id: Int64(number), message: .hello(hello)))
+  }
 }
 
 struct PatienceError: Error {}
@@ -130,6 +141,90 @@ enum FreePort {
     defer { server.close() }
     guard case .tcp(_, let port) = try Endpoint(server.endpoint) else { throw PatienceError() }
     return port
+  }
+}
+
+/// A connection that speaks as it likes.
+final class RawConnection {
+  let descriptor: Int32
+
+  init(port: UInt16) throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    let status = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard status == 0 else { throw PatienceError() }
+    makeNonblocking()
+  }
+
+  init(path: String) throws {
+    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard UnixSocket.withAddress(path, { connect(descriptor, $0, $1) }) == 0 else { throw PatienceError() }
+    makeNonblocking()
+  }
+
+  private func makeNonblocking() {
+    var flags = fcntl(descriptor, F_GETFL)
+    flags |= O_NONBLOCK
+    _ = fcntl(descriptor, F_SETFL, flags)
+  }
+
+  deinit { Glibc.close(descriptor) }
+
+  /// Sends as much as goes, waiting up to `seconds`; returns the number of bytes that went.
+  @discardableResult
+  func send(_ bytes: [UInt8], seconds: Double = 1) -> Int {
+    var sent = 0
+    let limit = ContinuousClock.now + .seconds(seconds)
+    while sent < bytes.count, ContinuousClock.now < limit {
+      let count = bytes[sent...].withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      if count > 0 {
+        sent += count
+      } else if errno == EAGAIN {
+        usleep(500)
+      } else {
+        break
+      }
+    }
+    return sent
+  }
+
+  /// Whether the other side has ended it.
+  var isEnded: Bool {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      if count > 0 { continue }
+      return count == 0 || errno != EAGAIN
+    }
+  }
+
+  /// What opens a ZeroMQ connection under CURVE, as far as anybody can say it without a key.
+  static var greeting: [UInt8] {
+    let mechanism = Array("CURVE".utf8) + [UInt8](repeating: 0, count: 15)
+    return [0xff] + [UInt8](repeating: 0, count: 8) + [0x7f, 3, 0] + mechanism + [UInt8](repeating: 0, count: 32)
+  }
+
+  /// The head of a frame that announces so many bytes.
+  static func frameHead(_ bytes: Int) -> [UInt8] {
+    [4 | 2] + (0..<8).map { UInt8(truncatingIfNeeded: bytes >> (56 - 8 * $0)) }
+  }
+}
+
+enum Memory {
+  /// Bytes of this process in memory.
+  static var resident: Int {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+    let parts = text.split(separator: " ")
+    return parts.count > 1 ? (Int(parts[1]) ?? 0) * 4096 : 0
   }
 }
 

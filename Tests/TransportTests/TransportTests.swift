@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Synchronization
 import TestSupport
 import Testing
 import WireProtocol
@@ -175,6 +177,27 @@ struct EndpointTests {
     try Data("precious".utf8).write(to: URL(fileURLWithPath: path))
     #expect(throws: TransportError.self) { try ZeroMQServer(bind: .ipc(path: path)) }
     #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+  }
+
+  @Test("the socket's file is this user's alone from its first moment on") func socketMode() async throws {
+    let folder = try TemporaryFolder()
+    let path = folder.url.appendingPathComponent("open").path
+    let isOver = Mutex(false)
+    let modes = Mutex<Set<mode_t>>([])
+    let watcher = Thread {
+      while !isOver.withLock({ $0 }) {
+        var info = stat()
+        if lstat(path, &info) == 0 { modes.withLock { _ = $0.insert(info.st_mode & 0o777) } }
+      }
+    }
+    watcher.start()
+    for _ in 0..<50 {
+      let server = try ZeroMQServer(bind: .ipc(path: path))
+      server.close()
+      #expect(await server.events.next() == nil)
+    }
+    isOver.withLock { $0 = true }
+    #expect(modes.withLock { $0 } == [0o600])
   }
 
   @Test func aSecondServerOnTheSameSocketIsRefused() throws {

@@ -7,7 +7,8 @@ import Glibc
 ///     NAME.public          its public half, to be copied to the other side
 ///     authorized/NAME.public   public keys of the workers that a coordinator admits
 ///
-/// The coordinator reads `authorized` at every handshake: what `authorize` and `revoke` change takes effect at once.
+/// The coordinator looks at `authorized` at every handshake and ten times a second: what `authorize` and `revoke` change
+/// takes effect at once, and the connections of a revoked key are closed.
 public struct KeyStore: Sendable {
   /// The folder.
   public let folder: URL
@@ -41,17 +42,23 @@ public struct KeyStore: Sendable {
   }
 
   /// Makes a new pair under `name` (`server` for the coordinator, anything else for workers).
+  ///
+  /// Of several that try the same name at once exactly one succeeds; nothing that is there is written over.
   @discardableResult
   public func generate(name: String) throws -> KeyPair {
     try check(name)
-    let secretFile = file(name, "secret")
-    guard !FileManager.default.fileExists(atPath: secretFile.path) else {
-      throw TransportError(.keyExists, "there is a key \(name) in \(folder.path) already; revoke or rename it first")
-    }
+    let (secretFile, publicFile) = (file(name, "secret"), file(name, "public"))
+    let isTaken = TransportError(
+      .keyExists, "there is a key \(name) in \(folder.path) already; choose another name, or move its files away first")
+    guard !exists(secretFile), !exists(publicFile) else { throw isTaken }
     try makeFolders()
     let pair = try KeyPair.generate()
-    try write(pair.secret, to: secretFile, mode: 0o600)
-    try write(pair.publicKey.text, to: file(name, "public"), mode: 0o644)
+    guard try write(pair.secret, to: secretFile, mode: 0o600) else { throw isTaken }
+    guard try write(pair.publicKey.text, to: publicFile, mode: 0o644) else {
+      // A public key of that name was copied here in this moment; the secret made just now is nobody's.
+      unlink(secretFile.path)
+      throw isTaken
+    }
     return pair
   }
 
@@ -74,67 +81,132 @@ public struct KeyStore: Sendable {
     try check(name)
     let path = file(name, "public").path
     guard FileManager.default.fileExists(atPath: path) else {
+      // Its public half may be missing, after a crash or because only the secret was copied: it can be computed.
+      if exists(file(name, "secret")) { return try pair(name: name).publicKey }
       throw TransportError(
         .keyNotFound, "no public key \(name) in \(folder.path); copy \(name).public there from the machine that made it"
       )
     }
-    return try PublicKey(read(path))
+    return try readKey(path)
   }
 
   /// Admits the worker with this public key under `name`.
-  public func authorize(name: String, publicKey: PublicKey) throws {
+  ///
+  /// - Returns: other names under which the same key is admitted already.
+  @discardableResult
+  public func authorize(name: String, publicKey: PublicKey) throws -> [String] {
     try check(name)
     try makeFolders()
-    let target = authorizedFolder.appendingPathComponent("\(name).public")
-    guard !FileManager.default.fileExists(atPath: target.path) else {
+    guard try write(publicKey.text, to: authorizedFile(name), mode: 0o644) else {
       throw TransportError(.keyExists, "\(name) is authorised already; run: engram keys revoke \(name)")
     }
-    try write(publicKey.text, to: target, mode: 0o644)
+    return try admitted().filter { $0.key == publicKey && $0.name != name }.map(\.name).sorted()
   }
 
-  /// Stops admitting `name`; open connections are no longer listened to within about a second.
-  public func revoke(name: String) throws {
+  /// Stops admitting the key `name`, under every name that it has; its open connections are closed at once.
+  ///
+  /// - Returns: the other names of the same key, which are revoked as well: left in place, each would keep the door open.
+  @discardableResult
+  public func revoke(name: String) throws -> [String] {
     try check(name)
-    do {
-      try FileManager.default.removeItem(at: authorizedFolder.appendingPathComponent("\(name).public"))
-    } catch {
-      throw TransportError(.keyNotFound, "\(name) is not authorised in \(folder.path); see: engram keys list")
+    // A file that is no key admits nobody; it can still be removed by its name.
+    let key = try? readKey(authorizedFile(name).path)
+    try removeAuthorized(name)
+    guard let key else { return [] }
+    let others = try admitted().filter { $0.key == key && $0.name != name }.map(\.name).sorted()
+    for other in others { try removeAuthorized(other) }
+    return others
+  }
+
+  private func removeAuthorized(_ name: String) throws {
+    let target = authorizedFile(name)
+    guard unlink(target.path) != 0 else { return try Self.sync(authorizedFolder) }
+    guard errno == ENOENT || errno == ENOTDIR else {
+      throw TransportError(
+        .permissionDenied, "cannot remove \(target.path): \(String(cString: strerror(errno))); \(name) stays admitted")
+    }
+    throw TransportError(.keyNotFound, "\(name) is not authorised in \(folder.path); see: engram keys list")
+  }
+
+  /// The files of the folder of admitted keys; those that hold no key are left out, as the coordinator does.
+  private func admitted() throws -> [(name: String, key: PublicKey)] {
+    try Self.names(in: authorizedFolder, ending: ".public").compactMap { name in
+      // Says nothing here: the coordinator's log names such files.
+      (try? readKey(authorizedFile(name).path)).map { (name, $0) }
     }
   }
 
   /// All keys of this folder, by name.
   public func list() throws -> [Entry] {
-    let authorized = AllowList(folder: authorizedFolder).read()
+    let admitted = try admitted()
+    let keys = Set(admitted.map(\.key))
     var entries: [String: Entry] = [:]
-    for (key, name) in authorized {
+    for (name, key) in admitted {
       entries[name] = Entry(name: name, publicKey: key, hasSecret: false, isAuthorized: true)
     }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    for fileName in names where fileName.hasSuffix(".public") {
-      let name = String(fileName.dropLast(7))
-      let key = try PublicKey(read(folder.appendingPathComponent(fileName).path))
-      let hasSecret = FileManager.default.fileExists(atPath: file(name, "secret").path)
-      entries[name] = Entry(name: name, publicKey: key, hasSecret: hasSecret, isAuthorized: authorized[key] != nil)
+    let secrets = Set(try Self.names(in: folder, ending: ".secret"))
+    for name in Set(try Self.names(in: folder, ending: ".public")).union(secrets) {
+      let path = file(name, "public").path
+      let hasPublic = FileManager.default.fileExists(atPath: path)
+      let key = try hasPublic ? readKey(path) : pair(name: name).publicKey
+      entries[name] = Entry(
+        name: name, publicKey: key, hasSecret: secrets.contains(name), isAuthorized: keys.contains(key))
     }
     return entries.values.sorted { $0.name < $1.name }
   }
 
+  private static func names(in folder: URL, ending: String) throws -> [String] {
+    guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        .filter { $0.hasSuffix(ending) && !$0.hasPrefix(".") }.map { String($0.dropLast(ending.count)) }
+    } catch {
+      throw TransportError(.permissionDenied, "cannot read the folder \(folder.path): \(error.localizedDescription)")
+    }
+  }
+
+  private func authorizedFile(_ name: String) -> URL { authorizedFolder.appendingPathComponent("\(name).public") }
+
+  /// Whether a file, a link or anything else is there.
+  private func exists(_ url: URL) -> Bool {
+    var info = stat()
+    return lstat(url.path, &info) == 0
+  }
+
   private func file(_ name: String, _ kind: String) -> URL { folder.appendingPathComponent("\(name).\(kind)") }
+
+  /// The most bytes of a key's name.
+  static let longestName = 100
 
   private func check(_ name: String) throws {
     let allowed = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.@".contains($0)) }
-    guard !name.isEmpty, name.count <= 100, allowed, !name.hasPrefix(".") else {
-      throw TransportError(.badKey, "a key's name has letters, digits, '-', '_', '.' and '@' only: \"\(name)\"")
+    guard !name.isEmpty, allowed else {
+      throw TransportError(
+        .badKey, "a key's name has letters, digits, '-', '_', '.' and '@' only: \(name.debugDescription)")
+    }
+    guard name.count <= Self.longestName else {
+      throw TransportError(.badKey, "a key's name has at most \(Self.longestName) characters, this one \(name.count)")
+    }
+    // Such a name would be taken for an option, or be a hidden file.
+    guard let first = name.first, first.isLetter || first.isNumber else {
+      throw TransportError(.badKey, "a key's name begins with a letter or a digit: \(name.debugDescription)")
     }
   }
 
   private func makeFolders() throws {
     do {
-      try FileManager.default.createDirectory(at: authorizedFolder, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(
+        at: authorizedFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
       throw TransportError(.permissionDenied, "cannot make \(authorizedFolder.path): \(error.localizedDescription)")
     }
-    chmod(folder.path, 0o700)
+    var info = stat()
+    guard stat(folder.path, &info) != 0 || info.st_mode & 0o077 != 0 else { return }
+    // A folder such as /tmp or a shared one is not ours to lock; whoever can write there can admit keys.
+    guard info.st_uid == getuid(), info.st_mode & S_ISVTX == 0, chmod(folder.path, 0o700) == 0 else {
+      throw TransportError(
+        .unsafeFolder, "\(folder.path) is open to other users; keep keys in a folder of your own with mode 700")
+    }
   }
 
   private func read(_ path: String) throws -> String {
@@ -144,38 +216,74 @@ public struct KeyStore: Sendable {
     return text.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
-  /// Writes beside the target and renames, so that a reader never sees half a key.
-  private func write(_ text: String, to url: URL, mode: mode_t) throws {
-    let temporary = url.path + ".\(getpid()).new"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else {
-      throw TransportError(.permissionDenied, "cannot write \(url.path): \(String(cString: strerror(errno)))")
-    }
-    let bytes = Array((text + "\n").utf8)
-    let written = Glibc.write(descriptor, bytes, bytes.count)
-    Glibc.close(descriptor)
-    guard written == bytes.count, rename(temporary, url.path) == 0 else {
-      unlink(temporary)
-      throw TransportError(.permissionDenied, "cannot write \(url.path): \(String(cString: strerror(errno)))")
+  private func readKey(_ path: String) throws -> PublicKey {
+    let text = try read(path)
+    do {
+      return try PublicKey(text)
+    } catch let error as TransportError {
+      throw TransportError(error.code, "\(path): \(error.message)")
     }
   }
-}
 
-/// A folder of `NAME.public` files, read anew whenever it is asked.
-struct AllowList: Sendable {
-  let folder: URL
-
-  /// Names by key; files that are no keys are left out, since a half-edited file must not open or stop the door.
-  func read() -> [PublicKey: String] {
-    var keys: [PublicKey: String] = [:]
-    for fileName in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    where fileName.hasSuffix(".public") {
-      guard
-        let text = try? String(contentsOfFile: folder.appendingPathComponent(fileName).path, encoding: .utf8),
-        let key = try? PublicKey(text)
-      else { continue }
-      keys[key] = String(fileName.dropLast(7))
+  /// Writes beside the target and links it there: a reader never sees half a key, and nothing is written over.
+  ///
+  /// The file and its folder are on the disk when this returns.
+  ///
+  /// - Returns: whether the name was free.
+  private func write(_ text: String, to url: URL, mode: mode_t) throws -> Bool {
+    let parent = url.deletingLastPathComponent()
+    let temporary = parent.appendingPathComponent(".\(UUID().uuidString).new").path
+    func failure(_ code: Int32) -> TransportError {
+      TransportError(.permissionDenied, "cannot write \(url.path): \(String(cString: strerror(code)))")
     }
-    return keys
+    var code = Self.writeNew(text, temporary, mode)
+    guard code == 0 else { throw failure(code) }
+    defer { unlink(temporary) }
+    if link(temporary, url.path) != 0 {
+      code = errno
+      // A file system without links: made in its place, still only where nothing is.
+      if [EPERM, ENOTSUP, ENOSYS].contains(code) { code = Self.writeNew(text, url.path, mode) }
+      if code == EEXIST { return false }
+      guard code == 0 else { throw failure(code) }
+    }
+    try Self.sync(parent)
+    return true
+  }
+
+  /// Makes a file that is not there yet and puts it on the disk; returns 0 or the system's error.
+  private static func writeNew(_ text: String, _ path: String, _ mode: mode_t) -> Int32 {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { return errno }
+    defer { Glibc.close(descriptor) }
+    var rest = Array((text + "\n").utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else {
+        let code = errno
+        unlink(path)
+        return code == 0 ? EIO : code
+      }
+      rest = rest.dropFirst(count)
+    }
+    guard fsync(descriptor) == 0 else {
+      let code = errno
+      unlink(path)
+      return code
+    }
+    return 0
+  }
+
+  /// Puts a folder's entries on the disk.
+  private static func sync(_ folder: URL) throws {
+    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw TransportError(.permissionDenied, "cannot open \(folder.path): \(String(cString: strerror(errno)))")
+    }
+    defer { Glibc.close(descriptor) }
+    // Some file systems cannot do this for folders; there the entry's order is theirs.
+    guard fsync(descriptor) == 0 || errno == EINVAL else {
+      throw TransportError(.system, "cannot write \(folder.path): \(String(cString: strerror(errno)))")
+    }
   }
 }

@@ -8,38 +8,37 @@ final class ZAPHandler {
   /// The domain of our sockets.
   static let domain = "engram"
 
+  /// Requests that are answered per turn of the loop.
+  static let requestsPerTurn = 64
+
   let socket: ZeroMQSocket
-  private let allowList: AllowList
-  private var authorized: [PublicKey: String] = [:]
-  private var lastRead: ContinuousClock.Instant?
+  private let keys: AdmittedKeys
+  private var changes: [AdmittedKeys.Change] = []
   private var refusals = 0
   private var lastRefusal: (key: String, address: String)?
   private var lastReport: ContinuousClock.Instant?
 
-  init(context: ZeroMQContext, allowList: AllowList) throws {
+  init(context: ZeroMQContext, keys: AdmittedKeys) throws {
     socket = try ZeroMQSocket(context, type: ZMQ_ROUTER)
     try socket.set(ZMQ_LINGER, Int32(0))
     guard zmq_bind(socket.pointer, "inproc://zeromq.zap.01") == 0 else {
       throw TransportError(.system, "cannot start the ZAP handler: \(ZeroMQLibrary.lastError())")
     }
-    self.allowList = allowList
+    self.keys = keys
+    changes = keys.look(now: .now, isHandshake: true)
   }
 
-  /// Answers the requests that wait; `isWelcome` says whether an authorised user may connect now.
-  func handleRequests(isWelcome: (_ user: String) -> Bool) {
-    while let request = socket.receive(frameLimit: 16) {
+  /// Answers the requests that wait, a bounded number of them.
+  func handleRequests() {
+    changes += keys.look(now: .now, isHandshake: true)
+    for _ in 0..<Self.requestsPerTurn {
+      guard let request = socket.receive(frameLimit: 16) else { return }
       // [routing id, empty, version, request id, domain, address, identity, mechanism, credentials …]
       guard let empty = request.frames.firstIndex(of: []), request.frames.count >= empty + 7 else { continue }
       let envelope = request.frames[...empty]
       let fields = Array(request.frames[(empty + 1)...])
       let user = decide(fields)
-      // 300 ends the attempt without a verdict: the client tries again by itself.
-      let status =
-        switch user {
-        case nil: ("400", "not authorised")
-        case let user? where !isWelcome(user): ("300", "later")
-        default: ("200", "OK")
-        }
+      let status = user == nil ? ("400", "not authorised") : ("200", "OK")
       let reply: [[UInt8]] = [
         fields[0], fields[1], Array(status.0.utf8), Array(status.1.utf8), Array((user ?? "").utf8), [],
       ]
@@ -58,30 +57,29 @@ final class ZAPHandler {
       refuse(mechanism == "CURVE" ? "?" : mechanism, address)
       return nil
     }
-    // At every handshake, so that authorising and revoking take effect at once.
-    reload()
-    guard authorized[key] != nil else {
+    guard keys.admits(key) else {
       refuse(key.fingerprint, address)
       return nil
     }
     return key.text
   }
 
-  private func reload() {
-    authorized = allowList.read()
-    lastRead = .now
+  /// What has changed in the folder of admitted keys since the last call.
+  func takeChanges() -> [AdmittedKeys.Change] {
+    changes += keys.look(now: .now)
+    defer { changes = [] }
+    return changes
+  }
+
+  /// Whether an open connection's key is still admitted.
+  func isStillAuthorized(_ user: String?) -> Bool {
+    guard let user, let key = try? PublicKey(user) else { return false }
+    return keys.admits(key)
   }
 
   private func refuse(_ key: String, _ address: String) {
     refusals += 1
     lastRefusal = (key, address)
-  }
-
-  /// Whether an open connection's key is still in the folder, looked up at most once a second.
-  func isStillAuthorized(_ user: String?) -> Bool {
-    if lastRead.map({ $0.duration(to: .now) > .seconds(1) }) ?? true { reload() }
-    guard let user, let key = try? PublicKey(user) else { return false }
-    return authorized[key] != nil
   }
 
   /// What to report about refusals: at most one event per second.

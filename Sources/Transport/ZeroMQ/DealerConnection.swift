@@ -66,7 +66,7 @@ final class DealerConnection {
     try dealer.set(ZMQ_IMMEDIATE, Int32(1))
     // Liveness is the sessions' business.
     try dealer.set(ZMQ_HEARTBEAT_IVL, Int32(0))
-    try dealer.set(ZMQ_MAXMSGSIZE, Int64(max(plan.limits.frameBytes, plan.limits.attachmentBytes)))
+    try dealer.set(ZMQ_MAXMSGSIZE, plan.limits.largestWireFrame)
     try dealer.set(ZMQ_HANDSHAKE_IVL, Int32(10_000))
     // Connect again for ever: first after 100 ms, then at doubling intervals up to 2 s, each try for at most 3 s; so a
     // worker is back within seconds of a network's repair.

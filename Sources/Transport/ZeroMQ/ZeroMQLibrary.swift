@@ -1,5 +1,6 @@
 import CZeroMQ
 import Glibc
+import WireProtocol
 
 /// The libzmq that is loaded.
 public enum ZeroMQLibrary {
@@ -127,6 +128,8 @@ final class ZeroMQSocket {
     var frames: [[UInt8]]
     var user: String?
     var descriptor: Int32?
+    /// Bytes of all frames but the first (the routing id, which the wire does not carry), as CURVE sends them.
+    var wireBytes = 0
   }
 
   /// Takes one message without waiting; `nil` where there is none.
@@ -137,6 +140,7 @@ final class ZeroMQSocket {
     repeat {
       let size = zmq_msg_recv(message, pointer, ZMQ_DONTWAIT)
       guard size >= 0 else { return received.frames.isEmpty ? nil : received }
+      if !received.frames.isEmpty { received.wireBytes += WireFrames.wireBytes(ofFrame: Int(size)) }
       if received.frames.count < frameLimit {
         let bytes = UnsafeRawBufferPointer(start: zmq_msg_data(message), count: Int(size))
         received.frames.append([UInt8](bytes))

@@ -98,7 +98,7 @@ public struct ArtifactChunk: Sendable, Equatable {
   public var offset: Int
   /// Digest of this piece.
   public var chunkSHA256: String
-  /// The piece, at most 4 MiB; travels as the raw frame behind the JSON frame.
+  /// The piece, at most 128 KiB; travels as the raw frame behind the JSON frame.
   public var bytes: [UInt8]
 
   public init(sha256: String, totalBytes: Int, offset: Int, chunkSHA256: String, bytes: [UInt8]) {

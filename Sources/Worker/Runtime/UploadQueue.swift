@@ -14,8 +14,8 @@ struct UploadQueue {
     var attempts = 0
   }
 
-  /// Bytes of a chunk; a quarter of what a raw frame may hold, so that heartbeats get through in between.
-  static let chunkBytes = 1 << 20
+  /// Bytes of a chunk: as much as a raw frame may hold, and little enough that heartbeats get through in between.
+  static let chunkBytes = WireLimits.standard.attachmentBytes
   /// A chunk without answer is sent again after this.
   static let patience: Duration = .seconds(5)
 

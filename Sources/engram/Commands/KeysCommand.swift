@@ -35,8 +35,10 @@ struct KeysCommand: ParsableCommand {
 
     func run() throws {
       let store = options.store
-      try store.authorize(name: name, publicKey: key.map { try PublicKey($0) } ?? store.publicKey(name: name))
-      Terminal.print("\(name) is admitted")
+      let others = try store.authorize(
+        name: name, publicKey: key.map { try PublicKey($0) } ?? store.publicKey(name: name))
+      let note = others.isEmpty ? "" : " (the same key is admitted as \(others.joined(separator: ", ")) too)"
+      Terminal.print("\(name) is admitted\(note)")
     }
   }
 
@@ -68,13 +70,18 @@ struct KeysCommand: ParsableCommand {
 
   struct RevokeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "revoke", abstract: "Admit a worker no longer; takes effect without a restart.")
+      commandName: "revoke", abstract: "Admit a worker no longer; takes effect without a restart.",
+      discussion: """
+        Its open connections are closed at once. If the same key is admitted under other names as well, these are revoked \
+        with it: left in place, each would keep the door open.
+        """)
     @Argument(help: "Name of the worker.") var name: String
     @OptionGroup var options: KeyOptions
 
     func run() throws {
-      try options.store.revoke(name: name)
-      Terminal.print("\(name) is no longer admitted")
+      let others = try options.store.revoke(name: name)
+      guard !others.isEmpty else { return Terminal.print("\(name) is no longer admitted") }
+      Terminal.print("\(([name] + others).joined(separator: ", ")): one and the same key, no longer admitted")
     }
   }
 }

@@ -141,6 +141,9 @@ private final class Vandal {
     case 2: if random.integer(below: 12) == 0 { return [bytes, [UInt8](repeating: 7, count: 4 << 20)] }
     case 3: return [bytes, [], [], []]
     case 4: return [[]]
+    // Many frames of one message: whole, but more than a connection may hold.
+    case 6:
+      if random.integer(below: 6) == 0 { return Array(repeating: [UInt8](repeating: 7, count: 100_000), count: 200) }
     case 5: return [Array("{\"v\":1,\"type\":\"\(String(repeating: "x", count: 100_000))\"".utf8)]
     default: break
     }

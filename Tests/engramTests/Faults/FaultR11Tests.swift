@@ -37,6 +37,11 @@ import WireProtocol
       }
       try Self.replay(secure, context, run: run)
       let asked = host.log.asks.count
+      let memory = FaultProcess.residentBytes(of: coordinator.pid)
+      let largest = Self.announce(secure, connections: FaultForm.count(short: 400, full: 4000), run: run)
+      let growth = (largest - memory) >> 20
+      run.check(growth < 50, "the coordinator's memory grew by \(growth) MB before any handshake")
+      run.note("half-sent frames before the handshake: memory +\(growth) MB")
       let attempts = Self.flood(secure, seconds: seconds, run: run)
       let before = secure.study.finished
       try Patience.require("honest workers go on") { secure.study.finished > before + 10 }
@@ -122,6 +127,32 @@ import WireProtocol
     for _ in 0..<3 { _ = LocalSocket.send(recording, to: secure.port, linger: 0.2) }
     run.check(recording.count > 300 && greetings() == 1, "a replayed connection was let in")
     run.fire("replayed handshake", 3)
+  }
+
+  /// Connections that announce a frame before their handshake and send all of it but its last byte.
+  ///
+  /// - Returns: the most memory that the coordinator had meanwhile.
+  private static func announce(_ secure: SecureStudy, connections: Int, run: FaultRun) -> Int {
+    let greeting =
+      [0xff] + [UInt8](repeating: 0, count: 8) + [0x7f, 3, 0] + Array("CURVE".utf8) + [UInt8](repeating: 0, count: 47)
+    var open: [Int32] = []
+    defer { for descriptor in open { close(descriptor) } }
+    var largest = 0
+    for index in 0..<connections {
+      // A giant, and the largest that is taken.
+      let size = index % 4 == 0 ? 4 << 20 : 128 * 1024
+      let head: [UInt8] = [6] + (0..<8).map { UInt8(truncatingIfNeeded: size >> (56 - 8 * $0)) }
+      guard let descriptor = LocalSocket.connect(to: secure.port) else { continue }
+      open.append(descriptor)
+      var limit = timeval(tv_sec: 0, tv_usec: 200_000)
+      setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+      let bytes = greeting + head + [UInt8](repeating: 7, count: size - 1)
+      _ = Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+      largest = max(largest, FaultProcess.residentBytes(of: secure.coordinator.pid))
+      if open.count > 800 { close(open.removeFirst()) }
+    }
+    run.fire("half-sent frame", connections)
+    return largest
   }
 
   /// Connections that say nothing, or random bytes, as fast as they are taken.
