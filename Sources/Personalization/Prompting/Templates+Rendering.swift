@@ -55,7 +55,7 @@ extension Templates {
 
   /// The text without an end that may be the beginning of `stop`.
   func withoutPartialStop(_ generated: String) -> Substring {
-    guard let stop else { return generated[...] }
+    guard let stop, !generated.contains(stop) else { return generated[...] }
     for length in stride(from: min(stop.count - 1, generated.count), to: 0, by: -1)
     where generated.hasSuffix(stop.prefix(length)) {
       return generated.dropLast(length)

@@ -21,6 +21,8 @@ final class ConfigurationSection {
   private var known: [String] = []
   private var children: [ConfigurationSection] = []
   let problems: Problems
+  /// Whether its reader gave up, so that keys which nobody asked for say nothing.
+  private var isIncomplete = false
 
   private init(file: String, path: String, mapping: Node.Mapping, line: Int?, problems: Problems) {
     self.problems = problems
@@ -38,7 +40,8 @@ final class ConfigurationSection {
     } catch let error as YamlError {
       if case .duplicatedKeysInMapping(let keys, let context) = error {
         throw ConfigurationError(
-          file: file, line: context.mark.line, key: keys.joined(separator: ", "), message: "the key stands twice",
+          file: file, line: context.mark.line, key: keys.joined(separator: ", "),
+          message: "the key stands twice, first here",
           remedy: "Keep one of the two")
       }
       throw ConfigurationError(
@@ -194,7 +197,20 @@ final class ConfigurationSection {
     ConfigurationError.joined(problems.errors + [error]) ?? error
   }
 
+  /// What `body` reads of the section `key`; where it gives up, the error is noted and `fallback` stands in, so that the
+  /// other sections are read as well.
+  func attempt<T>(_ key: String, _ body: () throws -> T, or fallback: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch let error as ConfigurationError {
+      note(error)
+      for child in children where child.path == key { child.isIncomplete = true }
+      return try fallback()
+    }
+  }
+
   private func noteUnknown() {
+    guard !isIncomplete else { return }
     for (key, _) in mapping {
       guard let name = key.string, !known.contains(name) else { continue }
       let nearest = NearestName.of(name, among: known)

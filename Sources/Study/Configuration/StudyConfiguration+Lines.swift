@@ -22,11 +22,14 @@ extension StudyConfiguration {
       return nil
     }
     var line: Int?
-    for part in key.split(separator: ".") {
+    let parts = key.split(separator: ".")
+    for (position, part) in parts.enumerated() {
+      guard case .mapping(let mapping) = node else { return line }
+      // A key may hold points itself: kinds.post.
+      let rest = parts[position...].joined(separator: ".")
+      if let whole = mapping.first(where: { $0.key.string == rest }) { return whole.key.mark?.line ?? line }
       let name = part.prefix { $0 != "[" }
-      guard case .mapping(let mapping) = node,
-        let entry = mapping.first(where: { $0.key.string == String(name) })
-      else { return line }
+      guard let entry = mapping.first(where: { $0.key.string == String(name) }) else { return line }
       line = entry.key.mark?.line ?? line
       node = entry.value
       if let index = Int(part.dropFirst(name.count).dropFirst().dropLast()), case .sequence(let items) = node,

@@ -39,10 +39,30 @@ extension StudyConfiguration {
         "Use letters, digits, '.', '-' and '_', not starting with '.' or '-'")
     }
     seed = UInt64(try study.integer("seed", in: 0...Int.max) ?? 1)
-    evaluator = try Self.readEvaluator(root)
-    space = try Self.readSpace(root, isMemory: evaluator.kind == .memory)
-    objectives = try Self.readObjectives(root)
-    sampler = try Self.readSampler(root, objectives: objectives)
+    // Stands in for a section that cannot be read; what is noted is thrown at the end.
+    let plain = try ConfigurationSection(text: "study: {}", file: file)
+    evaluator = try root.attempt("evaluator") {
+      try Self.readEvaluator(root)
+    } or: {
+      try Self.readEvaluator(plain)
+    }
+    let isMemory = evaluator.kind == .memory
+    space = try root.attempt("space") {
+      try Self.readSpace(root, isMemory: isMemory)
+    } or: {
+      try Self.readSpace(plain, isMemory: true)
+    }
+    objectives = try root.attempt("objectives") {
+      try Self.readObjectives(root)
+    } or: {
+      try Self.readObjectives(plain)
+    }
+    let named = objectives
+    sampler = try root.attempt("sampler") {
+      try Self.readSampler(root, objectives: named)
+    } or: {
+      try Self.readSampler(plain, objectives: named)
+    }
     budget = try study.integer("budget", in: 1...10_000_000) ?? 200
     if budget < sampler.initial {
       study.note(

@@ -49,8 +49,8 @@ enum Devices {
     do {
       _ = try GPUDiscovery.devices("\(index)", .read())
     } catch let failure as GPUDiscovery.Failure {
-      let text = failure.description.replacingOccurrences(of: "--gpus \(index)", with: "--device \(device)")
-      throw CommandError(.refused, text)
+      let text = failure.description.replacingOccurrences(of: "--gpus \(index): ", with: "")
+      throw CommandError(.refused, "--device \(device): \(text)")
     }
   }
 

@@ -93,7 +93,7 @@ struct ExampleBuilderTests {
       let text = try tokenizer.decode(prompt.ids, skipSpecialTokens: true)
       #expect(prompt.cut > 0 && prompt.ids.count <= length - min(ExampleBuilder.replyReserve, length / 4))
       #expect(text.hasPrefix("### User: u1"), "\(text)")
-      #expect(text.hasSuffix("line200\nwhich pet\n### Response:"), "\(text)")
+      #expect(text.hasSuffix("200\nwhich pet\n### Response:"), "\(text)")
     }
   }
 

@@ -173,10 +173,10 @@ struct StudyConfigurationTests {
   }
 
   @Test(
-    "double keys are refused with their line",
+    "double keys are refused with the line of the first",
     arguments: [
-      ("study:\n  seed: 1\n  seed: 2\n", 3), ("a: 1\nstudy: {}\nstudy: {}\n", 3),
-      ("data:\n  templates:\n    item: a\n    item: b\n", 4),
+      ("study:\n  seed: 1\n  seed: 2\n", 2), ("a: 1\nstudy: {}\nstudy: {}\n", 2),
+      ("data:\n  templates:\n    item: a\n    item: b\n", 3),
       ("space:\n  factors:\n  - {name: a, type: switch, name: b}\n", 3),
     ])
   func doubleKeys(_ yaml: String, _ line: Int) throws {
