@@ -13,9 +13,6 @@ extension StudyConfiguration {
     return factors
   }
 
-  /// Most values of one factor, as `SearchSpace` takes them.
-  private static let largestCount = 1 << 16
-
   private enum FactorKind: String, CaseIterable { case `switch`, integer, ordinal, categorical }
 
   private static func readFactor(_ section: ConfigurationSection) throws -> Factor {
@@ -60,17 +57,17 @@ extension StudyConfiguration {
       throw section.error("min", "an integer factor needs min ≤ max", "Write min: 1, max: 8")
     }
     let (span, overflow) = high.subtractingReportingOverflow(low)
-    guard !overflow, span < largestCount else {
+    guard !overflow, span < Factor.largestCount else {
       throw section.error(
-        "max", "\(low)…\(high) has more than \(largestCount) values", "Use a coarser grid (type: ordinal)")
+        "max", "\(low)…\(high) has more than \(Factor.largestCount) values", "Use a coarser grid (type: ordinal)")
     }
     return low...high
   }
 
   private static func readLevels(_ texts: [String]?, _ section: ConfigurationSection) throws -> [FactorValue] {
-    guard let texts, !texts.isEmpty, texts.count <= largestCount else {
+    guard let texts, !texts.isEmpty, texts.count <= Factor.largestCount else {
       throw section.error(
-        "values", "an ordinal factor needs 1 to \(largestCount) ascending numbers", "Write values: [8, 16, 32]")
+        "values", "an ordinal factor needs 1 to \(Factor.largestCount) ascending numbers", "Write values: [8, 16, 32]")
     }
     var last: Double?
     return try texts.map { text in
