@@ -79,7 +79,8 @@ struct EvaluatorTests {
     #expect(kind("echo hello") == .failed(.bug))
     #expect(kind("echo '{\"loss\":1}'") == .failed(.bug))
     #expect(kind("echo '{\"loss\":1,\"rougeL\":\"high\"}'") == .failed(.bug))
-    #expect(kind("echo '{\"objectives\":{\"loss\":1,\"rougeL\":null},\"metrics\":{\"s\":1}}'") == nil)
+    #expect(kind("echo '{\"objectives\":{\"loss\":1,\"rougeL\":null},\"metrics\":{\"s\":1}}'") == .failed(.diverged))
+    #expect(kind("echo '{\"objectives\":{\"loss\":1,\"rougeL\":0},\"metrics\":{\"s\":1}}'") == nil)
     #expect(throws: EvaluationError.self) {
       try CommandEvaluator(arguments: ["/no/such/program"], objectives: []).prepare(EvaluationMonitor())
     }
@@ -209,7 +210,7 @@ struct EvaluatorTests {
       let (toTrainer, fromTrainer) = (input[1], output[0])
       Thread {
         func say(_ command: TrainerCommand) {
-          let line = TrainerCodec.line(command)
+          guard let line = try? TrainerCodec.line(command) else { exit(12) }
           _ = write(toTrainer, line, line.count)
         }
         func request(_ trial: Int) -> TrainerCommand {

@@ -62,15 +62,33 @@ public struct EvaluationResult: Sendable, Equatable {
   public var metrics: [String: Double]
   /// Files to keep, by plain name (`adapter_model.safetensors`).
   public var artifacts: [String: URL]
+  /// What was left out or cut on the way, for the worker's log.
+  public var notes: [String]
 
   public init(
     objectives: [String: Double], standardErrors: [String: Double] = [:], metrics: [String: Double] = [:],
-    artifacts: [String: URL] = [:]
+    artifacts: [String: URL] = [:], notes: [String] = []
   ) {
     self.objectives = objectives
     self.standardErrors = standardErrors
     self.metrics = metrics
     self.artifacts = artifacts
+    self.notes = notes
+  }
+
+  /// Without the standard errors and further measurements that are not finite, which no study can keep; they are named
+  /// in the notes.
+  func withoutBrokenExtras() -> EvaluationResult {
+    var result = self
+    result.standardErrors = standardErrors.filter { $0.value.isFinite }
+    result.metrics = metrics.filter { $0.value.isFinite }
+    let broken =
+      standardErrors.filter { !$0.value.isFinite }.keys.map { "the standard error of \($0)" }
+      + metrics.filter { !$0.value.isFinite }.keys
+    guard !broken.isEmpty else { return self }
+    result.notes.append("left out, not finite: \(broken.sorted().joined(separator: ", "))")
+    result.metrics["valuesLeftOut", default: 0] += Double(broken.count)
+    return result
   }
 }
 
@@ -103,6 +121,12 @@ public struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertib
   /// The trial was cancelled at a step boundary.
   public static func cancelled(checkpointStep: Int? = nil) -> EvaluationError {
     EvaluationError(.cancelled(checkpointStep: checkpointStep), "cancelled")
+  }
+
+  /// The evaluation ended itself without a result, or could not be begun now: the trial is given back unharmed and runs
+  /// again.
+  public static func givenBack(_ reason: String) -> EvaluationError {
+    EvaluationError(.cancelled(checkpointStep: nil), reason)
   }
 
   /// Memory does not suffice for this configuration.

@@ -14,9 +14,7 @@ public struct FleetPolicy: Sendable {
   /// A process that lived for so many seconds starts over with the shortest wait.
   public static let healthyLife = 300.0
 
-  /// Exit status of a worker that was asked to leave (sysexits' EX_TEMPFAIL), and of one that was asked twice.
-  static let temporary: Int32 = 75
-  static let interrupted: Int32 = 130
+  static let temporary = WorkerExit.temporary
 
   private var failures = 0
 
@@ -26,13 +24,10 @@ public struct FleetPolicy: Sendable {
   ///   - lived: seconds since its start.
   ///   - isStopping: whether the fleet was asked to stop.
   public mutating func ended(_ end: ProcessEnd, lived: Double, isStopping: Bool) -> Decision {
-    if let status = end.status.map({ Int32($0) }) {
-      switch status {
-      // The study is over; or it gave its trial back because somebody wanted this one to leave.
-      case 0, Self.temporary, Self.interrupted: return .left(status: status)
-      case 1...6: return isStopping ? .left(status: status) : .gaveUp(status: status)
-      default: break
-      }
+    switch WorkerExit(end) {
+    case .left(let status): return .left(status: status)
+    case .cannotWork(let status): return isStopping ? .left(status: status) : .gaveUp(status: status)
+    case .died: break
     }
     if isStopping { return .left(status: Self.temporary) }
     failures = lived >= Self.healthyLife ? 1 : failures + 1

@@ -9,6 +9,12 @@ public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
   /// Signal, where one ended it.
   public var signal: Int?
 
+  /// How a process ended that somebody else has waited for: exactly one of the two is set.
+  public init(status: Int? = nil, signal: Int? = nil) {
+    self.status = status
+    self.signal = signal
+  }
+
   /// Reads the status word of `waitpid`.
   init(word: Int32) {
     let signalNumber = word & 0x7F
@@ -55,11 +61,13 @@ public final class ChildProcess: Sendable {
   ///   - environment: the whole environment of the child.
   ///   - ownGroup: whether it gets a process group of its own. Default true: Ctrl-C on the terminal does not reach it.
   ///   - lineLimit: longer lines of standard output are cut there.
+  ///   - onExit: called once the process is over and before it is buried: its number, and its group's, are still its own.
   ///   - onEvent: called from the reading threads, in order per stream.
   /// - Throws: `SpawnError`.
   public init(
     executable: String, arguments: [String], environment: [String: String], ownGroup: Bool = true,
-    lineLimit: Int = 1 << 20, onEvent: @escaping @Sendable (Event) -> Void
+    lineLimit: Int = 1 << 20, onExit: @escaping @Sendable (pid_t) -> Void = { _ in },
+    onEvent: @escaping @Sendable (Event) -> Void
   ) throws {
     // One start at a time: another child must not inherit these pipes before they are marked, or this child's input
     // would never end.
@@ -77,7 +85,7 @@ public final class ChildProcess: Sendable {
       LineReader.read(streams[1], limit: lineLimit) { onEvent(.output($0)) }
     }
     Self.thread("engram.child.wait", nil) { [self] in
-      let end = waitForEnd(sweepGroup: ownGroup)
+      let end = waitForEnd(sweepGroup: ownGroup, onExit)
       // The last lines tell why it ended; somebody else may still hold the pipes, so do not wait for ever.
       _ = readers.wait(timeout: .now() + .seconds(1))
       closeInput()
@@ -166,11 +174,12 @@ public final class ChildProcess: Sendable {
     return pid
   }
 
-  private func waitForEnd(sweepGroup: Bool) -> ProcessEnd {
+  private func waitForEnd(sweepGroup: Bool, _ onExit: (pid_t) -> Void) -> ProcessEnd {
     var word: Int32 = 0
     // Hold the lock only to mark the end: `kill` after it would hit a process that has got the same number.
     var information = siginfo_t()
     while waitid(P_PID, id_t(pid), &information, Int32(WEXITED | WNOWAIT)) != 0 && errno == EINTR {}
+    onExit(pid)
     // What the process started goes with it. The group's number cannot be somebody else's yet: the process is still
     // there to be waited for.
     if sweepGroup { _ = Glibc.kill(-pid, SIGKILL) }
@@ -209,16 +218,29 @@ public final class ChildProcess: Sendable {
 
   /// Sends a signal to the process (or to its whole group), unless it has ended.
   public func kill(_ signal: Int32, group: Bool = false) {
+    ifUnburied { _ = Glibc.kill(group ? -pid : pid, signal) }
+  }
+
+  /// Runs `body` unless the process is buried: until it returns, the process's number cannot become somebody else's.
+  func ifUnburied(_ body: () -> Void) {
     hasEnded.withLock { ended in
-      if !ended { _ = Glibc.kill(group ? -pid : pid, signal) }
+      if !ended { body() }
     }
   }
+
+  /// Whether the process is over and buried.
+  var isBuried: Bool { hasEnded.withLock { $0 } }
 }
 
 /// A process that could not be started.
 public struct SpawnError: Error, CustomStringConvertible {
+  /// The system's error number.
+  public let code: Int32
   public let description: String
-  init(_ text: String, _ code: Int32) { description = "\(text): \(String(cString: strerror(code)))" }
+  init(_ text: String, _ code: Int32) {
+    self.code = code
+    description = "\(text): \(String(cString: strerror(code)))"
+  }
 }
 
 /// Reads lines from a descriptor until its end, then closes it.

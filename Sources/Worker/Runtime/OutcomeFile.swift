@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import LanguageModel
 import Study
 import WireProtocol
 
@@ -20,9 +21,12 @@ final class OutcomeFile {
   /// - Throws: `OutcomeFileError` when another worker uses the folder or it cannot be written.
   init(folder: URL) throws {
     do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(
+        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
-      throw OutcomeFileError("cannot make the worker's folder \(folder.path): \(error.localizedDescription)")
+      throw OutcomeFileError(
+        "cannot make the worker's folder \(folder.path): \(FileProblem.reason(error)); "
+          + FileProblem.remedy(FileProblem.systemCode(error)))
     }
     url = folder.appendingPathComponent("unacknowledged.jsonl")
     lock = open(folder.appendingPathComponent("lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

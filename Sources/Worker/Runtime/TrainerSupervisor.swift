@@ -39,7 +39,16 @@ struct TrainerSupervisor {
     case absent(until: Duration)
     case preparing
     case idle
+    /// Alive, but no trial is wanted before then: the last ones gave themselves back.
+    case resting(until: Duration)
     case running
+
+    var isAlive: Bool {
+      switch self {
+      case .idle, .resting, .running: true
+      case .absent, .preparing: false
+      }
+    }
   }
 
   struct Work: Equatable {
@@ -57,12 +66,14 @@ struct TrainerSupervisor {
   private var lastSign: Duration = .zero
   private var baseline = 0
   private var starts = 0
-  private var logLines: [String] = []
-  private var outOfMemoryKills = 0
+  private(set) var logLines: [String] = []
+  private(set) var outOfMemoryKills = 0
   /// Why we killed the process ourselves, if we did.
   private var ownKill: String?
-  private var unavailable: String?
-  private let countKills: () -> Int
+  private(set) var unavailable: String?
+  /// Trials in a row that gave themselves back without being asked.
+  var releases = 0
+  let countKills: () -> Int
 
   /// - Parameter countKills: the kernel's count of out-of-memory kills.
   init(settings: WorkerSettings, countKills: @escaping () -> Int = Memory.outOfMemoryKills) {
@@ -74,7 +85,8 @@ struct TrainerSupervisor {
   static let logLineCount = 20
 
   mutating func log(_ line: String) {
-    logLines.append(line)
+    // Shown on terminals and sent on: no control characters of a program's.
+    logLines.append(line.printable(limit: 2000))
     if logLines.count > Self.logLineCount { logLines.removeFirst() }
   }
 
@@ -121,6 +133,10 @@ struct TrainerSupervisor {
       guard ownKill == nil, now - lastSign > settings.prepareTimeout else { return [] }
       return stop("loading base and data made no progress for \(settings.prepareTimeout)")
     case .idle: return begin(now: now)
+    case .resting(let until):
+      guard now >= until, ownKill == nil else { return [] }
+      state = .idle
+      return [.ready] + begin(now: now)
     case .running:
       guard ownKill == nil else { return [] }
       if let interruption = work?.interruption, now >= interruption.deadline {
@@ -159,8 +175,11 @@ struct TrainerSupervisor {
     case .report(let step, let values):
       guard let token = work?.request.attempt else { return [] }
       return [.report(token, step: step, values: values)]
-    case .result(let result, let files, _): return end(.result(result, files: files))
+    case .result(let result, let files, _):
+      releases = 0
+      return end(.result(result, files: files))
     case .failure(let failureClass, let text, let next, let memory, let lastWords):
+      releases = 0
       // The same lines come by the log's pipe as well, sooner or later, and whole: these may have been cut.
       let late = lastWords.filter { words in !logLines.contains { $0.hasPrefix(words) } }
       var record = record(failureClass, text, next: next)
@@ -175,10 +194,29 @@ struct TrainerSupervisor {
       guard failureClass == .outOfMemory, excess > settings.memorySlack, !effects.isEmpty else { return effects }
       let megabytes = excess >> 20
       return effects + stop("after out-of-memory it still holds \(megabytes) MB above its baseline") + [.lost]
-    case .cancelled(let step, _):
-      let reason = work?.interruption?.reason ?? .preempted
-      return end(.released(reason, checkpointStep: step))
+    case .cancelled(let step, _, let message):
+      guard work?.interruption == nil else {
+        return end(.released(work?.interruption?.reason ?? .preempted, checkpointStep: step))
+      }
+      return givenBack(step, message ?? "the trial gave itself back", now: now)
     }
+  }
+
+  /// A trial that nobody has interrupted gave itself back.
+  ///
+  /// Once may be a scheduler's doing. Again and again it is a program that cannot run here: with doubling pauses
+  /// (1, 2, 4 … s) it is tried again, and after too many times in a row the worker leaves.
+  private mutating func givenBack(_ step: Int?, _ why: String, now: Duration) -> [Effect] {
+    guard let work else { return [] }
+    let pause = countRelease()
+    let note = noteOfRelease(work.request.trial, why, pause)
+    // First the loss: a worker whose trainer rests asks for no work.
+    let effects = [.lost, .note(note)] + end(.released(.preempted, checkpointStep: step))
+    state = .resting(until: now + pause)
+    guard releases >= settings.releaseLimit else { return effects }
+    let text = "\(releases) trials in a row were given back without a result; the last: \(why)"
+    unavailable = text
+    return effects + [.giveUp(text)]
   }
 
   private mutating func end(_ outcome: Outcome) -> [Effect] {
@@ -188,19 +226,35 @@ struct TrainerSupervisor {
     return [.finished(token, outcome)]
   }
 
+  /// The trial could not be handed to the trainer.
+  mutating func refuse(_ reason: String) -> [Effect] {
+    guard let work else { return [] }
+    self.work = nil
+    if state == .running { state = .idle }
+    return [.finished(work.request.attempt, .failure(started: true, record(.bug, reason, next: nil)))]
+  }
+
   /// A line that is no message of the protocol.
   mutating func broken(_ reason: String) -> [Effect] { stop("it broke the trainer protocol: \(reason)") }
 
   // MARK: The end of the process
 
   mutating func ended(_ end: ProcessEnd, now: Duration) -> [Effect] {
-    let wasReady = state == .idle || state == .running
+    let wasReady = state.isAlive
     let killed = ownKill
     ownKill = nil
     var effects: [Effect] = wasReady ? [.lost] : []
+    var pause = Duration.zero
     if let work, state == .running || unavailable != nil {
       self.work = nil
-      effects.append(.finished(work.request.attempt, outcome(of: work, end, killed)))
+      let outcome = outcome(of: work, end, killed)
+      if work.interruption == nil, unavailable == nil, case .released = outcome {
+        pause = countRelease()
+        effects.append(.note(noteOfRelease(work.request.trial, "the trainer \(end)", pause)))
+      } else if case .failure = outcome {
+        releases = 0
+      }
+      effects.append(.finished(work.request.attempt, outcome))
     } else if !wasReady {
       effects.append(.note(.warning("the trainer \(end) before it was ready" + lastWords)))
     } else if killed == nil {
@@ -215,53 +269,13 @@ struct TrainerSupervisor {
       unavailable = "the trainer did not get ready in \(starts) attempts; it \(end)" + lastWords
       return effects + [.giveUp(unavailable ?? "")]
     }
+    if releases >= settings.releaseLimit {
+      unavailable = "\(releases) trials in a row were given back without a result; the last: the trainer \(end)"
+      return effects + [.giveUp(unavailable ?? "")]
+    }
     // At once after a working life; with doubling pauses (1, 2, 4 … 60 s) when it cannot even get ready.
-    let pause = wasReady ? Duration.zero : .seconds(min(60, 1 << min(starts - 1, 6)))
+    if !wasReady { pause = .seconds(min(60, 1 << min(starts - 1, 6))) }
     state = .absent(until: now + pause)
     return effects
-  }
-
-  private var lastWords: String {
-    logLines.isEmpty ? "" : "; its last words: " + logLines.suffix(3).joined(separator: " | ")
-  }
-
-  private func outcome(of work: Work, _ end: ProcessEnd, _ killed: String?) -> Outcome {
-    if let interruption = work.interruption { return .released(interruption.reason, checkpointStep: nil) }
-    if end.status == 75 { return .released(.preempted, checkpointStep: nil) }
-    if let killed {
-      return .failure(
-        started: work.hasStarted,
-        record(
-          .bug, "the trainer was killed: \(killed)", end: end,
-          next: "raise the worker's hang timeout if a step can take so long; else look at the last log lines"))
-    }
-    let (failureClass, next) = classify(end)
-    let isKernel = failureClass == .outOfMemory && end.signal == Int(SIGKILL)
-    let text = isKernel ? "the kernel killed the trainer for lack of memory" : "the trainer \(end) during the trial"
-    return .failure(started: work.hasStarted, record(failureClass, text, end: end, next: next))
-  }
-
-  private func classify(_ end: ProcessEnd) -> (FailureClass, String) {
-    let text = logLines.joined(separator: " ").lowercased()
-    let speaksOfMemory = ["out of memory", "bad_alloc", "cannot allocate memory"].contains { text.contains($0) }
-    if end.signal == Int(SIGKILL), countKills() > outOfMemoryKills {
-      return (.outOfMemory, "use a smaller rank or count, fewer workers on this machine, or more memory")
-    }
-    if speaksOfMemory { return (.outOfMemory, "use a smaller rank or count, or a device with more memory") }
-    if end.signal == Int(SIGBUS) { return (.hardware, "check the disk (a mapped file may be cut) and the memory") }
-    if end.signal == Int(SIGKILL) {
-      return (.bug, "somebody killed the trainer, with no sign of lack of memory; the trial runs again")
-    }
-    return (.bug, "look at the last log lines; the same trial will be tried again a few times")
-  }
-
-  private func record(
-    _ failureClass: FailureClass, _ text: String, end: ProcessEnd? = nil, next: String?
-  ) -> FailureRecord {
-    FailureRecord(
-      failureClass: failureClass, message: text, host: settings.hello.host, device: settings.hello.device,
-      deviceBytes: settings.hello.capabilities.memoryBytes, exitStatus: end?.status, signal: end?.signal,
-      logLines: logLines, nextStep: next
-    ).clippedForWire()
   }
 }

@@ -34,11 +34,13 @@ struct UploadQueue {
   }
 
   var isEmpty: Bool { waiting.isEmpty }
+  /// What waits, the next one first.
+  var files: [LocalArtifact] { waiting }
   /// How often the present chunk was sent in vain.
   var attempts: Int { flight?.attempts ?? 0 }
 
   mutating func add(_ artifacts: [LocalArtifact]) throws {
-    waiting += artifacts
+    waiting += artifacts.filter { !waiting.contains($0) }
     try save()
   }
 

@@ -19,27 +19,42 @@ public actor WorkerRuntime {
     case signal(String)
   }
 
-  private let settings: WorkerSettings
-  private let transport: any ClientTransport
-  private let note: @Sendable (WorkerNote) -> Void
-  private let codec = MessageCodec()
+  let settings: WorkerSettings
+  let transport: any ClientTransport
+  let note: @Sendable (WorkerNote) -> Void
+  let codec = MessageCodec()
   private let clock = ContinuousClock()
   private let origin: ContinuousClock.Instant
-  private let file: OutcomeFile
-  private var session: WorkerSession
+  let file: OutcomeFile
+  var session: WorkerSession
   private var supervisor: TrainerSupervisor
   private var trainer: ChildProcess?
   private var generation = 0
   private var end: WorkerEnd?
+  /// Why the evaluator cannot work; the session is leaving.
+  private var unavailable: String?
   private var wasConnected = false
   /// When the coordinator was heard of last; at first, when this worker began.
   private var lastWord: Duration = .zero
   private let inputs: AsyncStream<Input>
   private let feed: AsyncStream<Input>.Continuation
-  private let trainerLog: FileHandle?
-  private var uploads: UploadQueue
-  /// Files of results that are not acknowledged yet.
-  private var unacknowledgedFiles: [AttemptToken: [LocalArtifact]] = [:]
+  private let trainerLog: TrainerLog
+  let mark: ProcessMark
+  let scratch: ScratchFolders
+  var uploads: UploadQueue
+  /// Results whose files or scratch folders are not settled yet.
+  var open: OpenResults
+  var trials: [AttemptToken: Int] = [:]
+  /// Trials whose scratch folders may go once everything is sent.
+  var finishedTrials: Set<Int> = []
+  /// Reports that wait for their turn, oldest first, and how many may be sent before the next tick.
+  var waitingReports: [IntermediateReport] = []
+  var reportRoom = reportsPerTick
+  /// A result that waits until its reports have left.
+  var heldResult: (token: AttemptToken, outcome: TrainerSupervisor.Outcome)?
+  /// Attempts of which a report was not sent for its form.
+  var unsentReports: Set<AttemptToken> = []
+  private var deviceDue: Duration = .zero
 
   /// - Parameters:
   ///   - transport: the connection; closed when the worker ends.
@@ -59,24 +74,25 @@ public actor WorkerRuntime {
     session = WorkerSession(settings: settings.session, hello: hello, retained: file.retained)
     supervisor = TrainerSupervisor(settings: settings)
     uploads = UploadQueue(file: settings.stateFolder.appendingPathComponent("uploads.json"))
+    open = OpenResults(file: settings.stateFolder.appendingPathComponent("results.json"))
+    scratch = ScratchFolders(stateFolder: settings.stateFolder)
+    mark = .worker(stateFolder: settings.stateFolder)
     (inputs, feed) = AsyncStream<Input>.makeStream()
-    let logURL = settings.stateFolder.appendingPathComponent("trainer.log")
-    if !FileManager.default.fileExists(atPath: logURL.path) {
-      _ = FileManager.default.createFile(atPath: logURL.path, contents: nil)
-    }
-    trainerLog = try? FileHandle(forWritingTo: logURL)
-    _ = try? trainerLog?.seekToEnd()
+    trainerLog = TrainerLog(
+      settings.stateFolder.appendingPathComponent("trainer.log"), bytes: settings.trainerLogBytes)
   }
 
-  private var now: Duration { origin.duration(to: clock.now) }
+  var now: Duration { origin.duration(to: clock.now) }
 
   /// Works until the study is over, a signal comes, or the worker is refused.
   public func run() async -> WorkerEnd {
     if let damage = file.damage { note(.warning(damage)) }
+    clearLeftovers()
     if !uploads.isEmpty { perform(session.handle(.uploading(true), now: now)) }
     if !file.retained.isEmpty {
       note(.info("\(file.retained.count) outcome(s) of an earlier run wait for the coordinator"))
     }
+    if settings.ownsProcess { _ = Subreaper.become() }
     let feed = feed
     let transport = transport
     let reader = Task {
@@ -96,21 +112,34 @@ public actor WorkerRuntime {
     }
     ticker.cancel()
     signals?.stop()
-    shutDownTrainer()
+    await shutDownTrainer()
     transport.close()
     // The socket's thread ends when the goodbye has left, or after the linger time; the process must not end before.
     await reader.value
     return end ?? .stopped("cancelled")
   }
 
-  private func shutDownTrainer() {
+  /// Asks the trainer to leave and waits until it and everything that it has started is gone, for a bounded time.
+  private func shutDownTrainer() async {
     generation += 1
-    trainer?.write(TrainerCodec.line(.exit))
-    // Its standard input ends: it leaves, with its group, wherever it is.
-    trainer?.closeInput()
-    trainer?.kill(SIGTERM, group: true)
-    trainer = nil
+    guard let trainer else { return }
+    self.trainer = nil
+    // A configuration is the only part of a command that may have no JSON form.
+    if let line = try? TrainerCodec.line(.exit) { trainer.write(line) }
+    // Its standard input ends: it leaves, with its programs, wherever it is.
+    trainer.closeInput()
+    trainer.kill(SIGTERM, group: true)
+    let limit = clock.now + Self.leaveGrace
+    while !trainer.isBuried {
+      if clock.now >= limit { trainer.kill(SIGKILL, group: true) }
+      guard clock.now < limit + Self.leaveGrace else { return }
+      // Not ended by the cancellation of this task.
+      await Task { try? await Task.sleep(for: .milliseconds(10)) }.value
+    }
   }
+
+  /// How long the trainer may take to leave at the end, and how long its killed processes may take to vanish.
+  private static let leaveGrace: Duration = .seconds(3)
 
   private func handle(_ input: Input) {
     switch input {
@@ -119,6 +148,8 @@ public actor WorkerRuntime {
       if isConnected && !wasConnected { perform(session.handle(.connected, now: now)) }
       wasConnected = isConnected
       askDevice()
+      reportRoom = Self.reportsPerTick
+      sendReports()
       perform(session.handle(.clock, now: now))
       perform(supervisor.tick(now: now))
       upload()
@@ -150,7 +181,7 @@ public actor WorkerRuntime {
       }
     case .log(let line):
       supervisor.log(line)
-      try? trainerLog?.write(contentsOf: Data((line + "\n").utf8))
+      if let problem = trainerLog.write(line) { note(.warning(problem)) }
     case .ended(let end):
       trainer = nil
       perform(supervisor.ended(end, now: now))
@@ -159,7 +190,7 @@ public actor WorkerRuntime {
 
   // MARK: Actions
 
-  private func perform(_ actions: [WorkerSession.Action]) {
+  func perform(_ actions: [WorkerSession.Action]) {
     for action in actions {
       switch action {
       case .send(let envelope): transport.send(codec.encode(envelope))
@@ -171,8 +202,10 @@ public actor WorkerRuntime {
       case .execute(let assignment):
         let request = EvaluationRequest(
           configuration: assignment.configuration, seed: assignment.seed, trial: assignment.trial,
-          attempt: assignment.attempt, scratch: scratchFolder(assignment.trial))
-        note(.info("trial \(assignment.trial) (attempt \(assignment.attempt)): \(assignment.configuration)"))
+          attempt: assignment.attempt, scratch: scratch.url(assignment.trial))
+        let configuration =
+          assignment.configuration.isNull ? "the base without memory" : "\(assignment.configuration)"
+        note(.info("trial \(assignment.trial) (attempt \(assignment.attempt)): \(configuration)"))
         trials[assignment.attempt] = assignment.trial
         perform(supervisor.execute(request, now: now))
       case .interrupt(let token, let reason):
@@ -180,7 +213,7 @@ public actor WorkerRuntime {
         perform(supervisor.interrupt(token, reason, now: now))
       case .reconnect: transport.reconnect()
       case .welcomed(let welcome):
-        if let known = file.studyIdentifier, known != welcome.studyIdentifier { save { try uploads.removeAll() } }
+        if let known = file.studyIdentifier, known != welcome.studyIdentifier { forgetFiles() }
         save { try file.setStudy(welcome.studyIdentifier) }
         note(.connected(study: welcome.study, endpoint: "\(settings.endpoint)"))
         for warning in welcome.warnings { note(.warning(warning)) }
@@ -192,16 +225,11 @@ public actor WorkerRuntime {
     }
   }
 
-  private var deviceDue: Duration = .zero
-
   private func askDevice() {
     guard let ask = settings.deviceStatus, now >= deviceDue else { return }
     deviceDue = now + settings.session.heartbeat
     perform(session.handle(.device(ask()), now: now))
   }
-
-  private var trials: [AttemptToken: Int] = [:]
-  private var finishedTrials: Set<Int> = []
 
   private func perform(_ effects: [TrainerSupervisor.Effect]) {
     for effect in effects {
@@ -213,95 +241,23 @@ public actor WorkerRuntime {
       case .started(let token): perform(session.handle(.started(token), now: now))
       case .progress(let token, let progress): perform(session.handle(.progress(token, progress), now: now))
       case .report(let token, let step, let values):
-        let report = IntermediateReport(token: token, trial: trials[token] ?? 0, step: step, values: values)
-        perform(session.handle(.report(report), now: now))
-      case .finished(let token, let outcome): finish(token, outcome)
+        pass(IntermediateReport(token: token, trial: trials[token] ?? 0, step: step, values: values))
+      case .finished(let token, let outcome): finishAfterReports(token, outcome)
       case .spawn: spawn()
-      case .command(let command): trainer?.write(TrainerCodec.line(command))
+      case .command(let command):
+        do {
+          trainer?.write(try TrainerCodec.line(command))
+        } catch {
+          perform(supervisor.refuse("the trial cannot be handed to the trainer: \(error)"))
+        }
       case .kill: trainer?.kill(SIGKILL, group: true)
       case .note(let text): note(text)
       case .giveUp(let text):
-        perform(session.handle(.stop("the evaluator cannot work"), now: now))
-        end = .unavailable(text)
+        // The session leaves when the trial that is given back has been acknowledged, or after a few seconds.
+        unavailable = text
+        perform(session.handle(.stop("it cannot work: \(text)"), now: now))
       }
     }
-  }
-
-  private func finish(_ token: AttemptToken, _ outcome: TrainerSupervisor.Outcome) {
-    let trial = trials.removeValue(forKey: token)
-    let submission: Submission
-    switch outcome {
-    case .result(let result, let files):
-      unacknowledgedFiles[token] = files
-      if let trial { finishedTrials.insert(trial) }
-      // Before the outcome is handed over: a draining worker must not leave between acknowledgement and upload.
-      if !files.isEmpty { perform(session.handle(.uploading(true), now: now)) }
-      submission = .result(
-        ResultReport(
-          attempt: token,
-          result: TrialResult(
-            objectives: result.objectives, standardErrors: result.standardErrors, metrics: result.metrics,
-            artifacts: files.map(\.reference))))
-      note(.info("trial \(trial ?? -1) is finished"))
-    case .failure(let started, let record):
-      submission = .failure(FailureReport(attempt: token, started: started, record: record))
-      note(.warning("trial \(trial ?? -1) failed (\(record.failureClass)): \(record.message)"))
-    case .released(let reason, let step):
-      submission = .released(ReleaseReport(attempt: token, reason: reason, checkpointStep: step))
-      note(.info("trial \(trial ?? -1) was given back: \(reason.rawValue)"))
-    }
-    perform(session.handle(.finished(submission), now: now))
-  }
-
-  // MARK: Artifacts
-
-  /// The outcome is settled: its files may go, if it counts.
-  private func acknowledged(_ token: AttemptToken, _ verdict: Acknowledgement.Verdict) {
-    if let files = unacknowledgedFiles.removeValue(forKey: token), verdict == .accepted || verdict == .duplicate {
-      save { try uploads.add(files) }
-    }
-    if uploads.isEmpty { uploadsAreDone() } else { upload() }
-  }
-
-  /// Nothing waits any more: the scratch folders of finished trials may go, and so may a draining worker.
-  private func uploadsAreDone() {
-    guard unacknowledgedFiles.isEmpty else { return }
-    for trial in finishedTrials { try? FileManager.default.removeItem(at: scratchFolder(trial)) }
-    finishedTrials = []
-    perform(session.handle(.uploading(false), now: now))
-  }
-
-  private func scratchFolder(_ trial: Int) -> URL {
-    settings.stateFolder.appendingPathComponent("trials/\(trial)")
-  }
-
-  private func upload() {
-    guard session.state == .active, !uploads.isEmpty else { return }
-    if session.phase == .draining, uploads.attempts > 3 {
-      // The coordinator is gone or does not want them; the files stay where they are.
-      note(.warning("leaving with artifacts that were not taken; they lie under \(settings.stateFolder.path)/trials"))
-      perform(session.handle(.uploading(false), now: now))
-      return
-    }
-    do {
-      if let chunk = try uploads.due(now: now) { perform(session.handle(.chunk(chunk), now: now)) }
-    } catch {
-      note(.warning("an artifact could not be read: \(error)"))
-    }
-  }
-
-  private func uploaded(_ digest: String, _ offset: Int, _ verdict: Acknowledgement.Verdict) {
-    save {
-      guard let done = try uploads.acknowledged(sha256: digest, offset: offset, verdict) else { return }
-      if done.isRefused {
-        note(
-          .warning(
-            "the coordinator did not take \(done.artifact.reference.name); it stays at \(done.artifact.url.path)"))
-      } else {
-        try? FileManager.default.removeItem(at: done.artifact.url)
-      }
-    }
-    if uploads.isEmpty { uploadsAreDone() } else { upload() }
   }
 
   private func spawn() {
@@ -309,10 +265,14 @@ public actor WorkerRuntime {
     let current = generation
     let feed = feed
     do {
+      let (mark, adoptsOrphans) = (mark, settings.ownsProcess)
       trainer = try ChildProcess(
         executable: settings.trainer.executable, arguments: settings.trainer.arguments,
-        environment: settings.trainer.environment, lineLimit: TrainerCodec.lineLimit
-      ) { feed.yield(.trainer(current, $0)) }
+        environment: settings.trainer.environment.merging([mark.name: mark.value]) { $1 },
+        lineLimit: TrainerCodec.lineLimit,
+        // Programs lead groups of their own: they are found by what they inherit.
+        onExit: { ProcessFamily(leader: $0, mark: mark, adoptsOrphans: adoptsOrphans).end() },
+        onEvent: { feed.yield(.trainer(current, $0)) })
       note(.info("trainer started (process \(trainer?.pid ?? 0))"))
     } catch {
       note(.warning("\(error)"))
@@ -320,17 +280,12 @@ public actor WorkerRuntime {
     }
   }
 
-  private func save(_ body: () throws -> Void) {
-    do {
-      try body()
-    } catch {
-      // The outcome stays in memory and is sent all the same: only a death of this process would lose it.
-      note(.warning("\(error)"))
-    }
-  }
-
   private func leave(_ departure: WorkerSession.Departure) {
     guard end == nil else { return }
+    if let unavailable, case .stopped = departure {
+      end = .unavailable(unavailable)
+      return
+    }
     switch departure {
     case .stopped(let reason): end = .stopped(reason)
     case .drained(let reason): end = .drained(reason)
@@ -347,76 +302,5 @@ public actor WorkerRuntime {
       session.retained.isEmpty
       ? "" : "; \(session.retained.count) outcome(s) are kept in \(settings.stateFolder.path) for its next start"
     end = .gaveUp("no word from the coordinator at \(settings.endpoint) for \(limit)\(kept)")
-  }
-
-  /// What may be wrong, since a server that does not admit a key says nothing.
-  private func diagnosis(everWelcomed: Bool) -> String {
-    let place = settings.endpoint
-    let advice: String
-    switch transport.connectionState {
-    case .unreachable:
-      advice =
-        "nobody listens there: is the coordinator running, are host and port right, does a firewall stand between?"
-    case .handshakeFailed:
-      advice =
-        "it refuses the handshake: is this worker's public key authorised there (engram keys authorize), and is the "
-        + "server.public here the coordinator's?"
-    case .connected: advice = "the connection stands, but the coordinator is silent: it may be busy or stopped"
-    case .connecting: advice = "no connection yet: the coordinator may be down, or this worker's key not authorised"
-    }
-    var rest = "trying on"
-    if session.current != nil { rest += "; the present trial goes on and its outcome is kept" }
-    if !session.retained.isEmpty { rest += "; \(session.retained.count) outcome(s) are kept for it" }
-    if let limit = settings.giveUpAfter {
-      rest += "; giving up when there was no word for \(limit)"
-    } else if everWelcomed {
-      // Only a coordinator could tell.
-      rest += "; if the study has ended meanwhile, stop this worker (Ctrl-C), or start workers with --give-up-after"
-    }
-    return "no answer from the coordinator at \(place): \(advice); \(rest)"
-  }
-}
-
-/// SIGTERM, SIGINT and SIGUSR1 as events; a second one ends the process at once.
-///
-/// What comes within a second of the first is the same request: a scheduler signals every process of a job, and the
-/// parent passes the signal on as well.
-final class SignalWatch {
-  private var sources: [any DispatchSourceSignal] = []
-
-  init(_ onSignal: @escaping @Sendable (String) -> Void) {
-    let queue = DispatchQueue(label: "engram.signals")
-    let count = SignalCount()
-    for (number, name) in [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGUSR1, "SIGUSR1")] {
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler {
-        switch count.next(at: ContinuousClock.now) {
-        case .first: onSignal(name)
-        case .echo: break
-        case .second: _exit(130)
-        }
-      }
-      source.resume()
-      sources.append(source)
-    }
-  }
-
-  func stop() { sources.forEach { $0.cancel() } }
-}
-
-/// Tells a second signal from an echo of the first.
-final class SignalCount: Sendable {
-  enum Verdict { case first, echo, second }
-  private let first = Mutex<ContinuousClock.Instant?>(nil)
-
-  func next(at now: ContinuousClock.Instant) -> Verdict {
-    first.withLock { first in
-      guard let known = first else {
-        first = now
-        return .first
-      }
-      return now - known < .seconds(1) ? .echo : .second
-    }
   }
 }

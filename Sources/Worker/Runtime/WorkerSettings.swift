@@ -51,6 +51,26 @@ public struct WorkerSettings: Sendable {
   ///
   /// Default 5.
   public var prepareAttempts = 5
+  /// Longest pause after a trial that gave itself back (exit status 75, SIGTERM, a full disk): the pauses double from 1 s.
+  ///
+  /// Default 60 s.
+  public var releasePauseLongest: Duration = .seconds(60)
+  /// After so many trials in a row that gave themselves back, the worker gives up.
+  ///
+  /// Default 20: with the pauses about a quarter of an hour.
+  public var releaseLimit = 20
+  /// Most bytes of the trainer's log and its predecessor together; at half of it the log begins anew.
+  ///
+  /// Default 64 MB.
+  public var trainerLogBytes = 64 << 20
+  /// Scratch folders that nothing has touched for so long are removed at the start.
+  ///
+  /// Default 7 days; younger ones may hold a checkpoint from which this worker goes on.
+  public var scratchLife: Duration = .seconds(7 * 86_400)
+  /// Whether this process runs this worker and nothing else, so that it may adopt and end what a trainer leaves behind.
+  ///
+  /// Default false; `engram worker` sets it.
+  public var ownsProcess = false
   /// Asks how the device stands, at the interval of the heartbeats; nil = there is nothing to ask.
   ///
   /// Takes milliseconds at most.

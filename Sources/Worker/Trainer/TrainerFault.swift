@@ -49,7 +49,7 @@ struct TrainerFault: Equatable {
 
   /// Carries it out; returns the result to give instead of the true one, where the fault is of that kind.
   func strike() throws -> EvaluationResult? {
-    FileHandle.standardError.write(Data("fault: \(kind.rawValue) at trial \(trial)\n".utf8))
+    StandardError.write("fault: \(kind.rawValue) at trial \(trial)")
     switch kind {
     case .crash:
       // Past Swift's own handler, which prints a backtrace and lets a raised signal's process go on.

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import LanguageModel
 import Study
 import Synchronization
 import WireProtocol
@@ -11,7 +12,8 @@ public enum TrainerMain {
 
   /// Prepares the evaluator, then evaluates trials until standard input ends.
   ///
-  /// Call on the main thread. The end of standard input (the worker is gone) ends the process and its group at once.
+  /// Call on the main thread. The end of standard input (the worker is gone) ends the process and everything that it has
+  /// started at once.
   ///
   /// - Returns: the exit status.
   public static func run(evaluator: some TrialEvaluator) -> Int32 {
@@ -19,6 +21,8 @@ public enum TrainerMain {
     // Schedulers signal every process of a job. The worker decides: it cancels the trial, which leaves a checkpoint, and
     // the end of standard input ends this process.
     for number in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] { signal(number, SIG_IGN) }
+    // What a program leaves behind comes to this process, which ends it before the next trial.
+    CommandRun.adoptsOrphans.store(Subreaper.become(), ordering: .relaxed)
     let channel = TrainerChannel()
     channel.startReading()
     do {
@@ -27,13 +31,16 @@ public enum TrainerMain {
       channel.send(.unavailable(message: error.message, nextStep: error.nextStep))
       return error.kind == .unavailable ? unavailableStatus : 1
     } catch {
-      FileHandle.standardError.write(Data("cannot prepare: \(error)\n".utf8))
+      StandardError.write("cannot prepare: \(error)")
       return 1
     }
     channel.send(.ready(memoryBytes: memory(evaluator)))
     while let request = channel.nextRequest() {
       channel.send(.started)
-      channel.send(evaluate(request, evaluator, channel.monitor()))
+      let answer = evaluate(request, evaluator, channel.monitor())
+      channel.send(answer)
+      // The trial is given back by the worker, which leaves: no other trial would fare better here.
+      if case .unavailable = answer { return unavailableStatus }
     }
     return 0
   }
@@ -44,7 +51,7 @@ public enum TrainerMain {
     do {
       try FileManager.default.createDirectory(at: request.scratch, withIntermediateDirectories: true)
       let ordered = try TrainerFault.due(trial: request.trial)?.strike()
-      let result = try ordered ?? evaluator.evaluate(request, monitor)
+      let result = try (ordered ?? evaluator.evaluate(request, monitor)).withoutBrokenExtras()
       let broken = result.objectives.filter { !$0.value.isFinite }.keys.sorted()
       guard broken.isEmpty else {
         let names = broken.joined(separator: ", ")
@@ -56,16 +63,20 @@ public enum TrainerMain {
       return .result(result, files: files, memoryBytes: memory(evaluator))
     } catch let error as EvaluationError {
       switch error.kind {
-      case .cancelled(let step): return .cancelled(checkpointStep: step, memoryBytes: memory(evaluator))
+      case .cancelled(let step):
+        return .cancelled(checkpointStep: step, memoryBytes: memory(evaluator), message: error.message)
       case .failed(let failureClass):
         return .failure(
           failureClass, message: error.message, nextStep: error.nextStep, memoryBytes: memory(evaluator),
           lastWords: error.lastWords)
-      case .unavailable:
-        return .failure(.bug, message: error.message, nextStep: error.nextStep, memoryBytes: memory(evaluator))
+      case .unavailable: return .unavailable(message: error.message, nextStep: error.nextStep)
       }
     } catch {
       if monitor.isCancelled { return .cancelled(checkpointStep: nil, memoryBytes: memory(evaluator)) }
+      // A full disk or a folder that is gone is no property of the trial: it is given back and runs again.
+      if let problem = FileProblem.storage(error) {
+        return .cancelled(checkpointStep: nil, memoryBytes: memory(evaluator), message: problem)
+      }
       return .failure(.bug, message: "\(error)", nextStep: nil, memoryBytes: memory(evaluator))
     }
   }
@@ -123,7 +134,7 @@ private final class TrainerChannel: Sendable {
         do {
           try obey(TrainerCodec.command(line))
         } catch {
-          FileHandle.standardError.write(Data("a command was not understood: \(error)\n".utf8))
+          StandardError.write("a command was not understood: \(error)")
           _exit(1)
         }
       }
@@ -147,8 +158,9 @@ private final class TrainerChannel: Sendable {
     state.withLock { $0.hasEnded = true }
     arrival.signal()
     guard immediately else { return }
-    // The worker is gone: nobody wants the result. Take the group along, a command evaluator may have children.
-    // Only a group of our own: started by hand, the group may be that of a shell's pipeline.
+    // The worker is gone: nobody wants the result. The programs of a command evaluator go first, wherever they are.
+    CommandRun.endAll()
+    // Then the own group. Only a group of our own: started by hand, the group may be that of a shell's pipeline.
     if getpgrp() == getpid() { kill(0, SIGKILL) }
     _exit(0)
   }

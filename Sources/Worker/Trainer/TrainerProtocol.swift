@@ -34,8 +34,8 @@ public enum TrainerMessage: Sendable, Equatable {
   /// The trial failed; the process goes on. `lastWords`: the last lines of the log, which travel by another pipe and may
   /// come later than this.
   case failure(FailureClass, message: String, nextStep: String?, memoryBytes: Int, lastWords: [String] = [])
-  /// The trial was cancelled.
-  case cancelled(checkpointStep: Int?, memoryBytes: Int)
+  /// The trial was cancelled, or has given itself back: `message` says why.
+  case cancelled(checkpointStep: Int?, memoryBytes: Int, message: String? = nil)
 }
 
 /// Lines of the trainer protocol.
@@ -49,17 +49,21 @@ enum TrainerCodec {
     return limits
   }()
 
+  /// Notes of a result that are passed on, and the length of one in characters.
+  private static let noteCount = 8
+  private static let noteLength = 600
+
   static func line(_ value: JSONValue) -> [UInt8] { value.serialized() + [UInt8(ascii: "\n")] }
 
-  static func line(_ command: TrainerCommand) -> [UInt8] {
+  /// - Throws: what `JSONValue` throws for a configuration that has no JSON form.
+  static func line(_ command: TrainerCommand) throws -> [UInt8] {
     switch command {
     case .cancel: line(["type": "cancel"])
     case .exit: line(["type": "exit"])
     case .evaluate(let request):
       line([
         "type": "evaluate", "attempt": .integer(Int64(request.attempt.rawValue)),
-        "trial": .integer(Int64(request.trial)),
-        "configuration": (try? JSONValue(encoding: request.configuration)) ?? .null,
+        "trial": .integer(Int64(request.trial)), "configuration": try JSONValue(encoding: request.configuration),
         "seed": .string(String(request.seed)), "scratch": .string(request.scratch.path),
       ])
     }
@@ -86,7 +90,7 @@ enum TrainerCodec {
     switch message {
     case .ready(let memory): line(["type": "ready", "memoryBytes": .integer(Int64(memory))])
     case .unavailable(let text, let next):
-      line(["type": "unavailable", "message": .string(text), "nextStep": opt(next)])
+      line(["type": "unavailable", "message": Self.text(text), "nextStep": opt(next)])
     case .started: line(["type": "started"])
     case .progress(let progress):
       line([
@@ -100,16 +104,17 @@ enum TrainerCodec {
         "type": "result", "objectives": numbers(result.objectives),
         "standardErrors": numbers(result.standardErrors), "metrics": numbers(result.metrics),
         "artifacts": .array(files.map(\.json)), "memoryBytes": .integer(Int64(memory)),
+        "notes": .array(result.notes.prefix(noteCount).map { .string($0.printable(limit: noteLength)) }),
       ])
     case .failure(let failureClass, let text, let next, let memory, let lastWords):
       line([
-        "type": "failure", "class": .string(failureClass.name), "message": .string(text), "nextStep": opt(next),
-        "memoryBytes": .integer(Int64(memory)), "lastWords": .array(lastWords.map { .string($0) }),
+        "type": "failure", "class": .string(failureClass.name), "message": Self.text(text), "nextStep": opt(next),
+        "memoryBytes": .integer(Int64(memory)), "lastWords": .array(lastWords.map { Self.text($0) }),
       ])
-    case .cancelled(let step, let memory):
+    case .cancelled(let step, let memory, let message):
       line([
         "type": "cancelled", "checkpointStep": step.map { .integer(Int64($0)) } ?? .null,
-        "memoryBytes": .integer(Int64(memory)),
+        "memoryBytes": .integer(Int64(memory)), "message": opt(message),
       ])
     }
   }
@@ -132,7 +137,7 @@ enum TrainerCodec {
       }
       let result = EvaluationResult(
         objectives: try fields.numbers("objectives"), standardErrors: try fields.numbers("standardErrors"),
-        metrics: try fields.numbers("metrics"))
+        metrics: try fields.numbers("metrics"), notes: try fields.optionalStrings("notes"))
       return .result(
         result, files: try files.map { try LocalArtifact(json: $0) }, memoryBytes: try fields.integer("memoryBytes"))
     case "failure":
@@ -144,12 +149,17 @@ enum TrainerCodec {
     case "cancelled":
       var step: Int?
       if case .integer(let integer) = try fields.value("checkpointStep") { step = Int(integer) }
-      return .cancelled(checkpointStep: step, memoryBytes: try fields.integer("memoryBytes"))
+      return .cancelled(
+        checkpointStep: step, memoryBytes: try fields.integer("memoryBytes"), message: fields.optionalString("message"))
     case let type: throw TrainerProtocolError("unknown message \(type)")
     }
   }
 
-  private static func opt(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+  /// Longest message in characters: within the limit of a string of the line, whatever the characters.
+  private static let textLength = 2000
+
+  private static func text(_ text: String) -> JSONValue { .string(text.printable(limit: textLength)) }
+  private static func opt(_ text: String?) -> JSONValue { text.map { Self.text($0) } ?? .null }
   private static func numbers(_ values: [String: Double]) -> JSONValue { .object(values.mapValues(JSONValue.finite)) }
 }
 
@@ -177,6 +187,8 @@ struct TrainerFields {
       return text
     }
   }
+
+  func optionalStrings(_ name: String) throws -> [String] { values[name] == nil ? [] : try strings(name) }
 
   func value(_ name: String) throws -> JSONValue {
     guard let value = values[name] else { throw TrainerProtocolError("field \(name) is missing") }
