@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import LanguageModel
 
 extension Dataset {
   /// Writes `users.jsonl` and `samples.jsonl` into `folder` (made if need be); each file replaces an old one at once.
@@ -14,7 +15,7 @@ extension Dataset {
         to: folder.appendingPathComponent("samples.jsonl"), atomically: true, encoding: .utf8)
     } catch {
       throw DatasetError(
-        .unwritable, "can not write the dataset (\(error.localizedDescription)); check rights and free space",
+        .unwritable, "can not write the dataset (\(FileProblem.reason(error))); check rights and free space",
         path: folder.path)
     }
   }

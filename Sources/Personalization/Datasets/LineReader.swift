@@ -1,4 +1,5 @@
 import Foundation
+import LanguageModel
 
 /// Reads a text file line by line in constant memory.
 ///
@@ -30,7 +31,7 @@ struct LineReader {
     do {
       handle = try FileHandle(forReadingFrom: url)
     } catch {
-      throw DatasetError(.unreadable, "can not be opened (\(error.localizedDescription)); check its rights", path: path)
+      throw DatasetError(.unreadable, "can not be opened (\(FileProblem.reason(error))); check its rights", path: path)
     }
   }
 
@@ -64,7 +65,7 @@ struct LineReader {
     do {
       more = try handle.read(upToCount: Self.chunk)
     } catch {
-      throw DatasetError(.unreadable, "reading failed: \(error.localizedDescription)", path: path, line: line + 1)
+      throw DatasetError(.unreadable, "reading failed: \(FileProblem.reason(error))", path: path, line: line + 1)
     }
     if let more, !more.isEmpty { buffer.append(more) } else { finished = true }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import LanguageModel
 
 #if canImport(Glibc)
   import Glibc
@@ -34,11 +35,12 @@ public struct BuildCache: Sendable {
   /// The folder of `kind` and `key`, made by `make` (given an empty folder) where it is missing.
   ///
   /// - Parameters:
+  ///   - bytes: what the folder will take, asked of the disk before `make` begins its work. Default 0: not asked.
   ///   - waiting: called once when another process is making the same folder.
   ///   - isCancelled: asked a few times a second while waiting; true throws `TrialCancelled`.
   /// - Throws: what `make` throws, and `DatasetError.unwritable` where the cache can not be written.
   public func folder(
-    kind: String, key: String, waiting: () -> Void = {}, isCancelled: () -> Bool = { false },
+    kind: String, key: String, bytes: Int = 0, waiting: () -> Void = {}, isCancelled: () -> Bool = { false },
     make: (URL) throws -> Void
   ) throws -> URL {
     let target = url(kind: kind, key: key)
@@ -56,6 +58,7 @@ public struct BuildCache: Sendable {
       try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
     }
     do {
+      try writing(partial) { try Self.reserve(bytes, in: partial) }
       try make(partial)
     } catch {
       try? FileManager.default.removeItem(at: partial)
@@ -71,8 +74,29 @@ public struct BuildCache: Sendable {
     } catch {
       throw DatasetError(
         .unwritable,
-        "the cache can not be written (\(error.localizedDescription)); free some space, or set XDG_CACHE_HOME to a "
-          + "folder of yours", path: url.path)
+        "the cache cannot be written (\(FileProblem.reason(error))); \(FileProblem.remedy(FileProblem.systemCode(error))), or "
+          + "set XDG_CACHE_HOME to a folder of yours", path: url.path)
+    }
+  }
+
+  /// Finds out whether a folder has room for so many bytes, also under a quota: they are taken and given back.
+  private static func reserve(_ bytes: Int, in folder: URL) throws {
+    guard bytes > 0 else { return }
+    var disk = statvfs()
+    if statvfs(folder.path, &disk) == 0, UInt64(disk.f_bavail) * UInt64(disk.f_frsize) < UInt64(bytes) {
+      throw POSIXError(.ENOSPC)
+    }
+    let path = folder.appendingPathComponent(".room").path
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    guard descriptor >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    defer {
+      close(descriptor)
+      unlink(path)
+    }
+    // Where the file system cannot reserve, writing itself will tell.
+    let code = posix_fallocate(descriptor, 0, off_t(bytes))
+    guard code == 0 || code == EOPNOTSUPP || code == EINVAL else {
+      throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO)
     }
   }
 }

@@ -11,6 +11,11 @@ public enum QuickstartBase {
   /// Share of its own training users' facts that a base must know; below, memory does not take hold in it either.
   public static let requiredRecall = 0.95
 
+  /// Room on the disk that is needed while it is made, in bytes.
+  ///
+  /// 16 MiB: the base takes 6, and each file is written beside its name first.
+  static let neededBytes = 16 << 20
+
   /// How it is trained.
   public static let recipe = Pretraining(
     layers: 6, width: 128, heads: 4, vocabulary: 1024, length: 64, documents: .lines, epochs: 8, batch: 48,
@@ -40,7 +45,8 @@ public enum QuickstartBase {
     progress: @escaping (Pretraining.Progress) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }
   ) throws -> URL {
     try cache.folder(
-      kind: kind, key: key(cohort: cohort, seed: seed, recipe: recipe), waiting: waiting, isCancelled: isCancelled
+      kind: kind, key: key(cohort: cohort, seed: seed, recipe: recipe), bytes: neededBytes, waiting: waiting,
+      isCancelled: isCancelled
     ) { directory in
       try recipe.run(
         cohort.pretrainingLines, seed: seed, to: directory, backend: backend(),

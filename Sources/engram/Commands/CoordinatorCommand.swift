@@ -28,6 +28,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
   func run() async throws {
     Terminal.detachErrors()
+    try DescriptorLimit.check("engram coordinator")
     let progress = ProgressLine()
     let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
       SearchDisplay.show(step, on: progress)

@@ -54,12 +54,18 @@ struct SearchCommand: AsyncParsableCommand {
     if dryRun { return try DryRun(study: study, runs: runs, gpus: gpus, device: device).print() }
     let devices = try WorkerCommand.devices(gpus: gpus, device: device)
     Terminal.detachErrors()
+    try DescriptorLimit.check("engram search")
     let progress = ProgressLine()
     let stopping = StopFlag()
     let signals = Signals { stopping.raise() }
     let configuration = try StudyConfiguration(contentsOf: URL(fileURLWithPath: study))
     let folder = StudyFolder(runs.folder.appendingPathComponent(configuration.name, isDirectory: true))
-    try StartCheck.machine(configuration, devices: devices)
+    do {
+      try StartCheck.machine(configuration, file: URL(fileURLWithPath: study), devices: devices)
+    } catch let error as EvaluationError {
+      // The same status as when the program goes away in mid-study.
+      throw CommandError(.unexpected, "no worker can work: \(error)")
+    }
     if let warning = folder.warning { progress.log("warning: \(warning)") }
     let prepared: PreparedStudy
     do {
@@ -82,8 +88,10 @@ struct SearchCommand: AsyncParsableCommand {
       progress.log("interrupted; the same command goes on")
       throw ExitCode(ExitStatus.interrupted.rawValue)
     }
-    try SearchConclusion(prepared, folder: folder, studyPath: study, choice: choice, progress: progress)
-      .present(isCancelled: { signals.isRaised }, reason: finished)
+    try SearchConclusion(
+      prepared, folder: folder, studyPath: study, choice: choice, device: devices[0].device, progress: progress
+    )
+    .present(isCancelled: { signals.isRaised }, reason: finished)
   }
 
   /// Runs coordinator and workers until the study has ended or a signal comes; returns why it ended.
@@ -123,8 +131,12 @@ struct SearchCommand: AsyncParsableCommand {
     await processes.stop()
     _ = await shown
     transport.close()
+    for text in LeftFiles.take(folder, await server.runner.state, keep: prepared.configuration.artifacts.keep) {
+      progress.log(text)
+    }
     try server.store.close()
-    if let failure = processes.failure {
+    // Whoever interrupts the search signals its workers as well: that they left is no failure then.
+    if let failure = processes.failure, !stopping.isRaised {
       throw CommandError(.unexpected, "no worker can work: \(failure)")
     }
     return summary.stopReason

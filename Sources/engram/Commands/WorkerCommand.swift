@@ -69,12 +69,20 @@ extension WorkerCommand {
     @Option(
       help: "Leave when no coordinator has answered for so many minutes and no trial is under way (default: never).")
     var giveUpAfter: Double?
+    @Option(
+      help: ArgumentHelp(
+        "Most MiB of the trainer's log in the state folder; at half of it a new one begins and the old one is kept as "
+          + "trainer.log.1 (default: 64).", valueName: "MiB"))
+    var logSize: Double?
     @Flag(help: "Leave when the process that started this one is gone.") var exitWithParent = false
 
     func validate() throws {
       if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
       if let giveUpAfter, !(giveUpAfter > 0 && giveUpAfter < 1e6) {
         throw ValidationError("--give-up-after is a number of minutes above 0")
+      }
+      if let logSize, !(logSize >= 0.01 && logSize < 1e6) {
+        throw ValidationError("--log-size is a number of MiB from 0.01, such as 64")
       }
       if let memory, !(memory > 0 && memory < 1e6) {
         throw ValidationError("--memory is a number of GiB above 0, such as 40 or 0.5")
@@ -111,6 +119,7 @@ extension WorkerCommand {
         ]
         if let keys { arguments += ["--keys", keys] }
         if let memory { arguments += ["--memory", "\(memory)"] }
+        if let logSize { arguments += ["--log-size", "\(logSize)"] }
         if let state { arguments += ["--state", "\(state)/\(device.label)"] }
         if let giveUpAfter { arguments += ["--give-up-after", "\(giveUpAfter)"] }
         let environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }
@@ -125,6 +134,7 @@ extension WorkerCommand {
     private var memoryLimit: Int? { memory.map { Int($0 * Double(1 << 30)) } }
 
     private func work() async throws -> WorkerEnd {
+      try DescriptorLimit.check("engram worker")
       let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
         switch step {
         case .note(let text): Terminal.printError(text)
@@ -152,6 +162,8 @@ extension WorkerCommand {
       settings.deviceStatus = Devices.status(of: device)
       settings.hangTimeout = .seconds(prepared.configuration.coordinator.watchdogSeconds)
       settings.giveUpAfter = giveUpAfter.map { .seconds($0 * 60) }
+      if let logSize { settings.trainerLogBytes = Int(logSize * Double(1 << 20)) }
+      settings.ownsProcess = true
       let endpoint = try Endpoint(connect)
       let transport = try ZeroMQClient(
         connect: endpoint, identity: hello.incarnation, security: try security(for: endpoint))

@@ -36,7 +36,7 @@ struct DryRun {
 
   private mutating func check() throws {
     let (configuration, devices, folder, file) = (configuration, devices, folder, file)
-    _ = found.attempt { try StartCheck.machine(configuration, devices: devices) }
+    _ = found.attempt { try StartCheck.machine(configuration, file: file, devices: devices) }
     _ = found.attempt { try StartCheck.room(folder.url, "the study", free: FreeSpace.bytes(at: folder.url)) }
     table.add(["study", folder.url.path + (folder.exists ? " (exists: it would go on)" : " (new)")])
     table.add(["budget", "\(configuration.budget) trials, \(configuration.sampler.initial) of them initial"])

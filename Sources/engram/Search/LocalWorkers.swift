@@ -46,6 +46,13 @@ final class LocalWorkers: Sendable {
     for index in 0..<count { try start(index) }
   }
 
+  private func name(_ index: Int) -> String { "local/\(index)" }
+
+  /// State folder of a worker of the study in `folder`.
+  static func stateFolder(_ index: Int, of folder: URL) -> URL {
+    folder.appendingPathComponent("workers/\(index)", isDirectory: true)
+  }
+
   private func log(_ index: Int) -> URL { launch.folder.appendingPathComponent("logs/worker-\(index).log") }
 
   private func start(_ index: Int) throws {
@@ -53,9 +60,9 @@ final class LocalWorkers: Sendable {
     let device = launch.devices[index % launch.devices.count]
     process.executableURL = URL(fileURLWithPath: OwnProgram.path)
     process.arguments = [
-      "worker", launch.study.path, "--connect", launch.endpoint, "--name", "local/\(index)", "--threads",
+      "worker", launch.study.path, "--connect", launch.endpoint, "--name", name(index), "--threads",
       "\(launch.threads)", "--device", device.device, "--state",
-      launch.folder.appendingPathComponent("workers/\(index)").path, "--exit-with-parent",
+      Self.stateFolder(index, of: launch.folder).path, "--exit-with-parent",
     ]
     // The child leaves when this process is gone, even if that happens before it looks for its parent.
     process.environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }.merging(
@@ -63,7 +70,8 @@ final class LocalWorkers: Sendable {
     try FileManager.default.createDirectory(
       at: log(index).deletingLastPathComponent(), withIntermediateDirectories: true)
     if !FileManager.default.fileExists(atPath: log(index).path) {
-      _ = FileManager.default.createFile(atPath: log(index).path, contents: nil)
+      _ = FileManager.default.createFile(
+        atPath: log(index).path, contents: nil, attributes: [.posixPermissions: 0o600])
     }
     let output = try FileHandle(forWritingTo: log(index))
     try output.seekToEnd()
@@ -78,10 +86,15 @@ final class LocalWorkers: Sendable {
     }
   }
 
-  /// A worker is gone: start another, unless it said itself that it cannot work.
+  /// Deaths of one worker within a minute after which it is not started again.
+  private static let mostDeaths = 5
+
+  /// A worker is gone: start another where it died; one that left or cannot work stays away.
   private func ended(_ index: Int, _ process: Process) {
-    let status = process.terminationStatus
-    let isFinal = process.terminationReason == .exit && (status == 6 || status == 1 || status == 2 || status == 3)
+    let isExit = process.terminationReason == .exit
+    let end = ProcessEnd(
+      status: isExit ? Int(process.terminationStatus) : nil, signal: isExit ? nil : Int(process.terminationStatus))
+    let exit = WorkerExit(end)
     let recent = state.withLock { state -> Int? in
       state.processes[index] = nil
       if state.isStopping { return nil }
@@ -89,31 +102,44 @@ final class LocalWorkers: Sendable {
       state.deaths[index] = deaths
       return deaths.count
     }
-    // A drained worker (0) left because the study is over.
-    guard let recent, !(process.terminationReason == .exit && status == 0) else { return }
-    if isFinal || recent > 5 {
-      let last = lastLines(index)
-      let isLast = state.withLock { state in
-        if state.processes.isEmpty { state.failure = last }
-        return state.processes.isEmpty
-      }
-      note("worker \(index) gave up: \(last)")
-      if isLast { onFailure() }
-      return
+    guard let recent else { return }
+    switch exit {
+    // A drained worker left because the study is over.
+    case .left(status: 0): return
+    case .left: return lose(index, "has left")
+    case .cannotWork: return lose(index, "cannot work")
+    case .died where recent > Self.mostDeaths: return lose(index, "died \(recent) times within a minute; it \(end)")
+    case .died: break
     }
-    let how = process.terminationReason == .exit ? "exit status \(status)" : "signal \(status)"
-    note("worker \(index) died (\(how)); starting it again")
+    note("worker \(index) died (it \(end)); starting it again")
     do {
       try start(index)
     } catch {
-      note("worker \(index) could not be started: \(error)")
+      lose(index, "could not be started again (\(error))")
     }
   }
 
-  private func lastLines(_ index: Int) -> String {
+  /// A worker is gone for good.
+  ///
+  /// The last one takes the search along: its reason is the search's error, and said once.
+  private func lose(_ index: Int, _ what: String) {
+    let reason = lastLine(index)
+    let isLast = state.withLock { state in
+      guard state.processes.isEmpty, state.failure == nil else { return false }
+      state.failure = "worker \(index) \(what): \(reason)"
+      return true
+    }
+    if isLast { onFailure() } else { note("worker \(index) \(what): \(reason)") }
+  }
+
+  /// What a worker said last, without the names that stand before it.
+  private func lastLine(_ index: Int) -> String {
     let text = (try? String(contentsOf: log(index), encoding: .utf8)) ?? ""
-    let lines = text.split(separator: "\n").suffix(3).joined(separator: " | ")
-    return lines.isEmpty ? "see \(log(index).path)" : "\(lines) (\(log(index).path))"
+    guard let line = text.split(separator: "\n").last.map(String.init) else { return "see \(log(index).path)" }
+    for start in ["worker \(name(index)): ", "engram: "] where line.hasPrefix(start) {
+      return "\(line.dropFirst(start.count)) (log: \(log(index).path))"
+    }
+    return "\(line) (log: \(log(index).path))"
   }
 
   /// Asks all workers to leave and waits for them; whoever does not leave within `seconds` is killed.

@@ -111,7 +111,8 @@ struct PreparedStudy {
         problem: try analyticProblem(configuration), seconds: configuration.evaluator.seconds)
     case .command:
       return CommandEvaluator(
-        arguments: configuration.evaluator.command ?? [], objectives: configuration.objectives.map(\.name))
+        arguments: configuration.evaluator.command ?? [], objectives: configuration.objectives.map(\.name),
+        studyFile: file)
     case .memory:
       return MemoryEvaluator(configuration: configuration, file: file) {
         try Devices.backend(

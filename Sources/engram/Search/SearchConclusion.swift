@@ -14,12 +14,15 @@ struct SearchConclusion {
   private let studyPath: String
   /// Nil: by the rule for the study's objectives.
   private let choice: StudySummary.Choice?
+  private let device: String
   private let progress: ProgressLine
 
+  /// - Parameter device: where the winner is trained once more: where the search has trained it.
   init(
-    _ prepared: PreparedStudy, folder: StudyFolder, studyPath: String, choice: StudySummary.Choice?,
+    _ prepared: PreparedStudy, folder: StudyFolder, studyPath: String, choice: StudySummary.Choice?, device: String,
     progress: ProgressLine
   ) {
+    self.device = device
     self.prepared = prepared
     self.folder = folder
     self.studyPath = studyPath
@@ -117,7 +120,7 @@ struct SearchConclusion {
     progress.log("\ntraining trial \(trial.number) once more for the comparison on the test split")
     let experiment = try resources.experiment(
       injectTestUserHistory: prepared.configuration.data.injectTestUserHistory,
-      backend: try Devices.backend("cpu", precision: prepared.configuration.base.precision, threads: nil))
+      backend: try Devices.backend(device, precision: prepared.configuration.base.precision, threads: nil))
     experiment.provenance.entries["study"] = prepared.configuration.name
     experiment.provenance.entries["trial"] = String(trial.number)
     experiment.provenance.entries["madeBy"] = "engram \(BuildInformation.version)"

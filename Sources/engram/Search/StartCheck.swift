@@ -11,17 +11,20 @@ enum StartCheck {
   static let minimumFreeBytes = 16 << 20
 
   /// Refuses devices that are not there and a program that cannot be found.
-  static func machine(_ configuration: StudyConfiguration, devices: [GPUDevice]) throws {
+  ///
+  /// - Parameter file: the study's file, beside which relative paths of a program are looked for.
+  static func machine(_ configuration: StudyConfiguration, file: URL, devices: [GPUDevice]) throws {
     var found = StudyProblems.Collector()
     for device in devices where device.environment.isEmpty { _ = found.attempt { try Devices.check(device.device) } }
-    if configuration.evaluator.kind == .command { _ = found.attempt { try program(configuration) } }
+    if configuration.evaluator.kind == .command { _ = found.attempt { try program(configuration, file) } }
     try found.finish()
   }
 
   /// The evaluator's own look at its program.
-  private static func program(_ configuration: StudyConfiguration) throws {
+  private static func program(_ configuration: StudyConfiguration, _ file: URL) throws {
     let evaluator = CommandEvaluator(
-      arguments: configuration.evaluator.command ?? [], objectives: configuration.objectives.map(\.name))
+      arguments: configuration.evaluator.command ?? [], objectives: configuration.objectives.map(\.name),
+      studyFile: file)
     try evaluator.prepare(EvaluationMonitor())
   }
 

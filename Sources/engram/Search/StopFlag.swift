@@ -12,6 +12,9 @@ final class StopFlag: Sendable {
   }
   private let state = Mutex(State())
 
+  /// Whether somebody wants this process to stop.
+  var isRaised: Bool { state.withLock { $0.isRaised } }
+
   func raise() {
     let action = state.withLock { state -> (@Sendable () -> Void)? in
       state.isRaised = true

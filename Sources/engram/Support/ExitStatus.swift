@@ -112,7 +112,7 @@ extension ExitStatus {
     case .fileNoSuchFile, .fileReadNoSuchFile: return "\(place)no such file. Check the path"
     case .fileWriteOutOfSpace: return "\(place)the disk is full. Free space and run the same command again"
     case .fileWriteNoPermission, .fileReadNoPermission: return "\(place)permission denied. Check the owner and mode"
-    default: return "\(place)\(error.localizedDescription)"
+    default: return "\(place)\(FileProblem.reason(error))"
     }
   }
 }

@@ -24,6 +24,29 @@ struct BuildCacheTests {
     #expect(made == 1)
   }
 
+  @Test("a disk without room, and a folder that cannot be made, are found before the work, with their own advice")
+  func roomIsAskedFirst() throws {
+    func message(_ cache: BuildCache, _ bytes: Int) -> String {
+      do {
+        _ = try cache.folder(kind: "bases", key: "k", bytes: bytes) { _ in Issue.record("the work was begun") }
+        return "made"
+      } catch {
+        return "\(error)"
+      }
+    }
+    let full = message(cache, 1 << 60)
+    #expect(full.contains("No space left") && full.contains("free some space"), "\(full)")
+    #expect(!cache.contains(kind: "bases", key: "k"))
+    let file = folder.url.appendingPathComponent("file")
+    try Data().write(to: file)
+    let blocked = message(BuildCache(root: file), 1)
+    #expect(!blocked.contains("free some space") && !blocked.contains("NSCocoaErrorDomain"), "\(blocked)")
+    _ = try cache.folder(kind: "bases", key: "k", bytes: 1 << 20) { partial in
+      let names = try FileManager.default.contentsOfDirectory(atPath: partial.path)
+      #expect(names.isEmpty)
+    }
+  }
+
   @Test func failuresLeaveNothing() throws {
     #expect(throws: Broken.self) {
       try cache.folder(kind: "bases", key: "k") { partial in
