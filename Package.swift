@@ -24,11 +24,13 @@ let package = Package(
     .target(name: "CUDAKernels", exclude: ["kernels"]),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
     .target(name: "RandomStreams"),
+    .target(name: "Files"),
     .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
     .target(
       name: "LanguageModel",
       dependencies: [
-        "CBLAS", "CKernels", "CUDAKernels", "RandomStreams", .product(name: "Crypto", package: "swift-crypto"),
+        "CBLAS", "CKernels", "CUDAKernels", "Files", "RandomStreams",
+        .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(
       name: "Personalization",
@@ -39,9 +41,14 @@ let package = Package(
         "BayesianOptimization", .product(name: "Yams", package: "Yams"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    .target(name: "StudyDatabase", dependencies: ["Study", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(
+      name: "StudyDatabase",
+      dependencies: [
+        "Files", "Study", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .target(name: "WireProtocol", dependencies: ["Study"]),
-    .target(name: "Transport", dependencies: ["CZeroMQ", "WireProtocol"]),
+    .target(name: "Transport", dependencies: ["CZeroMQ", "Files", "WireProtocol"]),
     .target(
       name: "Coordinator",
       dependencies: [
@@ -50,14 +57,14 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "WireProtocol", "Transport", "Personalization", .product(name: "Logging", package: "swift-log"),
+        "Files", "WireProtocol", "Transport", "Personalization", .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
     .executableTarget(
       name: "engram",
       dependencies: [
-        "LinearAlgebra", "RandomStreams", "BayesianOptimization", "LanguageModel", "Personalization", "Study",
+        "Files", "LinearAlgebra", "RandomStreams", "BayesianOptimization", "LanguageModel", "Personalization", "Study",
         "StudyDatabase", "WireProtocol", "Transport", "Coordinator", "Worker", "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -74,6 +81,7 @@ let package = Package(
         ])
       ]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "RandomStreams", "TestSupport"]),
+    .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
     .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
     .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
     .testTarget(

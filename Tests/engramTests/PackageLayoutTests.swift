@@ -8,17 +8,17 @@ import Testing
 @Suite("Package layout", .ownThread)
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [
-    "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [],
+    "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Files": [],
     "LinearAlgebra": ["CBLAS", "CKernels"],
     "BayesianOptimization": ["LinearAlgebra", "RandomStreams"],
-    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "RandomStreams"],
+    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "Files", "RandomStreams"],
     "Personalization": ["LanguageModel"],
     "Study": ["BayesianOptimization"],
-    "StudyDatabase": ["Study"],
+    "StudyDatabase": ["Files", "Study"],
     "WireProtocol": ["Study"],
-    "Transport": ["CZeroMQ", "WireProtocol"],
+    "Transport": ["CZeroMQ", "Files", "WireProtocol"],
     "Coordinator": ["Study", "StudyDatabase", "WireProtocol", "Transport"],
-    "Worker": ["WireProtocol", "Transport", "Personalization"],
+    "Worker": ["Files", "WireProtocol", "Transport", "Personalization"],
     "Report": ["StudyDatabase", "BayesianOptimization"],
   ]
 

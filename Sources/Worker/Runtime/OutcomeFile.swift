@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Glibc
 import LanguageModel
@@ -93,16 +94,10 @@ final class OutcomeFile {
       bytes.append(UInt8(ascii: "\n"))
       bytes += codec.encode(Envelope(id: Int64(index + 1), message: submission.message)).json
     }
-    let temporary = url.path + ".new"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
-      throw OutcomeFileError("cannot write \(temporary): \(String(cString: strerror(errno)))")
-    }
-    let written = write(descriptor, bytes, bytes.count)
-    let isSafe = written == bytes.count && fsync(descriptor) == 0
-    close(descriptor)
-    guard isSafe, rename(temporary, url.path) == 0 else {
-      throw OutcomeFileError("cannot write \(url.path): \(String(cString: strerror(errno))); is the disk full?")
+    do {
+      try AtomicFile.write(Data(bytes), to: url)
+    } catch let error as FileError {
+      throw OutcomeFileError("\(error)")
     }
   }
 }

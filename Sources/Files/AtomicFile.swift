@@ -1,0 +1,112 @@
+import Foundation
+
+/// A file that appears under its name only when it is complete: written beside it, synced, renamed, folder synced.
+///
+/// For its owner only unless asked otherwise: most of what is written here is about people.
+public struct AtomicFile {
+  /// Permissions of files and folders that hold personal data, whatever the umask.
+  public static let privateMode: mode_t = 0o600
+
+  private let target: URL
+  private let temporary: URL
+  private let descriptor: Int32
+
+  /// Starts a new file that will replace `target`.
+  ///
+  /// - Parameter mode: permissions of the file, whatever the umask. Default: its owner may read and write it.
+  /// - Throws: ``FileError``.
+  public init(_ target: URL, mode: mode_t = Self.privateMode) throws {
+    self.target = target
+    // Six X: the part of the name that mkstemp replaces.
+    var template = Array((target.path + ".XXXXXX").utf8CString)
+    descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { throw FileError("cannot create", target.path) }
+    temporary = URL(fileURLWithPath: String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    fchmod(descriptor, mode)
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws {
+    try writeAll(bytes, to: descriptor, path: target.path)
+  }
+
+  /// Appends data.
+  public func write(_ data: Data) throws { try data.withUnsafeBytes { try write($0) } }
+
+  /// Makes the file durable and gives it its name; on an error nothing is left behind.
+  ///
+  /// - Throws: ``FileError``. An error after the renaming (the folder cannot be synced) leaves the new file in place.
+  public func commit() throws {
+    guard fsync(descriptor) == 0 else {
+      let error = FileError("cannot sync", target.path)
+      discard()
+      throw error
+    }
+    close(descriptor)
+    guard rename(temporary.path, target.path) == 0 else {
+      let error = FileError("cannot rename to", target.path)
+      unlink(temporary.path)
+      throw error
+    }
+    try syncFolder(target.deletingLastPathComponent())
+  }
+
+  /// Removes what was written so far.
+  public func discard() {
+    close(descriptor)
+    unlink(temporary.path)
+  }
+
+  /// Writes a whole file through `body`; on an error nothing is left behind.
+  public static func write(
+    _ target: URL, mode: mode_t = Self.privateMode, _ body: (AtomicFile) throws -> Void
+  ) throws {
+    let file = try AtomicFile(target, mode: mode)
+    do { try body(file) } catch {
+      file.discard()
+      throw error
+    }
+    try file.commit()
+  }
+
+  /// Writes a text file.
+  public static func write(_ text: String, to target: URL, mode: mode_t = Self.privateMode) throws {
+    var text = text
+    try write(target, mode: mode) { file in try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) } }
+  }
+
+  /// Writes a file of bytes.
+  public static func write(_ data: Data, to target: URL, mode: mode_t = Self.privateMode) throws {
+    try write(target, mode: mode) { try $0.write(data) }
+  }
+}
+
+/// Makes names in a folder durable: a rename is lost with the power until its folder is synced.
+///
+/// A file system that cannot sync folders is no error; one that fails to is.
+///
+/// - Throws: ``FileError``.
+public func syncFolder(_ folder: URL) throws {
+  let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  // A folder that may be written but not read can still be renamed in.
+  guard descriptor >= 0 else { return }
+  defer { close(descriptor) }
+  if fsync(descriptor) != 0, errno != EINVAL, errno != EROFS { throw FileError("cannot sync", folder.path) }
+}
+
+/// Writes all bytes, however many calls that takes.
+///
+/// - Throws: ``FileError``.
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
+  var rest = bytes[...]
+  while !rest.isEmpty {
+    let piece = UnsafeRawBufferPointer(rebasing: rest)
+    let written = write(descriptor, piece.baseAddress, min(piece.count, 1 << 30))
+    if written < 0 {
+      if errno == EINTR { continue }
+      throw FileError("cannot write", path)
+    }
+    rest = rest.dropFirst(written)
+  }
+}
