@@ -27,14 +27,14 @@ func studyError(_ error: DatabaseError, path: String) -> StudyError {
   case .SQLITE_IOERR:
     return StudyError(
       .inputOutput, "reading or writing \(path) failed (SQLite \(code): \(text)); check the disk and `dmesg`")
-  case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+  case .SQLITE_NOTADB:
+    return StudyError(.corrupt, "\(path) is damaged (\(text)): nothing of it can be read; restore a copy of yours")
+  case .SQLITE_CORRUPT:
     return StudyError(
-      .corrupt,
-      "\(path) is damaged (\(text)); restore a backup (study.sqlite.*.backup) or `engram study export` what can be read"
-    )
+      .corrupt, "\(path) is damaged (\(text)); \(StudyFolder(database: path).remedy)")
   case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
     return StudyError(
-      .permission, "\(path) can not be opened or written (\(text)); check that file and folder exist and belong to you")
+      .permission, "\(path) cannot be opened or written (\(text)); check that file and folder exist and belong to you")
   case .SQLITE_CONSTRAINT:
     if text.contains("trials.key") {
       return StudyError(.duplicateKey, "two trials of \(path) would have one configuration (\(text))")

@@ -30,14 +30,32 @@ struct RowDecoder {
       return try decoder.decode(type, from: Data(text.utf8))
     } catch {
       throw StudyError(
-        .corrupt, "\(place()) of \(path) can not be read: \(error); was it edited by hand? Restore a backup")
+        .corrupt,
+        "\(place()) of \(path) cannot be read: \(Self.describe(error)). Was it edited by hand, or is the disk failing? To "
+          + "go on, \(StudyFolder(database: path).remedy)")
+    }
+  }
+
+  /// A decoding error in short, without the text itself.
+  private static func describe(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "\(error)" }
+    func place(_ context: DecodingError.Context) -> String {
+      let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return keys.isEmpty ? context.debugDescription : "\(keys): \(context.debugDescription)"
+    }
+    switch error {
+    case .dataCorrupted(let context), .typeMismatch(_, let context), .valueNotFound(_, let context):
+      return place(context)
+    case .keyNotFound(let key, _): return "'\(key.stringValue)' is missing"
+    @unknown default: return "\(error)"
     }
   }
 
   func state<T: RawRepresentable>(_ type: T.Type, _ text: String, _ place: @autoclosure () -> String) throws -> T
   where T.RawValue == String {
     guard let value = T(rawValue: text) else {
-      throw StudyError(.corrupt, "\(place()) of \(path) holds the unknown state \"\(text)\"; restore a backup")
+      throw StudyError(
+        .corrupt, "\(place()) of \(path) holds the unknown state \"\(text)\"; \(StudyFolder(database: path).remedy)")
     }
     return value
   }

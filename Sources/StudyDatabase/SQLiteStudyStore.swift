@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Study
+import Synchronization
 
 /// The study's home on disk: one SQLite database with one writer.
 ///
@@ -15,6 +16,9 @@ public final class SQLiteStudyStore: StudyStore {
   private let queue: DatabaseQueue
   private let reading: StudyReading
   private let lock: StudyLock
+  private let presence: DatabasePresence
+  /// What ``checkPresence()`` has found once stays true.
+  private let loss = Mutex<StudyError?>(nil)
 
   /// Opens the study in `folder`, or begins it with `definition` and `budget` if there is none.
   ///
@@ -38,14 +42,19 @@ public final class SQLiteStudyStore: StudyStore {
     self.folder = folder
     lock = try StudyLock(folder)
     let path = folder.database.path
+    try DatabasePresence.checkBeforeWriting(path)
+    if new != nil { try folder.makeDatabase() }
     queue = try translating(path) { try Self.open(folder, steps: steps) }
     reading = StudyReading(queue: queue, path: path)
+    presence = DatabasePresence(path)
     if let new { try begin(new.definition, budget: new.budget) }
+    try presence.remember()
   }
 
   private static func open(_ folder: StudyFolder, steps: [Schema.Step]) throws -> DatabaseQueue {
     let path = folder.database.path
     if folder.exists {
+      try DatabasePresence.checkBeforeReading(path)
       // Looked at read-only first: a file that is not ours, or newer, stays as it is, byte by byte.
       var look = Configuration()
       look.readonly = true
@@ -53,8 +62,9 @@ public final class SQLiteStudyStore: StudyStore {
       let queue = try DatabaseQueue(path: path, configuration: look)
       let (found, isEmpty) = try queue.read { db in (try Schema.version(db), try isEmptyDatabase(db)) }
       try Schema.check(found, isEmpty: isEmpty, path: path, current: steps.count)
+      try queue.read { try Schema.refuseTriggers($0, path: path) }
       if found.version > 0 && found.version < steps.count {
-        try queue.backup(to: DatabaseQueue(path: "\(path).v\(found.version).backup"))
+        try privateCopy(of: queue, at: "\(path).v\(found.version).backup")
       }
       try queue.close()
     }
@@ -69,7 +79,7 @@ public final class SQLiteStudyStore: StudyStore {
     let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
     guard verdict == "ok" else {
       throw StudyError(
-        .corrupt, "\(path) is damaged (\(verdict ?? "no answer")); restore a backup (study.sqlite.*.backup)")
+        .corrupt, "\(path) is damaged (\(verdict ?? "no answer")); \(folder.remedy)")
     }
     return queue
   }
@@ -79,12 +89,33 @@ public final class SQLiteStudyStore: StudyStore {
     let encoder = RowEncoder()
     let texts = try (encoder.text(definition), encoder.text(StudyHeader(budget: budget)))
     try write { db in
+      if try Int.fetchOne(db, sql: "SELECT count(*) FROM study") == 0 { try StudyReading.checkUnbegun(db, folder) }
       try db.execute(
-        sql: "INSERT OR IGNORE INTO study (id, definition, header) VALUES (1, ?, ?)", arguments: [texts.0, texts.1])
+        sql: "INSERT OR IGNORE INTO study (id, definition, header, digest) VALUES (1, ?, ?, ?)",
+        arguments: [texts.0, texts.1, DigestedColumns.study.of([1, texts.0, texts.1])])
     }
   }
 
+  /// Replaces the definition, where it says the same in other words: for a program or file that lies elsewhere now.
+  ///
+  /// - Throws: ``StudyError``: `wrongStudy` for another study's.
+  public func redefine(_ definition: StudyDefinition) throws {
+    let old = try load().definition
+    guard (definition.identifier, definition.name, definition.seed) == (old.identifier, old.name, old.seed),
+      definition.objectives == old.objectives, definition.fingerprints == old.fingerprints
+    else { throw StudyError(.wrongStudy, "\(folder.url.path) holds another study than the one that is to replace it") }
+    let text = try RowEncoder().text(definition)
+    try write { db in
+      let header = try String.fetchOne(db, sql: "SELECT header FROM study") ?? ""
+      try db.execute(
+        sql: "UPDATE study SET definition = ?, digest = ?",
+        arguments: [text, DigestedColumns.study.of([1, text, header])])
+    }
+  }
+
+  /// Before and after: what was committed to a file that has lost its name must not be acknowledged.
   private func write(_ body: (Database) throws -> Void) throws {
+    try checkPresence()
     try translating(folder.database.path) {
       try queue.inDatabase { db in
         try db.inTransaction(.immediate) {
@@ -93,10 +124,17 @@ public final class SQLiteStudyStore: StudyStore {
         }
       }
     }
+    // The log appears with the first step.
+    try presence.remember()
+    try checkPresence()
   }
 
   public func load() throws -> StudyRecord { try reading.load() }
-  public func lastEventNumber() throws -> Int { try reading.lastEventNumber() }
+  public func lastEventNumber() throws -> Int {
+    // Whether a step was stored is asked here: nothing is, in a file that nobody will find again.
+    try checkPresence()
+    return try reading.lastEventNumber()
+  }
   public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try reading.events(after: number, limit: limit)
   }
@@ -105,7 +143,7 @@ public final class SQLiteStudyStore: StudyStore {
 
   /// Copies the study into `file`, consistently.
   public func backup(to file: URL) throws {
-    try translating(file.path) { try queue.backup(to: DatabaseQueue(path: file.path)) }
+    try translating(file.path) { try privateCopy(of: queue, at: file.path) }
   }
 
   /// A setting of SQLite as it is in force, such as `journal_mode` or `synchronous`.
@@ -115,8 +153,60 @@ public final class SQLiteStudyStore: StudyStore {
     }
   }
 
-  /// Closes the database; the lock goes with the store.
-  public func close() throws { try translating(folder.database.path) { try queue.close() } }
+  /// Closes the database, so that its file alone is the whole study; the lock goes with the store.
+  public func close() throws {
+    try translating(folder.database.path) {
+      // Closing does it too, unless somebody looks on at this moment. Passive: waits for nobody, and a failure loses
+      // nothing that closing would not save.
+      try? queue.inDatabase { db in _ = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)") }
+      try queue.close()
+    }
+  }
+
+  /// Makes sure that nobody runs the study in `folder`, and keeps it so while `body` runs; its database is not opened, and
+  /// may be damaged.
+  ///
+  /// - Throws: `locked`, `permission`, and what `body` throws.
+  public static func whileNobodyRuns<T>(_ folder: StudyFolder, _ body: () throws -> T) throws -> T {
+    let lock = try StudyLock(folder)
+    return try withExtendedLifetime(lock) { try body() }
+  }
+
+  // MARK: - Presence
+
+  /// Throws `vanished` when the database's files are no longer those under their names: removed, moved or replaced.
+  ///
+  /// What the open files hold is copied to a new folder beside the study's then, so that nothing that was acknowledged is
+  /// lost. To be asked at least once per heartbeat; every commit asks by itself, before and after.
+  public func checkPresence() throws {
+    try loss.withLock { loss in
+      if let loss { throw loss }
+      do throws(StudyError) {
+        try presence.check()
+      } catch {
+        guard error.code == .vanished else { throw error }
+        let found = StudyError(.vanished, error.message + rescue())
+        loss = found
+        throw found
+      }
+    }
+  }
+
+  /// Copies the study from the open files, and says where to.
+  private func rescue() -> String {
+    let stamp = Int(Date().timeIntervalSince1970)
+    let rescued = StudyFolder(
+      folder.url.deletingLastPathComponent().appendingPathComponent(
+        "\(folder.url.lastPathComponent).rescued-\(stamp)", isDirectory: true))
+    do {
+      try rescued.make()
+      try backup(to: rescued.database)
+    } catch {
+      return ". Its content could not be copied either (\(error)): bring the file back, or restore a copy"
+    }
+    return ". All that was committed was copied to \(rescued.url.path): to go on with it, move away what is left of "
+      + "\(folder.url.path), rename the copy to that, and run the same command again"
+  }
 
   // MARK: - Writing
 
@@ -133,80 +223,8 @@ public final class SQLiteStudyStore: StudyStore {
         count = max(count, (transition.trials.last?.number ?? -1) + 1)
       }
       if let header = transitions.last(where: { !$0.events.isEmpty })?.header {
-        try db.cachedStatement(sql: "UPDATE study SET header = ?").execute(arguments: [try encoder.text(header)])
+        try Self.put(header, encoder, db)
       }
     }
-  }
-
-  private static func put(
-    _ transition: Transition, trialCount: Int, _ encoder: RowEncoder, _ db: Database
-  ) throws {
-    let insertEvent = try db.cachedStatement(sql: "INSERT INTO events (number, time, kind) VALUES (?, ?, ?)")
-    for event in transition.events {
-      try insertEvent.execute(arguments: [event.number, event.time, try encoder.text(event.kind)])
-    }
-    for trial in transition.trials {
-      try put(trial, isNew: trial.number >= trialCount, changed: transition.changedAttempts, encoder, db)
-    }
-    for report in transition.reports {
-      try db.cachedStatement(
-        sql: "INSERT OR REPLACE INTO reports (token, step, trial, objectives) VALUES (?, ?, ?, ?)"
-      ).execute(
-        arguments: [report.token.rawValue, report.step, report.trial, try encoder.text(report.values)])
-    }
-    for (trial, data) in transition.warmStarts {
-      try db.cachedStatement(sql: "INSERT OR REPLACE INTO warm_starts (trial, data) VALUES (?, ?)")
-        .execute(arguments: [trial, data])
-    }
-  }
-
-  private static func put(
-    _ trial: Trial, isNew: Bool, changed: Set<AttemptToken>, _ encoder: RowEncoder, _ db: Database
-  ) throws {
-    // The result of the decisive attempt stands in the attempt's row; only attached trials have one of their own.
-    let hasAttempt = trial.attempts.contains { $0.state == .succeeded }
-    let result = hasAttempt ? nil : try encoder.text(ifPresent: trial.result)
-    let failure = try encoder.text(ifPresent: trial.failure)
-    if isNew {
-      try db.cachedStatement(
-        sql: """
-          INSERT INTO trials (number, key, kind, state, configuration, seed, provenance, result, failure, ended_event,
-            needs_more_than_bytes, forgiven_attempts, hypervolume) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-          """
-      ).execute(arguments: [
-        trial.number, trial.key, trial.kind.rawValue, trial.state.rawValue, try encoder.text(trial.configuration),
-        Int64(bitPattern: trial.seed), try encoder.text(trial.provenance), result, failure, trial.endedEvent,
-        trial.needsMoreThanBytes, trial.forgivenAttempts, trial.hypervolume,
-      ])
-    } else {
-      try db.cachedStatement(
-        sql: """
-          UPDATE trials SET state = ?, result = ?, failure = ?, ended_event = ?, needs_more_than_bytes = ?,
-            forgiven_attempts = ?, hypervolume = ? WHERE number = ?
-          """
-      ).execute(arguments: [
-        trial.state.rawValue, result, failure, trial.endedEvent, trial.needsMoreThanBytes, trial.forgivenAttempts,
-        trial.hypervolume, trial.number,
-      ])
-    }
-    for attempt in trial.attempts where changed.contains(attempt.token) { try put(attempt, encoder, db) }
-  }
-
-  private static func put(_ attempt: Attempt, _ encoder: RowEncoder, _ db: Database) throws {
-    try db.cachedStatement(
-      sql: """
-        INSERT INTO attempts (token, trial, ordinal, worker, state, lease_seconds, leased_time, started_time, ended_time,
-          is_counted, result, failure, has_conflict) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (token) DO UPDATE SET worker = excluded.worker, state = excluded.state,
-          started_time = excluded.started_time, ended_time = excluded.ended_time, is_counted = excluded.is_counted,
-          result = excluded.result, failure = excluded.failure, has_conflict = excluded.has_conflict
-          WHERE trial = excluded.trial
-        """
-    ).execute(arguments: [
-      attempt.token.rawValue, attempt.trial, attempt.ordinal, try encoder.text(attempt.worker),
-      attempt.state.rawValue, attempt.leaseSeconds, attempt.leasedTime, attempt.startedTime, attempt.endedTime,
-      attempt.isCounted, try encoder.text(ifPresent: attempt.result), try encoder.text(ifPresent: attempt.failure),
-      attempt.hasConflict,
-    ])
   }
 }

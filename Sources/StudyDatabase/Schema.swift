@@ -13,7 +13,7 @@ enum Schema {
   typealias Step = @Sendable (Database) throws -> Void
 
   /// All steps.
-  static let steps: [Step] = [version1]
+  static let steps: [Step] = [version1, version2]
 
   /// The version this build reads and writes.
   static var current: Int { steps.count }

@@ -12,12 +12,14 @@ final class StudyLock: Sendable {
   /// Takes the lock or throws `locked` after `patience` seconds.
   init(_ folder: StudyFolder, patience: Double = 1) throws(StudyError) {
     let path = folder.lock.path
-    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    // Who may read the file may lock it, and keep every coordinator out.
+    let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else {
       throw StudyError(
         .permission,
-        "\(path) can not be opened for writing: \(String(cString: strerror(errno))); check the folder's owner")
+        "\(path) cannot be opened for writing: \(String(cString: strerror(errno))); check the folder's owner")
     }
+    fchmod(descriptor, 0o600)
     let tries = max(1, Int(patience / 0.05))
     for attempt in 1...tries {
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { break }

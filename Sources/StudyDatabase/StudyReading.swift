@@ -10,6 +10,8 @@ struct StudyReading: Sendable {
   func read<T>(_ body: (Database) throws -> T) throws -> T {
     try translating(path) {
       try queue.inDatabase { db in
+        // A frozen observer is inside of one already.
+        if db.isInsideTransaction { return try body(db) }
         var result: T?
         try db.inTransaction(.deferred) {
           result = try body(db)
@@ -25,6 +27,7 @@ struct StudyReading: Sendable {
     try read { db in
       var decoder = RowDecoder(path: path)
       guard let row = try Row.fetchOne(db, sql: "SELECT definition, header FROM study") else {
+        try Self.checkUnbegun(db, StudyFolder(database: path))
         throw StudyError(.notFound, "\(path) holds no study yet; run `engram search` to begin one")
       }
       let definition = try decoder.value(StudyDefinition.self, row[0], "the definition")
@@ -32,10 +35,24 @@ struct StudyReading: Sendable {
       let trials = try Self.trials(db, &decoder)
       if let (index, trial) = trials.enumerated().first(where: { $0 != $1.number }) {
         throw StudyError(
-          .corrupt, "trial \(index) of \(path) is missing (trial \(trial.number) follows); restore a backup")
+          .corrupt,
+          "trial \(index) of \(path) is missing (trial \(trial.number) follows); \(StudyFolder(database: path).remedy)")
       }
-      return StudyRecord(definition: definition, header: header, trials: trials)
+      let record = StudyRecord(definition: definition, header: header, trials: trials)
+      if let problem = record.implausibility {
+        throw StudyError(.corrupt, "\(path): \(problem); \(StudyFolder(database: path).remedy)")
+      }
+      return record
     }
+  }
+
+  /// Throws if a study without its row has content: that is no new study but a damaged one.
+  static func checkUnbegun(_ db: Database, _ folder: StudyFolder) throws {
+    let count = try Int.fetchOne(db, sql: "SELECT (SELECT count(*) FROM trials) + (SELECT count(*) FROM events)") ?? 0
+    guard count > 0 else { return }
+    throw StudyError(
+      .corrupt,
+      "\(folder.database.path) holds trials and events, but its definition and header are gone; \(folder.remedy)")
   }
 
   /// Trials with their attempts, by number.
@@ -68,7 +85,9 @@ struct StudyReading: Sendable {
       while index < trials.count, trials[index].number < attempt.trial { index += 1 }
       guard index < trials.count, trials[index].number == attempt.trial else {
         throw StudyError(
-          .corrupt, "attempt \(attempt.token) of \(decoder.path) belongs to no trial; restore a backup")
+          .corrupt,
+          "attempt \(attempt.token) of \(decoder.path) belongs to no trial; "
+            + StudyFolder(database: decoder.path).remedy)
       }
       if attempt.state == .succeeded { trials[index].result = attempt.result }
       trials[index].attempts.append(attempt)
@@ -112,63 +131,6 @@ struct StudyReading: Sendable {
 
   func warmStart(trial: Int) throws -> Data? {
     try read { db in try Data.fetchOne(db, sql: "SELECT data FROM warm_starts WHERE trial = ?", arguments: [trial]) }
-  }
-}
-
-/// A read-only view of a study that another process may be running: never waits for it, never hurts it.
-public final class StudyObserver: StudyReader {
-  let reading: StudyReading
-
-  /// Opens the database of `folder` for reading.
-  ///
-  /// - Throws: `notFound`, `newerSchema`, `wrongStudy`, or what SQLite says.
-  public init(_ folder: StudyFolder) throws {
-    guard folder.exists else {
-      throw StudyError(.notFound, "there is no study in \(folder.url.path); `engram study list` shows what there is")
-    }
-    let path = folder.database.path
-    reading = StudyReading(queue: try translating(path) { try Self.open(path) }, path: path)
-    try translating(path) {
-      let (found, isEmpty) = try reading.queue.read { db in (try Schema.version(db), try isEmptyDatabase(db)) }
-      try Schema.check(found, isEmpty: isEmpty, path: path, current: Schema.current)
-      guard found.version == Schema.current else {
-        throw StudyError(
-          .newerSchema,
-          "\(path) has schema version \(found.version), this engram reads version \(Schema.current); "
-            + "run `engram coordinator` or `engram search` once to bring it up to date (a backup is made)")
-      }
-    }
-  }
-
-  /// A read-only connection; on media that can not be written, where SQLite can not make its shared memory file, an
-  /// immutable one.
-  private static func open(_ path: String) throws -> DatabaseQueue {
-    var configuration = Configuration()
-    configuration.readonly = true
-    configuration.busyMode = .timeout(5)
-    do {
-      let queue = try DatabaseQueue(path: path, configuration: configuration)
-      _ = try queue.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") }
-      return queue
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN {
-      let escaped = path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path
-      return try DatabaseQueue(path: "file:\(escaped)?immutable=1", configuration: configuration)
-    }
-  }
-
-  public func load() throws -> StudyRecord { try reading.load() }
-  public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
-    try reading.events(after: number, limit: limit)
-  }
-  public func reports(trial: Int) throws -> [IntermediateReport] { try reading.reports(trial: trial) }
-  public func warmStart(trial: Int) throws -> Data? { try reading.warmStart(trial: trial) }
-
-  /// The number of the last event: cheap, for polling.
-  public func lastEventNumber() throws -> Int { try reading.lastEventNumber() }
-
-  /// Copies the study into `file`, consistently, while it may be running.
-  public func backup(to file: URL) throws {
-    try translating(file.path) { try reading.queue.backup(to: DatabaseQueue(path: file.path)) }
   }
 }
 

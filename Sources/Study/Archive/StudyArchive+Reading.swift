@@ -30,6 +30,7 @@ extension StudyArchive {
     for (index, event) in events.enumerated() where event.number != index + 1 {
       return "event \(event.number) stands where event \(index + 1) was due: numbers have no gaps, each comes once"
     }
+    if let problem = record.implausibility { return problem }
     if header.lastEvent != events.count { return "\(events.count) events, the header says \(header.lastEvent)" }
     var keys: [String: Int] = [:]
     var tokens: [AttemptToken: Int] = [:]
@@ -123,6 +124,12 @@ extension StudyArchive {
           var version: Int
         }
         var head: Head
+      }
+      if text.starts(with: Data(StudyArchive.salvagePrefix.utf8)) {
+        throw StudyError(
+          .corrupt,
+          "\(name) is what could be read of a damaged study: it is for reading, a study cannot be made of it. Export a sound "
+            + "copy of the study")
       }
       guard let found = (try? JSONDecoder().decode(Probe.self, from: text))?.head, found.format == Head.format else {
         throw StudyError(.wrongStudy, "\(name) is no export of a study (engram study export makes them)")

@@ -5,7 +5,7 @@ public struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
     private enum Value: String {
       case unknownTrial, unknownToken, illegalTransition, conflictingResult, duplicateKey, invalidResult
       case sequenceConflict, alreadyExists, notFound
-      case locked, newerSchema, corrupt, diskFull, inputOutput, busy, readOnly, wrongStudy, permission
+      case locked, newerSchema, corrupt, vanished, diskFull, inputOutput, busy, readOnly, wrongStudy, permission
     }
     private let value: Value
     private init(_ value: Value) { self.value = value }
@@ -28,6 +28,8 @@ public struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file was written by a newer program.
     public static let newerSchema = Code(.newerSchema)
     public static let corrupt = Code(.corrupt)
+    /// The database was removed or replaced while it was open.
+    public static let vanished = Code(.vanished)
     public static let diskFull = Code(.diskFull)
     public static let inputOutput = Code(.inputOutput)
     public static let busy = Code(.busy)

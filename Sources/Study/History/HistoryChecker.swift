@@ -19,6 +19,8 @@ public struct HistoryChecker {
   public var acknowledged: [AttemptToken: TrialResult] = [:]
   /// Rules of the study.
   public var policy: StudyPolicy
+  /// Canonical key of a configuration in the study's space; nil where it has none there, or where that is not known.
+  public var key: (BayesianOptimization.Configuration) -> String? = { _ in nil }
   /// Whether the study has come to its end, so that nothing may be open and the budget must be met exactly.
   public var expectsEnd: Bool
 
@@ -42,6 +44,7 @@ public struct HistoryChecker {
       replay.note("events complete", "\(events.count) events, the header says \(record.header.lastEvent)")
     }
     compare(record, with: &replay)
+    compareRows(record, events: events, &replay)
     checkAcknowledged(record, &replay)
     checkFront(record, &replay)
     if expectsEnd { checkEnd(record, &replay) }

@@ -198,8 +198,13 @@ public struct StudyState: Sendable {
   }
 
   /// The seed of a trial's training: below 2^53.
+  func seed(trial number: Int) -> UInt64 { definition.seed(trial: number) }
+}
+
+extension StudyDefinition {
+  /// The seed of a trial's training: below 2^53.
   func seed(trial number: Int) -> UInt64 {
-    var stream = RandomStream(seed: definition.seed, purpose: "trial", index: UInt64(number))
+    var stream = RandomStream(seed: seed, purpose: "trial", index: UInt64(number))
     return stream.next() >> 11
   }
 }
