@@ -29,14 +29,15 @@ public actor StudyRunner {
   /// Snapshots for progress displays, at most five per second, the newest only; ends with the run.
   public nonisolated let progress: AsyncStream<ProgressSnapshot>
 
-  private var core: CoordinatorCore
+  private(set) var core: CoordinatorCore
   private let store: any StudyStore
   private let sampler: any Sampler
   private let transport: any ServerTransport
-  private let artifacts: ArtifactStore?
-  private let keepsOnlyFront: Bool
+  let artifacts: ArtifactStore?
+  let keepsOnlyFront: Bool
+  var demand = ArtifactDemand()
   private let mailbox: ControlMailbox?
-  private let logger: Logger
+  let logger: Logger
   private let codec = MessageCodec()
   private let snapshots: AsyncStream<ProgressSnapshot>.Continuation
   private let clock = ContinuousClock()
@@ -51,7 +52,7 @@ public actor StudyRunner {
   private var waiter: CheckedContinuation<Void, Never>?
   /// What has happened and waits for its turn, together.
   private var waiting: [CoordinatorCore.Event] = []
-  private var lastFront: [Int] = []
+  var lastFront: [Int] = []
   private var lastSnapshot: ContinuousClock.Instant?
   private var lastRoster: ContinuousClock.Instant?
 
@@ -65,19 +66,22 @@ public actor StudyRunner {
   ///   - key: canonical key of a configuration.
   ///   - transport: the workers' door, already open.
   ///   - artifacts: folder for what workers send; nil refuses artifacts.
+  ///   - artifactLimit: bytes that the artifacts may take together; default 64 GiB.
   ///   - keepsOnlyFront: whether artifacts of trials that leave the front are removed.
   ///   - mailbox: where commands to the running study are left; by default in the folder of a ``SQLiteStudyStore``.
   /// - Throws: what the store throws.
   public init(
     settings: CoordinatorSettings, store: any StudyStore, sampler: any Sampler, policy: StudyPolicy,
     key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, transport: any ServerTransport,
-    artifacts: URL? = nil, keepsOnlyFront: Bool = true, mailbox: ControlMailbox? = nil,
+    artifacts: URL? = nil, artifactLimit: Int? = nil, keepsOnlyFront: Bool = true, mailbox: ControlMailbox? = nil,
     logger: Logger = Logger(label: "engram.coordinator")
   ) throws {
     self.store = store
     self.sampler = sampler
     self.transport = transport
-    self.artifacts = artifacts.map { ArtifactStore(folder: $0) }
+    self.artifacts = artifacts.map {
+      ArtifactStore(folder: $0, limit: artifactLimit ?? ArtifactStore.standardLimit)
+    }
     self.keepsOnlyFront = keepsOnlyFront
     // A real study can always be steered through its folder.
     self.mailbox = mailbox ?? (store as? SQLiteStudyStore).map { ControlMailbox($0.folder) }
@@ -97,6 +101,7 @@ public actor StudyRunner {
   public func run() async throws -> Summary {
     try? mailbox?.make()
     perform(core.begin())
+    sweepArtifacts(keepsWanted: true)
     let messages = Task { [weak self, transport] in
       while let batch = await transport.events.nextBatch(limit: Self.batchLimit) { await self?.take(batch) }
     }
@@ -119,6 +124,9 @@ public actor StudyRunner {
     publish(always: true)
     isClosed = true
     mailbox?.withdrawRoster()
+    // The workers of a study that has ended are gone: nobody goes on with what they had begun to send.
+    sweepArtifacts(keepsWanted: stopReason == nil)
+    await artifacts?.finish()
     snapshots.finish()
     if let failure { throw failure }
     return Summary(
@@ -173,6 +181,7 @@ public actor StudyRunner {
   }
 
   private func passTime() {
+    watchStore()
     step(.clock)
     mailbox?.answerAll { try steer($0) }
     publishRoster()
@@ -187,7 +196,7 @@ public actor StudyRunner {
     mailbox.publish(WorkerRoster(core.workers.values, time: Date().timeIntervalSince1970))
   }
 
-  private func step(_ event: CoordinatorCore.Event) {
+  func step(_ event: CoordinatorCore.Event) {
     waiting.append(event)
     handleWaiting()
   }
@@ -251,21 +260,23 @@ public actor StudyRunner {
     handleWaiting()
   }
 
-  private func keep(_ chunk: ArtifactChunk, id: Int64, _ peer: Peer) {
-    do {
-      let verdict = try artifacts?.store(chunk) ?? .conflict
-      step(.stored(peer, id: id, verdict))
-    } catch {
-      // Not acknowledged: the worker keeps it and sends it again. The study itself goes on.
-      logger.warning("an artifact could not be stored: \(error)")
-    }
-  }
-
   private func log(_ note: CoordinatorCore.Note) {
     switch note.level {
     case .debug: logger.debug("\(note.text)")
     case .info: logger.info("\(note.text)")
     case .warning: logger.warning("\(note.text)")
+    }
+  }
+
+  /// Also an idle coordinator notices within a heartbeat that its study is gone.
+  private func watchStore() {
+    guard failure == nil, let store = store as? SQLiteStudyStore else { return }
+    do {
+      try store.checkPresence()
+    } catch let error as StudyError where error.code == .vanished {
+      perform([.fatal(error)])
+    } catch {
+      // Not known now: the next step asks again.
     }
   }
 
@@ -275,22 +286,6 @@ public actor StudyRunner {
     if !always, let last = lastSnapshot, now - last < .milliseconds(200) { return }
     lastSnapshot = now
     snapshots.yield(ProgressSnapshot(core, finishedAtStart: found.finished))
-  }
-
-  /// Removes the artifacts of trials that are no longer on the front.
-  private func clearArtifacts() {
-    lastFront = core.state.front
-    guard keepsOnlyFront, let artifacts else { return }
-    let open = core.state.running.isEmpty ? [] : core.state.running.flatMap { core.state.trials[$0].attempts }
-    let kept = (lastFront.compactMap { core.state.trials[$0].result } + open.compactMap(\.result))
-      .flatMap { $0.artifacts ?? [] }.map(\.sha256)
-    let known = core.state.trials.flatMap { $0.attempts }.compactMap(\.result).flatMap { $0.artifacts ?? [] }
-    let doomed = Set(known.map(\.sha256)).subtracting(kept)
-    do {
-      try artifacts.remove(doomed)
-    } catch {
-      logger.warning("old artifacts could not be removed: \(error)")
-    }
   }
 
   private func end() {

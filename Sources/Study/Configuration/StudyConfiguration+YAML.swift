@@ -80,6 +80,9 @@ extension StudyConfiguration {
     coordinator = try Self.readCoordinator(root)
     let artifactsSection = try root.section("artifacts")
     artifacts = ArtifactsSection(keep: try artifactsSection.choice("keep", ArtifactsSection.Keep.self) ?? .front)
+    if let gibibytes = try artifactsSection.number("limit", in: 0.001...1e6) {
+      artifacts.limitBytes = Int(gibibytes * Double(1 << 30))
+    }
     checkData(root)
     try root.finish()
   }

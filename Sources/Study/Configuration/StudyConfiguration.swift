@@ -162,5 +162,7 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
   public struct ArtifactsSection: Codable, Equatable, Sendable {
     public enum Keep: String, Codable, CaseIterable, Sendable { case none, front, all }
     public var keep: Keep
+    /// Bytes that the artifacts of the study may take together; nil for the coordinator's default.
+    public var limitBytes: Int?
   }
 }

@@ -12,7 +12,12 @@ struct UploadQueue {
     var count: Int
     var sent: Duration?
     var attempts = 0
+    /// How often it was begun anew.
+    var restarts = 0
   }
+
+  /// How often an artifact is sent from its beginning again, where the coordinator has lost what had come.
+  static let maxRestarts = 3
 
   /// Bytes of a chunk: as much as a raw frame may hold, and little enough that heartbeats get through in between.
   static let chunkBytes = WireLimits.standard.attachmentBytes
@@ -85,9 +90,12 @@ struct UploadQueue {
     case .accepted:
       let next = flight.offset + flight.count
       if next < artifact.reference.bytes {
-        self.flight = Flight(offset: next, count: 0)
+        self.flight = Flight(offset: next, count: 0, restarts: flight.restarts)
         return nil
       }
+    case .conflict where flight.offset > 0 && flight.restarts < Self.maxRestarts:
+      self.flight = Flight(offset: 0, count: 0, restarts: flight.restarts + 1)
+      return nil
     case .duplicate, .superseded, .conflict: break
     }
     try finishFirst()

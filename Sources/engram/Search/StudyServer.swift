@@ -40,7 +40,7 @@ struct StudyServer {
       policy: study.policy,
       key: { space.identity(of: $0) }, transport: transport,
       artifacts: keeps == .none ? nil : folder.url.appendingPathComponent("artifacts", isDirectory: true),
-      keepsOnlyFront: keeps == .front, logger: logger)
+      artifactLimit: configuration.artifacts.limitBytes, keepsOnlyFront: keeps == .front, logger: logger)
   }
 }
 

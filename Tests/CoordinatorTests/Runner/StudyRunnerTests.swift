@@ -111,6 +111,20 @@ import WireProtocol
     try store.close()
   }
 
+  @Test("an idle coordinator stops within a heartbeat when its database is gone", .timeLimit(.minutes(2)))
+  func theDatabaseIsTakenAway() async throws {
+    let parent = try TemporaryFolder()
+    let study = StudyFolder(parent.url.appendingPathComponent("s", isDirectory: true))
+    let (runner, store) = try Self.makeRunner(study, budget: 4, network: InMemoryNetwork())
+    let run = Task { try await runner.run() }
+    try await Task.sleep(for: .milliseconds(100))
+    try FileManager.default.removeItem(at: study.database)
+    await #expect { _ = try await run.value } throws: { error in
+      (error as? StudyError)?.code == .vanished && "\(error)".contains("was copied to")
+    }
+    try store.close()
+  }
+
   @Test func aStoppedStudyGivesItsTrialsBackAndGoesOn() async throws {
     let folder = try TemporaryFolder()
     do {
