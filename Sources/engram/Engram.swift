@@ -38,6 +38,8 @@ struct Engram: AsyncParsableCommand {
   static func main() async {
     // A reader that is gone is an error of the write, not the end of a cluster.
     signal(SIGPIPE, SIG_IGN)
+    // Results, adapters, logs and texts are about people: for their owner only, whatever the shell says.
+    umask(0o077)
     do {
       if let message = UnknownCommand.message(Array(CommandLine.arguments.dropFirst()), of: Self.self) {
         throw CommandError(.usage, message)

@@ -27,7 +27,8 @@ extension StudyConfiguration {
   }
 
   /// What differs from the configuration a study was made with, leaving out what may change on resume: budget, limits,
-  /// timing of the coordinator, artifacts and where files lie (their content is compared by fingerprint).
+  /// timing of the coordinator, artifacts and where files and programs lie (the files' content is compared by fingerprint, of
+  /// the words of a command that are paths only the last part).
   public func differences(from stored: StudyConfiguration) throws -> [Difference] {
     let (mine, theirs) = (try Self.comparable(self), try Self.comparable(stored))
     return Set(mine.keys).union(theirs.keys).sorted().compactMap { key in
@@ -40,6 +41,10 @@ extension StudyConfiguration {
     var flat: [String: String] = [:]
     let value = try JSONSerialization.jsonObject(with: Data(configuration.canonicalText.utf8))
     flatten(value, path: "", into: &flat)
+    // Where a program lies decides nothing, as with base and data; which one it is, and its arguments, do.
+    for (key, text) in flat where key.hasPrefix("evaluator.command[") && text.contains("/") && !text.contains("://") {
+      flat[key] = text.split(separator: "/").last.map(String.init) ?? text
+    }
     let free = ["budget", "limits.", "coordinator.", "artifacts.", "base.path", "data.users", "data.samples"]
     return flat.filter { entry in !free.contains { entry.key == $0 || ($0.hasSuffix(".") && entry.key.hasPrefix($0)) } }
   }

@@ -56,6 +56,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     _ = await shown
     transport.close()
     let result = StudySummary(try server.store.load())
+    // Its file alone is the whole study from here on.
+    try server.store.close()
     let plots = try StudyPlots.write(result, to: folder.url.appendingPathComponent("plots", isDirectory: true))
     Terminal.print("\n\(SearchConclusion.ending(result, summary.stopReason))\n\nPareto front (validation)")
     Terminal.print(result.frontTable().text + "\n")

@@ -34,7 +34,8 @@ struct DoctorCommand: ParsableCommand {
     findings.append(
       Finding(subject: "SQLite", isFine: true, found: SQLiteStudyStore.libraryVersion, remedy: nil))
     findings += [Self.memory(), disk(), Self.limits(), studies(), Self.keys(), Self.settings()]
-    if let study { findings += try check(study) }
+    var status: ExitStatus?
+    if let study { findings += check(study, &status) }
     if options.format == .json {
       Terminal.print(try JSON.pretty(findings))
     } else {
@@ -44,7 +45,7 @@ struct DoctorCommand: ParsableCommand {
       }
       table.print(as: options.format)
     }
-    if findings.contains(where: { !$0.isFine }) { throw ExitCode(ExitStatus.unexpected.rawValue) }
+    if findings.contains(where: { !$0.isFine }) { throw ExitCode((status ?? .unexpected).rawValue) }
   }
 
   private static func blas() -> Finding {
@@ -101,27 +102,5 @@ struct DoctorCommand: ParsableCommand {
     return Finding(
       subject: "disk", isFine: enough, found: free.map { "\(StudySummary.grouped($0)) MiB free in \(folder)" } ?? "?",
       remedy: enough ? nil : "free some space: a full disk pauses a search")
-  }
-
-  private func check(_ name: String) throws -> [Finding] {
-    let observer = try runs.observer(name)
-    let record = try observer.load()
-    var findings = [Self.describe(record)]
-    let problems = try observer.integrityProblems()
-    findings.append(
-      Finding(
-        subject: "database", isFine: problems.isEmpty,
-        found: problems.isEmpty ? "sound" : problems.joined(separator: "; "),
-        remedy: problems.isEmpty ? nil : "restore a copy (engram study export makes them)"))
-    let violations = try HistoryChecker(policy: try StoredStudy.policy(record.definition)).check(observer)
-    findings.append(
-      Finding(
-        subject: "history", isFine: violations.isEmpty,
-        found: violations.isEmpty ? "consistent" : violations.prefix(3).map { "\($0)" }.joined(separator: "; "),
-        remedy: violations.isEmpty ? nil : "please report this with the study's folder"))
-    if let warning = runs.study(name).warning {
-      findings.append(Finding(subject: "file system", isFine: false, found: warning, remedy: "use a local disk"))
-    }
-    return findings
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BayesianOptimization
+import Files
 import Foundation
 import Personalization
 import Report
@@ -11,51 +12,8 @@ struct StudyCommand: ParsableCommand {
     commandName: "study", abstract: "Look at studies and steer them.",
     subcommands: [
       ListCommand.self, ShowCommand.self, PauseCommand.self, ResumeCommand.self, ForkCommand.self,
-      ExportCommand.self, ImportCommand.self, DeleteCommand.self,
+      ExportCommand.self, ImportCommand.self, RelocateCommand.self, DeleteCommand.self,
     ])
-
-  struct ListCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "All studies of a folder.")
-    @OptionGroup var runs: RunsOptions
-    @OptionGroup var options: FormatOptions
-
-    struct Row: CompleteRow {
-      var name: String
-      var finished: Int
-      var budget: Int
-      var running: Int
-      var failed: Int
-      var front: Int
-      var hypervolume: Double?
-      var state: String
-    }
-
-    func run() throws {
-      var rows: [Row] = []
-      for name in runs.names() {
-        let summary = StudySummary(try runs.observer(name).load())
-        let header = summary.record.header
-        rows.append(
-          Row(
-            name: name, finished: summary.finished, budget: header.budget, running: summary.count(.running),
-            failed: summary.count(.failed, .diverged, .infeasible), front: summary.front.count,
-            hypervolume: summary.hypervolumes.last,
-            state: header.stopReason?.rawValue ?? (header.isPaused ? "paused" : "open")))
-      }
-      if options.format == .json { return Terminal.print(try JSON.pretty(rows)) }
-      var table = TextTable([
-        ("study", .left), ("finished", .right), ("budget", .right), ("running", .right), ("failed", .right),
-        ("front", .right), ("hypervolume", .right), ("state", .left),
-      ])
-      for row in rows {
-        table.add([
-          row.name, "\(row.finished)", "\(row.budget)", "\(row.running)", "\(row.failed)", "\(row.front)",
-          row.hypervolume.map { PlotNumber.short($0) } ?? "", row.state,
-        ])
-      }
-      table.print(as: options.format)
-    }
-  }
 
   struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -137,14 +95,13 @@ enum StudyRemoval {
       }
       guard answer else { throw CommandError(.refused, "nothing was changed") }
     }
-    // Opening for writing takes the coordinator's lock: a study in use is refused here.
-    let store = try SQLiteStudyStore(folder)
-    try store.close()
     let stamp = Int(Date().timeIntervalSince1970)
     let target = runs.appendingPathComponent(".deleted/\(folder.url.lastPathComponent)-\(stamp)", isDirectory: true)
-    try FileManager.default.createDirectory(
-      at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try FileManager.default.moveItem(at: folder.url, to: target)
+    // A study in use is refused here; a damaged one can be moved like any other.
+    try SQLiteStudyStore.whileNobodyRuns(folder) {
+      try PrivateFolder.make(target.deletingLastPathComponent())
+      try FileManager.default.moveItem(at: folder.url, to: target)
+    }
     Terminal.printError("moved \(folder.url.path) to \(target.path)")
   }
 }

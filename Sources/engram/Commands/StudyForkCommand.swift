@@ -59,7 +59,9 @@ extension StudyCommand {
       if !dryRun {
         _ = try StudyInstallation.install(definition, in: runs) { folder in
           try StudyInstallation.write(definition, budget: budget, fork.transition, into: folder)
-          try StudyInstallation.copyFiles(of: Array(fork.state.trials), from: runs.study(study), to: folder)
+          let copied = try StudyInstallation.copyFiles(
+            of: Array(fork.state.trials), from: runs.study(study), to: folder, .own)
+          for problem in copied.leftOut { Terminal.printError("left out: \(problem)") }
         }
       }
       try report(fork, source, definition, budget: budget)
@@ -88,7 +90,9 @@ extension StudyCommand {
         throw CommandError(
           .conflict,
           "\(study) was measured with other settings: \(differences.map(\.description).joined(separator: "; ")). "
-            + remedy)
+            + (differences.allSatisfy { $0.key.hasPrefix("evaluator.command") }
+              ? "If the program is the same under another name, first: engram study relocate \(study) FILE, with the "
+                + "source's study file and the new command" : remedy))
       }
       for name in ["base", "data"] where prepared.fingerprints[name] != source.definition.fingerprints[name] {
         throw CommandError(.conflict, "\(study) was measured with another \(name) (by content). \(remedy)")

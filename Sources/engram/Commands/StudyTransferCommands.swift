@@ -1,74 +1,11 @@
 import ArgumentParser
+import Files
 import Foundation
 import Report
 import Study
 import StudyDatabase
 
 extension StudyCommand {
-  struct ExportCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "export", abstract: "Copy a study, also one that is running, to keep it or to move it.",
-      discussion: """
-        --output FOLDER makes a study's folder: database, kept adapters, comparison. --output FILE.jsonl makes one text \
-        file (JSON Lines: definition, trials with their attempts, events, reports, warm starts, digest; no adapters); \
-        - writes it to standard output. Both hold everything exactly and come back with engram study import:
-
-          ssh HEAD engram study export quickstart --output - | engram study import -
-        """)
-    @Argument(help: "Name of the study, or its folder.") var study: String
-    @Option(help: "A folder, FILE.jsonl, or - ; must not exist.") var output: String
-    @OptionGroup var runs: RunsOptions
-
-    func run() throws {
-      let observer = try runs.observer(study)
-      let target = URL(fileURLWithPath: output, isDirectory: false)
-      if output != "-", FileManager.default.fileExists(atPath: target.path) {
-        throw CommandError(.conflict, "\(output) exists already. Choose another place")
-      }
-      let isText = output == "-" || output.hasSuffix(".jsonl")
-      let scratch = (isText ? FileManager.default.temporaryDirectory : target.deletingLastPathComponent())
-        .appendingPathComponent(".engram-export-\(UUID().uuidString)", isDirectory: true)
-      try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
-      defer { try? FileManager.default.removeItem(at: scratch) }
-      // A copy first: what follows sees one moment of a study that goes on.
-      let copy = StudyFolder(scratch)
-      try observer.backup(to: copy.database)
-      let frozen = try StudyObserver(copy)
-      if isText { return try writeText(StudyArchive(frozen), to: target) }
-      let record = try frozen.load()
-      let files = try StudyInstallation.copyFiles(
-        of: record.trials, from: runs.study(study), to: copy, further: ["adapter", "comparison.json"])
-      try FileManager.default.moveItem(at: scratch, to: target)
-      Terminal.print("copied to \(output): \(Self.describe(record))\(files > 0 ? ", \(files) files" : "")")
-    }
-
-    private func writeText(_ archive: StudyArchive, to target: URL) throws {
-      if output == "-" {
-        return try archive.write { Terminal.write($0) }
-      }
-      let partial = target.deletingLastPathComponent().appendingPathComponent(".\(target.lastPathComponent).partial")
-      guard FileManager.default.createFile(atPath: partial.path, contents: nil) else {
-        throw CommandError(.storage, "\(output) cannot be written. Check the folder and its permissions")
-      }
-      do {
-        let file = try FileHandle(forWritingTo: partial)
-        try archive.write { try file.write(contentsOf: $0) }
-        try file.synchronize()
-        try file.close()
-        try FileManager.default.moveItem(at: partial, to: target)
-      } catch {
-        try? FileManager.default.removeItem(at: partial)
-        throw error
-      }
-      Terminal.print("written to \(output): \(Self.describe(archive.record)), \(archive.events.count) events")
-    }
-
-    static func describe(_ record: StudyRecord) -> String {
-      let summary = StudySummary(record)
-      return "\(record.trials.count) trials (\(summary.finished) of \(record.header.budget) finished)"
-    }
-  }
-
   struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "import", abstract: "Take in a study that engram study export has written.",
@@ -97,8 +34,7 @@ extension StudyCommand {
 
     private func takeText() throws -> StudyRecord {
       let data =
-        source == "-"
-        ? FileHandle.standardInput.readDataToEndOfFile() : try Data(contentsOf: URL(fileURLWithPath: source))
+        source == "-" ? FileHandle.standardInput.readDataToEndOfFile() : try Self.read(source)
       guard !data.starts(with: Data("SQLite format 3".utf8)) else {
         throw CommandError(.usage, "\(source) is the database itself: name its folder instead")
       }
@@ -116,17 +52,31 @@ extension StudyCommand {
       return record
     }
 
+    /// Reads a regular file; a FIFO or device would be waited for without end.
+    private static func read(_ source: String) throws -> Data {
+      let url = URL(fileURLWithPath: source)
+      let type = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)[.type]
+      guard type as? FileAttributeType == .typeRegular else {
+        throw CommandError(
+          .usage, "\(source) is no regular file. Pass what a program writes on standard input: engram study import -")
+      }
+      return try Data(contentsOf: url)
+    }
+
     private func takeFolder() throws -> StudyRecord {
       let folder = StudyFolder(URL(fileURLWithPath: source, isDirectory: true))
       guard folder.exists else {
         throw CommandError(.notFound, "\(source) holds no study (no study.sqlite in it)")
       }
+      // Nothing of it is opened that is not a file of its own.
+      let foreign = try ForeignFolder(folder.url)
+      for name in ["study.sqlite", "study.sqlite-wal", "study.sqlite-shm"] { try foreign.requireFile(name) }
       let observer = try StudyObserver(folder)
       let record = try observer.load()
       _ = try StudyInstallation.install(record.definition, in: runs) { copy in
         try observer.backup(to: copy.database)
-        try StudyInstallation.copyFiles(
-          of: record.trials, from: folder, to: copy, further: ["adapter", "comparison.json"])
+        _ = try StudyInstallation.copyFiles(
+          of: record.trials, from: folder, to: copy, .foreign, further: ["adapter", "comparison.json"])
       }
       return record
     }

@@ -153,10 +153,15 @@ struct PreparedStudy {
 
   /// Refuses a study that was made with other settings, another base or other data.
   func checkSame(as stored: StudyDefinition, in folder: StudyFolder) throws {
-    let remedy =
+    var remedy =
       "Give the changed file another study.name (engram study fork takes over what is still valid), or start over with "
       + "--fresh (the old study is kept aside)"
     let differences = try configuration.differences(from: StoredStudy.configuration(stored))
+    if !differences.isEmpty, differences.allSatisfy({ $0.key.hasPrefix("evaluator.command") }) {
+      remedy =
+        "If the program is the same under another name: engram study relocate \(configuration.name) \(file.path). "
+        + remedy
+    }
     if !differences.isEmpty {
       throw CommandError(
         .conflict,

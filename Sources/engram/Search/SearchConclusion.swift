@@ -1,4 +1,5 @@
 import BayesianOptimization
+import Files
 import Foundation
 import LanguageModel
 import Personalization
@@ -139,7 +140,7 @@ struct SearchConclusion {
       try FileManager.default.moveItem(at: partial, to: adapter)
     }
     let kept = Kept(trial: trial.number, comparison: outcome.comparison)
-    try Data(JSON.pretty(kept).utf8).write(to: keptFile, options: .atomic)
+    try AtomicFile.write(JSON.pretty(kept), to: keptFile)
     return outcome.comparison
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BayesianOptimization
+import Files
 import Foundation
 import LanguageModel
 import Personalization
@@ -48,6 +49,7 @@ extension ExitStatus {
     case let error as StudyError: return (status(of: error.code), error.description)
     case is CancellationError, is TrialCancelled: return (.interrupted, "interrupted")
     case let error as ModelFileError: return (status(of: error.code), error.description)
+    case let error as FileError: return (error.isMissing ? .notFound : .storage, error.description)
     case let error as DatasetError: return (status(of: error.code), error.description)
     case let error as TransportError: return (status(of: error.code), error.description)
     case is SearchSpaceError, is AdapterError, is GenerationError: return (.usage, "\(error)")

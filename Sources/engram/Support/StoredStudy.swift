@@ -17,11 +17,26 @@ struct StoredStudy {
     record = try observer.load()
     folder = runs.study(name ?? record.definition.name)
     configuration = try Self.configuration(record.definition)
-    if configuration.evaluator.kind == .analytic {
-      space = try PreparedStudy.analyticProblem(configuration).space
-    } else {
-      space = try configuration.makeSpace(base: nil, file: folder.url.path)
+    space = try Self.space(configuration, path: folder.url.path)
+  }
+
+  /// The space that a stored configuration describes.
+  private static func space(_ configuration: StudyConfiguration, path: String) throws -> SearchSpace {
+    if configuration.evaluator.kind == .analytic { return try PreparedStudy.analyticProblem(configuration).space }
+    return try configuration.makeSpace(base: nil, file: path)
+  }
+
+  /// The history checker with the rules and, where it can be read, the space of a study.
+  static func checker(_ definition: StudyDefinition, path: String) throws -> HistoryChecker {
+    var checker = HistoryChecker(policy: try policy(definition))
+    // Studies without a configuration (of tests, of other programs) have no space to compare with.
+    if let configuration = try? StudyConfiguration(canonicalText: definition.configurationText),
+      let space = try? space(configuration, path: path)
+    {
+      // A configuration outside of the space (attached, of a fork's source) has no key in it.
+      checker.key = { try? space.key($0) }
     }
+    return checker
   }
 
   var objectives: [Objective] { record.definition.objectives }

@@ -1,4 +1,5 @@
 import Coordinator
+import Files
 import Foundation
 import Study
 import StudyDatabase
@@ -33,18 +34,20 @@ enum StudyInstallation {
       throw CommandError(.usage, "'\(definition.name)' cannot be a study's name: it would be a folder's name")
     }
     try checkFree(definition, in: runs)
-    let partial = runs.folder.appendingPathComponent(
-      ".\(definition.name).partial-\(ProcessInfo.processInfo.processIdentifier)", isDirectory: true)
-    try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
+    let isNew = !FileManager.default.fileExists(atPath: runs.folder.path)
     do {
-      let folder = StudyFolder(partial)
+      let scratch = try ScratchFolder(in: runs.folder, purpose: "install")
+      let folder = StudyFolder(scratch.url.appendingPathComponent(definition.name, isDirectory: true))
+      try PrivateFolder.make(folder.url)
       try build(folder)
       try check(folder, definition)
       let target = runs.folder.appendingPathComponent(definition.name, isDirectory: true)
-      try FileManager.default.moveItem(at: partial, to: target)
+      try FileManager.default.moveItem(at: folder.url, to: target)
+      try syncFolder(runs.folder)
       return StudyFolder(target)
     } catch {
-      try? FileManager.default.removeItem(at: partial)
+      // Nothing is left behind; a folder that has something in it stays.
+      if isNew { rmdir(runs.folder.path) }
       throw error
     }
   }
@@ -53,7 +56,8 @@ enum StudyInstallation {
   private static func check(_ folder: StudyFolder, _ definition: StudyDefinition) throws {
     let observer = try StudyObserver(folder)
     var problems = try observer.integrityProblems()
-    problems += try HistoryChecker(policy: try StoredStudy.policy(definition)).check(observer).map(\.description)
+    problems += try observer.alterations()
+    problems += try StoredStudy.checker(definition, path: folder.url.path).check(observer).map(\.description)
     guard problems.isEmpty else {
       throw CommandError(
         .storage, "the study is not sound and was not taken: \(problems.prefix(3).joined(separator: "; "))")
@@ -65,31 +69,5 @@ enum StudyInstallation {
     let store = try SQLiteStudyStore(folder, beginning: (definition: definition, budget: budget))
     if !step.isEmpty { try store.commit(step) }
     try store.close()
-  }
-
-  /// Copies the artifacts of these trials (and further files of the folder); what is not there any more is left out.
-  ///
-  /// - Returns: the number of files and folders copied.
-  @discardableResult
-  static func copyFiles(
-    of trials: [Trial], from source: StudyFolder, to target: StudyFolder, further: [String] = []
-  ) throws -> Int {
-    let references = trials.compactMap(\.result).flatMap { $0.artifacts ?? [] }.map { "artifacts/\($0.sha256)" }
-    var copied = 0
-    for path in Set(references + further).sorted() {
-      let from = source.url.appendingPathComponent(path)
-      let to = target.url.appendingPathComponent(path)
-      guard FileManager.default.fileExists(atPath: from.path) else { continue }
-      try FileManager.default.createDirectory(
-        at: to.deletingLastPathComponent(), withIntermediateDirectories: true)
-      do {
-        try FileManager.default.copyItem(at: from, to: to)
-        copied += 1
-      } catch let error as CocoaError where error.code == .fileReadNoSuchFile || error.code == .fileNoSuchFile {
-        // It left the front while this ran.
-        continue
-      }
-    }
-    return copied
   }
 }
