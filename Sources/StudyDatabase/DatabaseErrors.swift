@@ -8,7 +8,18 @@ func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
     return try body()
   } catch let error as DatabaseError {
     throw studyError(error, path: path)
+  } catch let error as EncodingError {
+    throw unstorable(error, path: path)
   }
+}
+
+/// A value that JSON has no text for will not have one later: not an error that passes.
+private func unstorable(_ error: EncodingError, path: String) -> StudyError {
+  guard case .invalidValue(let value, let context) = error else {
+    return StudyError(.unstorable, "\(path) cannot hold a value of this step: \(error)")
+  }
+  let place = context.codingPath.map(\.stringValue).joined(separator: ".")
+  return StudyError(.unstorable, "\(path) cannot hold \(place.isEmpty ? "the value" : place) \(value)")
 }
 
 /// Gives the study's error for an error of the database.
@@ -40,6 +51,8 @@ func studyError(_ error: DatabaseError, path: String) -> StudyError {
       return StudyError(.duplicateKey, "two trials of \(path) would have one configuration (\(text))")
     }
     return StudyError(.illegalTransition, "\(path) refused the step (\(text)); please report this as a bug")
+  case .SQLITE_TOOBIG, .SQLITE_MISMATCH, .SQLITE_RANGE:
+    return StudyError(.unstorable, "\(path) cannot hold a value of this step (SQLite \(code): \(text))")
   default:
     return StudyError(.inputOutput, "SQLite error \(code) with \(path): \(text)")
   }

@@ -135,6 +135,10 @@ public final class SQLiteStudyStore: StudyStore {
     try checkPresence()
     return try reading.lastEventNumber()
   }
+  public func mark() throws -> CommitMark {
+    try checkPresence()
+    return try translating(folder.database.path) { try queue.inDatabase { try Self.mark($0) } }
+  }
   public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try reading.events(after: number, limit: limit)
   }
@@ -214,17 +218,29 @@ public final class SQLiteStudyStore: StudyStore {
     guard !transitions.isEmpty else { return }
     let encoder = RowEncoder()
     try write { db in
-      var last = try Int.fetchOne(db.cachedStatement(sql: "SELECT max(number) FROM events")) ?? 0
+      var stored = try Self.mark(db)
+      var last = stored.event
       var count = try Int.fetchOne(db.cachedStatement(sql: "SELECT max(number) + 1 FROM trials")) ?? 0
       for transition in transitions {
+        try StoreGuard.check(transition, stored: stored)
         try StoreGuard.check(transition, lastEvent: last, trialCount: count)
         try Self.put(transition, trialCount: count, encoder, db)
         last = transition.header.lastEvent
+        stored = CommitMark(transition.header)
         count = max(count, (transition.trials.last?.number ?? -1) + 1)
       }
       if let header = transitions.last(where: { !$0.events.isEmpty })?.header {
         try Self.put(header, encoder, db)
       }
     }
+  }
+
+  /// What is stored last, and by whom.
+  private static func mark(_ db: Database) throws -> CommitMark {
+    let last = try Int.fetchOne(db.cachedStatement(sql: "SELECT max(number) FROM events")) ?? 0
+    let statement = try db.cachedStatement(
+      sql: "SELECT json_extract(header, '$.epoch'), json_extract(header, '$.writer') FROM study")
+    let row = try Row.fetchOne(statement)
+    return CommitMark(event: last, epoch: row?[0] ?? 0, writer: row?[1])
   }
 }

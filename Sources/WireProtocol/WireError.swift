@@ -1,3 +1,5 @@
+import Study
+
 /// What went wrong on the wire, and what to do about it.
 ///
 /// A frame that breaks a rule is refused whole: nothing of it reaches the study.
@@ -44,6 +46,17 @@ public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
   public var message: String
   /// Where in the frame: a path such as `result.objectives.loss`, or a byte offset.
   public var location: String
+
+  /// Which message it is, where so much of the frame could be read.
+  public var subject: Subject?
+
+  /// A message about an attempt that could be read in part.
+  public struct Subject: Equatable, Sendable {
+    public var type: MessageType
+    /// Running number of the message.
+    public var id: Int64
+    public var attempt: AttemptToken
+  }
 
   public init(_ code: Code, _ message: String, at location: String = "") {
     self.code = code

@@ -25,6 +25,14 @@ public struct WireLimits: Sendable, Equatable {
   /// Default 128.
   public var nameBytes = 128
 
+  /// Most objectives, metrics and artifacts of a result, and values of an intermediate report.
+  ///
+  /// Part of the protocol, the same on both sides: a worker knows them before it sends.
+  public static let objectives = 16
+  public static let metrics = 256
+  public static let artifacts = 64
+  public static let reportValues = 64
+
   public init() {}
 
   /// The limits of the protocol.

@@ -94,7 +94,7 @@ actor MiniCoordinator {
       if chunks.count > ignoredChunks { handle(.settled(id: id, .accepted), peer) }
     case .device(let status): devices.append(status)
     case .lost(let token): if let assignment = open.removeValue(forKey: token) { queue.insert(assignment, at: 0) }
-    case .admitted, .renew, .progress, .log: break
+    case .admitted, .renew, .progress, .log, .refusedOutcome, .refusedReport: break
     }
   }
 

@@ -36,7 +36,7 @@ struct WorkerListTests {
       WorkerRoster.self, from: JSONSerialization.data(withJSONObject: json))
     let mailbox = ControlMailbox(StudyFolder(URL(fileURLWithPath: path("runs/gpus"), isDirectory: true)))
     try FileManager.default.createDirectory(at: mailbox.folder, withIntermediateDirectories: true)
-    mailbox.publish(roster)
+    try mailbox.publish(roster)
   }
 
   private static let wide = "NVIDIA RTX 6000 Ada Generation, 開発機, a name that goes on and on"

@@ -13,6 +13,7 @@ extension CoordinatorCore {
       }
     }
     let now = time.now
+    if case .received = event, let name = names[peer], workers[name]?.isGone == true { workers[name]?.isGone = false }
     let actions = sessions[peer]?.value.handle(event, now: now) ?? []
     for action in actions { perform(action, peer) }
   }
@@ -21,10 +22,12 @@ extension CoordinatorCore {
   /// what the worker held then, not what it holds now.
   ///
   /// A worker numbers its messages through all its connections.
-  mutating func isOutdated(_ envelope: Envelope) -> Bool {
+  mutating func isOutdated(_ envelope: Envelope, from peer: Peer) -> Bool {
     guard case .hello(let hello) = envelope.message else { return false }
     helloID = envelope.id
-    guard let known = workers[hello.worker], known.identity.incarnation == hello.incarnation else { return false }
+    guard let known = workers[hello.worker], known.identity.incarnation == hello.incarnation,
+      known.identity.key == peer.identity?.key
+    else { return false }
     return envelope.id <= known.helloID
   }
 
@@ -52,6 +55,8 @@ extension CoordinatorCore {
     case .submit(let id, let submission): take(submission, id: id, peer)
     case .store(let id, let chunk): output.append(.store(peer, id: id, chunk))
     case .lost(let token): giveBack(token, reason: "its worker no longer holds it")
+    case .refusedOutcome(let id, let token, let reason): refuse(token, id: id, reason, peer)
+    case .refusedReport(let token, let reason): leaveOut(token, reason, peer)
     case .closed(let closure): close(peer, closure)
     case .log(let text): note(.info, text)
     }
@@ -63,24 +68,34 @@ extension CoordinatorCore {
     if state.header.quarantined.contains(hello.worker) {
       let advice = "repair it, then let it in again: engram worker reinstate \(hello.worker)"
       return feed(
-        .refuse(Refusal(.quarantined, "worker \(hello.worker) failed too often on its own hardware; \(advice)")),
+        .refuse(Refusal(.quarantined, "worker \(hello.worker) has failed too often; \(advice)")),
         to: peer)
     }
+    endEarlierName(peer, hello.worker)
+    arrive(hello, peer)
+  }
+
+  /// Lets a worker in under its name: what the study believes it to hold is compared with what it says.
+  mutating func welcome(_ hello: Hello, _ peer: Peer) {
+    let identity = identity(hello, peer)
     if let old = workers[hello.worker], old.peer != peer {
-      sessions[old.peer] = nil
+      forget(old.peer)
       workers[hello.worker] = nil
+      if let key = old.identity.key, let own = identity.key, key != own {
+        note(
+          .warning, "worker \(hello.worker) has another key now: \(own.prefix(10)), before \(key.prefix(10))")
+      }
     }
     let held = Set(hello.retained + (hello.running.map { [$0] } ?? []))
-    for attempt in state.liveAttempts(of: hello.worker) where !held.contains(attempt.token) {
-      if attempt.worker.incarnation == hello.incarnation {
+    for attempt in state.liveAttempts(of: hello.worker) where attempt.leaseSeconds > 0 {
+      let isSame = attempt.worker.incarnation == hello.incarnation
+      if held.contains(attempt.token), attempt.worker.isSameOwner(as: identity) { continue }
+      if isSame {
         giveBack(attempt.token, reason: "the assignment had not reached the worker")
       } else {
         lose(attempt.token, isInherited(attempt.token) ? .coordinatorRestarted : .workerReplaced)
       }
     }
-    let identity = WorkerIdentity(
-      name: hello.worker, incarnation: hello.incarnation, host: hello.host, device: hello.device,
-      deviceBytes: hello.capabilities.memoryBytes)
     let continues = hello.running.map { goesOn($0, identity) } ?? false
     if isDraining {
       // A worker that was away when the study ended hears it now, right behind its welcome.
@@ -91,13 +106,17 @@ extension CoordinatorCore {
     if let running = hello.running, continues { workers[hello.worker]?.attempt = running }
   }
 
-  private mutating func admit(_ identity: WorkerIdentity, _ peer: Peer) {
+  private mutating func admit(_ known: WorkerIdentity, _ peer: Peer) {
+    var identity = known
+    identity.key = peer.identity?.key
+    names[peer] = identity.name
     workers[identity.name] = WorkerView(identity: identity, peer: peer, helloID: helloID)
     note(.info, "worker \(identity.name) is here (\(identity.device ?? "unknown device"))")
   }
 
   private mutating func idle(_ peer: Peer) {
     guard let name = workerName(peer) else { return }
+    countRelease(by: name)
     idleCounter += 1
     workers[name]?.isIdle = true
     workers[name]?.idleSince = idleCounter
@@ -105,6 +124,12 @@ extension CoordinatorCore {
   }
 
   func workerName(_ peer: Peer) -> String? { sessions[peer]?.value.hello?.worker }
+
+  /// Whether a connection may speak for an attempt: its worker's name, and its key where that is known.
+  func isOwner(_ peer: Peer, of attempt: Attempt) -> Bool {
+    guard let name = workerName(peer), let worker = workers[name], worker.peer == peer else { return false }
+    return attempt.worker.isSameOwner(as: worker.identity)
+  }
 
   /// Whether an attempt was leased by an earlier coordinator process and not heard of since.
   private func isInherited(_ token: AttemptToken) -> Bool {
@@ -124,88 +149,15 @@ extension CoordinatorCore {
   private mutating func touch(_ token: AttemptToken, _ peer: Peer, hasStarted: Bool) {
     guard let name = workerName(peer), let worker = workers[name] else { return }
     guard let known = state.attempt(token), goesOn(token, worker.identity) else {
-      if trouble == nil { feed(.cancel(token, .superseded), to: peer) }
+      if trouble == nil, !isBroken { feed(.cancel(token, .superseded), to: peer) }
       return
     }
     if workers[name]?.attempt != token {
       workers[name]?.attempt = token
       workers[name]?.isIdle = false
     }
-    if hasStarted && known.attempt.state == .leased, let step = try? state.start(token, time: time.wall) {
-      _ = commit(step)
-    }
-  }
-
-  private mutating func show(_ token: AttemptToken, _ progress: AttemptProgress, _ peer: Peer) {
-    guard let name = workerName(peer), workers[name]?.attempt == token else { return }
-    workers[name]?.step = progress.step
-    workers[name]?.total = progress.total
-    workers[name]?.phase = progress.phase
-  }
-
-  private mutating func take(_ report: IntermediateReport, _ peer: Peer) {
-    guard let known = state.attempt(report.token), known.attempt.state.isLive,
-      known.attempt.worker.name == workerName(peer)
-    else { return }
-    var report = report
-    report.trial = known.trial.number
-    let wrong = report.values.filter { !$0.value.isFinite }.map(\.key).sorted()
-    if wrong.isEmpty {
-      reports.append(report)
-      return
-    }
-    let failure = FailureRecord(
-      failureClass: .diverged, message: "not finite at step \(report.step): \(wrong.joined(separator: ", "))",
-      host: known.attempt.worker.host, device: known.attempt.worker.device,
-      nextStep: "look at the trial's loss curve; a smaller learning rate may help")
-    guard let result = try? state.fail(report.token, failure, time: time.wall), commit(result.transition) else {
-      return
-    }
-    deadlines[report.token] = nil
-    note(.info, "trial \(report.trial) diverged: \(failure.message)")
-    feed(.cancel(report.token, .hopeless), to: peer)
-  }
-
-  /// Commits an outcome and lets the session acknowledge it.
-  private mutating func take(_ submission: Submission, id: Int64, _ peer: Peer) {
-    let token = submission.attempt
-    if let owner = state.attempt(token)?.attempt.worker.name, let name = workerName(peer), owner != name {
-      note(.warning, "\(name): an outcome of attempt \(token), which belongs to \(owner), was refused")
-      return feed(.settled(id: id, .conflict), to: peer)
-    }
-    let answer: (transition: Transition, verdict: Verdict)
-    do throws(StudyError) {
-      switch submission {
-      case .result(let report): answer = try state.complete(token, result: report.result, time: time.wall)
-      case .failure(let report):
-        let largest = workers.values.compactMap(\.identity.deviceBytes).max()
-        answer = try state.fail(token, report.record, largestDeviceBytes: largest, time: time.wall)
-      case .released(let report): answer = try state.release(token, reason: report.reason.rawValue, time: time.wall)
-      }
-    } catch {
-      note(.warning, "\(workerName(peer) ?? "a worker"): \(error.message)")
-      return feed(.settled(id: id, .conflict), to: peer)
-    }
-    guard commit(answer.transition) else { return }
-    deadlines[token] = nil
-    if let name = workerName(peer), workers[name]?.attempt == token { workers[name]?.attempt = nil }
-    announce(token, submission, answer.verdict)
-    feed(.settled(id: id, answer.verdict.onTheWire), to: peer)
-  }
-
-  private mutating func announce(_ token: AttemptToken, _ submission: Submission, _ verdict: Verdict) {
-    guard let trial = state.attempt(token)?.trial else { return }
-    switch (submission, verdict) {
-    case (_, .refused(let why)): note(.warning, "trial \(trial.number): \(why)")
-    case (_, .superseded):
-      note(.info, "trial \(trial.number): a late outcome of attempt \(token) is kept for the record")
-    case (_, .repeated): break
-    case (.result, .accepted): note(.debug, "trial \(trial.number) \(trial.state.rawValue)")
-    case (.failure(let report), .accepted):
-      let next = trial.state == .queued ? "runs again" : trial.state.rawValue
-      note(.warning, "trial \(trial.number) (\(next)), \(report.record.failureClass): \(report.record.message)")
-    case (.released(let report), .accepted):
-      note(.info, "trial \(trial.number) given back (\(report.reason.rawValue))")
+    if hasStarted && known.attempt.state == .leased, let step = try? state.start(token, time: time.wall), commit(step) {
+      begun[token] = time.now
     }
   }
 
@@ -216,6 +168,7 @@ extension CoordinatorCore {
       return
     }
     deadlines[token] = nil
+    for worker in workers.values where worker.attempt == token { workers[worker.identity.name]?.attempt = nil }
     note(.info, "trial \(known.trial.number) runs again: \(reason)")
   }
 
@@ -234,11 +187,14 @@ extension CoordinatorCore {
       case .leaseExpired: "worker \(known.attempt.worker.name) was not heard of for \(settings.lease)"
       case .workerReplaced: "worker \(known.attempt.worker.name) was started anew"
       case .coordinatorRestarted: "its worker did not come back after the coordinator's restart"
+      case .stalled(let limit):
+        "no progress for \(limit), though worker \(known.attempt.worker.name) gives signs of life"
       }
     note(.warning, "trial \(known.trial.number): \(why)")
   }
 
   private mutating func close(_ peer: Peer, _ closure: CoordinatorSession.Closure) {
+    newcomers[peer] = nil
     if let name = workerName(peer), workers[name]?.peer == peer {
       workers[name] = nil
       switch closure {
@@ -248,10 +204,8 @@ extension CoordinatorCore {
       case .violations: note(.warning, "worker \(name) sends what is no message; if it goes on: engram keys revoke")
       }
     }
-    guard closure == .violations else {
-      sessions[peer] = nil
-      return
-    }
+    guard closure == .violations else { return forget(peer) }
+    names[peer] = nil
     // Its closed session stays for a while, so that what is still on its way from it is unheard; the clock removes it.
     muted[peer] = time.now + settings.lease
     note(.warning, "connection \(peer) was ended: too many malformed frames")

@@ -19,7 +19,9 @@ extension CoordinatorCore {
 
   private mutating func enforce(_ transition: Transition) throws(StudyError) {
     guard commit(transition) else {
-      throw trouble ?? StudyError(.inputOutput, "the study could not be written; see the coordinator's log")
+      let problem = unstorable
+      unstorable = nil
+      throw problem ?? trouble ?? StudyError(.inputOutput, "the study could not be written; see the coordinator's log")
     }
   }
 

@@ -19,7 +19,11 @@ extension CoordinatorCore {
       sessions[peer] = nil
     }
     for peer in sessions.keys.sorted(by: { $0.id.lexicographicallyPrecedes($1.id) }) { feed(.clock, to: peer) }
+    dropGhosts()
+    watchProgress()
+    clearTallies()
     noteMemory()
+    noteQuarantine()
     if let limit = settings.timeLimit, elapsed >= limit, state.header.stopReason == nil {
       _ = commit(state.stop(.time, time: time.wall))
     }
@@ -42,21 +46,34 @@ extension CoordinatorCore {
   private mutating func flushReports() {
     guard !reports.isEmpty else { return }
     let batch = Transition(events: [], header: state.header, reports: reports)
-    if commit(batch) { reports = [] } else { reports = Array(reports.suffix(10_000)) }
+    if commit(batch) { return reports = [] }
+    let excess = reports.count - 10_000
+    guard excess > 0 else { return }
+    reports.removeFirst(excess)
+    note(.warning, "\(excess) intermediate reports are given up: nothing can be stored, and 10,000 wait already")
   }
 
   /// After every event: give work to idle workers, ask for proposals, see whether the study has ended.
   mutating func goOn() {
+    if !newcomers.isEmpty { reconsiderNames() }
     assign()
     propose()
     finish()
+    // A step that can never be stored and that nobody has answered for: the study cannot go on.
+    if let problem = unstorable {
+      unstorable = nil
+      end(with: problem)
+    }
   }
 
   private mutating func assign() {
     guard !isDraining, state.header.stopReason == nil, !state.queued.isEmpty else { return }
-    let idle = workers.values.filter(\.isIdle).sorted { $0.idleSince < $1.idleSince }
+    let resting = Set(rests.keys.filter(isResting))
+    let idle = workers.values.filter { $0.isIdle && !resting.contains($0.identity.name) }
+      .sorted { $0.idleSince < $1.idleSince }
     for worker in idle {
-      let others = workers.values.lazy.map(\.identity).filter { $0.name != worker.identity.name }
+      let others = workers.values.lazy.map(\.identity)
+        .filter { $0.name != worker.identity.name && !resting.contains($0.name) }
       guard let number = state.nextTrial(for: worker.identity, others: others) else { continue }
       let seconds = Double(settings.lease.components.seconds) + Double(settings.lease.components.attoseconds) * 1e-18
       guard
@@ -81,7 +98,8 @@ extension CoordinatorCore {
   private mutating func propose() {
     // Also while nothing can be stored: the one answer is then held and tried again, which finds out when that is over.
     guard !isProposing, !isExhausted, !isDraining, state.proposalsLeft > 0 else { return }
-    let wanted = workers.values.count(where: \.isIdle) + settings.lookahead - state.queuedCount
+    let idle = workers.values.count { $0.isIdle && !isResting($0.identity.name) }
+    let wanted = idle + settings.lookahead - state.queuedCount
     guard wanted > 0 else { return }
     isProposing = true
     let observations = interrupted?.observations ?? state.observations

@@ -11,7 +11,7 @@ import WireProtocol
 /// commit. Events that come together share one commit, so that a thousand of them wait for the disk once.
 public struct CoordinatorCore {
   /// The study as committed.
-  public private(set) var state: StudyState
+  public internal(set) var state: StudyState
   /// How it is run.
   public let settings: CoordinatorSettings
   /// The connected workers by name.
@@ -19,7 +19,7 @@ public struct CoordinatorCore {
   /// What the study held when it was opened.
   public let found: Found
   /// Why nothing can be stored at the moment; nil when all is well.
-  public private(set) var trouble: StudyError?
+  public internal(set) var trouble: StudyError?
 
   let store: any StudyStore
   let key: @Sendable (BayesianOptimization.Configuration) -> String
@@ -46,13 +46,33 @@ public struct CoordinatorCore {
   var interrupted: InterruptedProposal?
   /// Connections that are not listened to after too much garbage, and until when.
   var muted: [Peer: Duration] = [:]
+  /// Workers that wait for a name that somebody else may bear.
+  var newcomers: [Peer: Newcomer] = [:]
+  /// The name under which a connection was let in.
+  var names: [Peer: String] = [:]
+  /// Workers that get no trial for a while.
+  var rests: [String: Rest] = [:]
+  /// How often in a row a trial was given back without getting on, and how often a worker has done so.
+  var releases: [Int: Int] = [:]
+  var releasesOfWorker: [String: Int] = [:]
+  /// When an attempt began, on the monotonic clock.
+  var begun: [AttemptToken: Duration] = [:]
+  var tallies: [AttemptToken: ReportTally] = [:]
+  var signs: [AttemptToken: Sign] = [:]
+  var saidNobody = false
+  /// Why a step can never be stored, until somebody has dealt with it.
+  var unstorable: StudyError?
   /// Number of the hello that is being handled.
   var helloID: Int64 = 0
   var output: [Action] = []
-  private var uncertain: [Transition] = []
+  var uncertain: [Transition] = []
   /// The steps of the batch that is being handled, applied and not yet stored; nil outside of a batch.
-  private var gathered: [Transition]?
-  private var now: Duration
+  var gathered: [Transition]?
+  /// Whether something in the batch rests on what was stored before it.
+  var needsConfirmation = false
+  /// The store is beyond use: nothing is stored or acknowledged any more.
+  var isBroken = false
+  var now: Duration
   private let start: Duration
   private var wallTime: Double
 
@@ -79,7 +99,7 @@ public struct CoordinatorCore {
     if state.header.lastEvent == 0 {
       try require(state.create(anchor: settings.anchor.map { ($0, key($0)) }, time: wallTime))
     }
-    try require(state.open(budget: settings.budget, time: wallTime))
+    try require(state.open(budget: settings.budget, writer: sessionName, time: wallTime))
     if let last = state.trials.last(where: { $0.provenance.hasWarmStart }),
       let data = try store.warmStart(trial: last.number)
     {
@@ -98,6 +118,7 @@ public struct CoordinatorCore {
   /// Handles one event at time `now` of a monotonic clock; `wallTime` (seconds since 1970) is only recorded.
   public mutating func handle(_ event: Event, now: Duration, wallTime: Double) -> [Action] {
     advance(to: now, wallTime: wallTime)
+    guard !isBroken else { return [] }
     _ = resolveUncertainty()
     take(event)
     goOn()
@@ -109,9 +130,11 @@ public struct CoordinatorCore {
   /// transaction, and no action is returned before.
   public mutating func handle(_ events: [Event], now: Duration, wallTime: Double) -> [Action] {
     advance(to: now, wallTime: wallTime)
+    guard !isBroken else { return [] }
     if resolveUncertainty(), trouble == nil {
       let before = self
       gathered = []
+      needsConfirmation = false
       for event in events { take(event) }
       goOn()
       let steps = gathered ?? []
@@ -130,19 +153,6 @@ public struct CoordinatorCore {
     return actions
   }
 
-  /// Stores the steps of a batch; false if they were not stored, or if that is not known.
-  private mutating func isStored(_ steps: [Transition]) -> Bool {
-    guard let last = steps.last else { return true }
-    do {
-      try store.commit(steps)
-      return true
-    } catch {
-      // The error may have come after the deed.
-      let hasEvents = steps.contains { !$0.events.isEmpty }
-      return hasEvents && (try? store.lastEventNumber()) == last.header.lastEvent
-    }
-  }
-
   private mutating func advance(to now: Duration, wallTime: Double) {
     output = []
     forgive(from: self.now, to: now)
@@ -152,10 +162,12 @@ public struct CoordinatorCore {
 
   private mutating func take(_ event: Event) {
     switch event {
-    case .received(let peer, let envelope): if !isOutdated(envelope) { feed(.received(envelope), to: peer) }
+    case .received(let peer, let envelope): if !isOutdated(envelope, from: peer) { feed(.received(envelope), to: peer) }
     case .malformed(let peer, let error): feed(.malformed(error), to: peer)
     case .clock: tick()
     case .proposed(let task, let outcome): take(outcome, of: task)
+    case .undeliverable(let peer): lostContact(peer)
+    case .revoked(let key): revoke(key)
     case .stored(let peer, let id, let verdict): feed(.settled(id: id, verdict), to: peer)
     case .drain(let immediately, let reason):
       isDraining = true
@@ -186,108 +198,10 @@ public struct CoordinatorCore {
     guard gap > .zero else { return }
     for token in deadlines.keys { deadlines[token]? += gap }
     for peer in sessions.keys { sessions[peer]?.value.forgive(gap, now: new) }
+    for peer in newcomers.keys { newcomers[peer]?.since = new }
+    for token in signs.keys { signs[token]?.since += gap }
     note(.warning, "this coordinator stood still for \(gap + settings.stall); leases were extended")
   }
 
   mutating func note(_ level: Note.Level, _ text: String) { output.append(.note(Note(level: level, text: text))) }
-
-  // MARK: - Commits
-
-  /// Commits while opening, where an error is the caller's to handle.
-  private mutating func require(_ transition: Transition) throws {
-    guard !transition.isEmpty else { return }
-    try store.commit(transition)
-    state.apply(transition)
-  }
-
-  /// Commits and applies a transition; false if it could not be stored, so that nothing may follow from it.
-  ///
-  /// In a batch it is applied at once and stored with the others at the end.
-  mutating func commit(_ transition: Transition) -> Bool {
-    if gathered != nil {
-      if transition.isEmpty { return true }
-      gathered?.append(transition)
-      settle(transition)
-      return true
-    }
-    let known = state.header.lastEvent
-    guard resolveUncertainty(), state.header.lastEvent == known else {
-      // An earlier step turned out to be stored: this one was computed without it and has to be computed again.
-      return false
-    }
-    if transition.isEmpty { return true }
-    do {
-      try store.commit(transition)
-      settle(transition)
-      return true
-    } catch {
-      let problem = error as? StudyError ?? StudyError(.inputOutput, "\(error)")
-      uncertain = [transition]
-      // The error may have come after the deed: ask the store what is true.
-      let before = state.header.lastEvent
-      if resolveUncertainty(), state.header.lastEvent != before { return true }
-      report(problem)
-      return false
-    }
-  }
-
-  private mutating func settle(_ transition: Transition) {
-    state.apply(transition)
-    for (trial, data) in transition.warmStarts { warmStart = (trial, data) }
-    if trouble != nil {
-      trouble = nil
-      note(.info, "the study can be written again")
-    }
-  }
-
-  /// Makes up for what did not follow from a step at the time, because it was not known to be stored: every live
-  /// attempt has a deadline, and one that was never sent is given back.
-  mutating func recover() {
-    guard uncertain.isEmpty else { return }
-    for attempt in state.liveAttempts where attempt.leaseSeconds > 0 && deadlines[attempt.token] == nil {
-      if attempt.state == .leased {
-        giveBack(attempt.token, reason: "its assignment was never sent")
-      } else {
-        deadlines[attempt.token] = now + settings.lease
-      }
-    }
-  }
-
-  /// Finds out whether transitions whose commit failed were stored.
-  ///
-  /// False while that can not be known.
-  private mutating func resolveUncertainty() -> Bool {
-    guard let newest = uncertain.last else { return true }
-    do {
-      let last = try store.lastEventNumber()
-      if last == state.header.lastEvent {
-        uncertain = []
-      } else if last == newest.header.lastEvent {
-        let steps = uncertain
-        uncertain = []
-        for step in steps { settle(step) }
-      } else {
-        output.append(
-          .fatal(
-            StudyError(
-              .sequenceConflict,
-              "the database is at event \(last), this coordinator at \(state.header.lastEvent): somebody else writes to it"
-            )))
-        return false
-      }
-      return true
-    } catch {
-      report(error as? StudyError ?? StudyError(.inputOutput, "\(error)"))
-      return false
-    }
-  }
-
-  private mutating func report(_ problem: StudyError) {
-    if problem.code.isTemporary {
-      if trouble?.code != problem.code { note(.warning, problem.message) }
-      trouble = problem
-    } else {
-      output.append(.fatal(problem))
-    }
-  }
 }

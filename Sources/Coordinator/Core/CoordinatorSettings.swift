@@ -40,6 +40,31 @@ public struct CoordinatorSettings: Sendable {
   /// Default 2 s.
   public var stall: Duration
 
+  /// A trial that is given back within this time has not got on.
+  ///
+  /// Default 60 s.
+  public var quickRelease: Duration = .seconds(60)
+  /// A trial that is given back so often in a row without getting on, by workers that stay, is given up.
+  ///
+  /// Default 10.
+  public var releaseLimit = 10
+  /// Rest of a worker that has given back three trials in a row as soon as it had them; doubles with each further one.
+  ///
+  /// Default 1 s, up to 60 s.
+  public var releaseRest: Duration = .seconds(1)
+  public var releaseRestMaximum: Duration = .seconds(60)
+  /// Rest of a worker that has failed three times in a row while others work; doubles with each further failure.
+  ///
+  /// Default 5 s, up to 300 s.
+  public var failureRest: Duration = .seconds(5)
+  public var failureRestMaximum: Duration = .seconds(300)
+  /// Takes a trial away that gives signs of life without progress for so long; nil (default) only warns.
+  public var progressLimit: Duration?
+  /// After so long without progress that is said once.
+  ///
+  /// Default 1 h.
+  public var progressWarning: Duration = .seconds(3600)
+
   public init(
     build: String, budget: Int, heartbeat: Duration = .seconds(5), lease: Duration = .seconds(60),
     resend: Duration = .seconds(2), lookahead: Int = 1, timeLimit: Duration? = nil, presumesWorkersGone: Bool = false,

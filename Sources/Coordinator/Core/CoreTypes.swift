@@ -14,6 +14,10 @@ extension CoordinatorCore {
     case clock
     /// The sampler has answered.
     case proposed(ProposalTask, ProposalOutcome)
+    /// A message to a connection could not be delivered: it is closed, or nothing is read there.
+    case undeliverable(Peer)
+    /// A key is no longer admitted: nothing of its connections follows.
+    case revoked(PeerIdentity)
     /// An artifact chunk was stored (or not).
     case stored(Peer, id: Int64, Acknowledgement.Verdict)
     /// Ask all workers to leave: now, giving their trials back, or after their present trial.
@@ -70,6 +74,10 @@ extension CoordinatorCore {
     public var phase = ""
     /// How its device stands, as its last heartbeat said.
     public var device: DeviceStatus?
+    /// A message did not reach it, and nothing was heard of it since.
+    var isGone = false
+    /// The trial that it gave back as soon as it had begun, until it asks for the next one.
+    var released: Int?
 
     init(identity: WorkerIdentity, peer: Peer, helloID: Int64) {
       self.identity = identity

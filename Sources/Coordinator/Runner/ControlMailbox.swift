@@ -9,8 +9,9 @@ import StudyDatabase
 
 /// Commands to a running study by way of its folder: only who may write there may steer, and nothing crosses the wire.
 ///
-/// A request is a file `control/ID.request`, its answer `control/ID.reply`; both appear by renaming, complete or not at
-/// all.
+/// A request is a file `control/ID.EXPIRY.request`, its answer `control/ID.EXPIRY.reply`; both appear by renaming, complete
+/// or not at all. EXPIRY is the time (whole seconds since 1970) up to which the sender waits, and it keeps the file locked
+/// while it does: a request that nobody waits for any more is not carried out.
 public struct ControlMailbox: Sendable {
   /// The answer as it lies in the folder.
   private struct Answer: Codable {
@@ -27,20 +28,28 @@ public struct ControlMailbox: Sendable {
 
   /// Largest request in bytes; larger ones are refused unread.
   private static let limit = 1 << 20
+  /// Seconds for which a request without an expiry is good: older programs write such ones, and wait for so long.
+  public static let defaultPatience = 15.0
+  /// Seconds after which an answer that nobody has fetched is removed.
+  static let replyPatience = 60.0
 
   // MARK: - Client
 
   /// Leaves a request and waits for the answer.
   ///
   /// - Throws: `busy` if no coordinator answers within `patience` seconds; else what it answers.
-  public func send(_ command: SteeringCommand, patience: Double = 15) throws -> SteeringReply {
+  public func send(_ command: SteeringCommand, patience: Double = Self.defaultPatience) throws -> SteeringReply {
     try make()
-    let identifier = UUID().uuidString
-    let request = folder.appendingPathComponent("\(identifier).request")
-    let answer = folder.appendingPathComponent("\(identifier).reply")
-    try JSONEncoder().encode(command).write(to: request, options: .atomic)
+    let expiry = Int((Date().timeIntervalSince1970 + patience).rounded(.up))
+    let name = "\(UUID().uuidString).\(expiry)"
+    let request = folder.appendingPathComponent("\(name).request")
+    let answer = folder.appendingPathComponent("\(name).reply")
+    let sent = try SentRequest(try JSONEncoder().encode(command), at: request)
+    defer { sent.withdraw() }
     for _ in 0..<Int(max(1, patience / 0.05)) {
+      // Not there yet: the usual case.
       if let data = try? Data(contentsOf: answer) {
+        // Left behind, the coordinator removes it later.
         try? FileManager.default.removeItem(at: answer)
         let decoded = try JSONDecoder().decode(Answer.self, from: data)
         if let reply = decoded.reply { return reply }
@@ -50,9 +59,10 @@ public struct ControlMailbox: Sendable {
       }
       usleep(50_000)
     }
-    try? FileManager.default.removeItem(at: request)
     throw StudyError(
-      .busy, "the coordinator of \(folder.deletingLastPathComponent().path) did not answer; is it stopped or hanging?")
+      .busy,
+      "the coordinator of \(folder.deletingLastPathComponent().path) did not answer and the command is withdrawn; is it "
+        + "stopped or hanging, or its disk full? See its log")
   }
 
   // MARK: - Server
@@ -63,25 +73,137 @@ public struct ControlMailbox: Sendable {
       at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
   }
 
+  /// Makes the folder and removes what earlier runs have left there: answers that nobody has fetched.
+  func open() throws {
+    try make()
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasSuffix(".reply") {
+      try FileManager.default.removeItem(at: folder.appendingPathComponent(name))
+    }
+  }
+
   /// Takes the waiting requests, oldest name first, and answers them; unreadable ones are answered with the reason.
-  func answerAll(_ carryOut: (SteeringCommand) throws -> SteeringReply) {
+  ///
+  /// - Parameters:
+  ///   - now: seconds since 1970.
+  ///   - note: takes what the operator should know: requests that were dropped, answers that could not be written.
+  func answerAll(
+    _ carryOut: (SteeringCommand) throws -> SteeringReply, now: Double = Date().timeIntervalSince1970,
+    note: (String) -> Void
+  ) {
+    // No folder, no requests.
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else { return }
-    for name in names.sorted() where name.hasSuffix(".request") {
-      let request = folder.appendingPathComponent(name)
-      let answer = folder.appendingPathComponent(name.replacingOccurrences(of: ".request", with: ".reply"))
-      let size = (try? FileManager.default.attributesOfItem(atPath: request.path)[.size] as? Int) ?? 0
-      var result = Answer()
+    for name in names.sorted() {
+      let file = folder.appendingPathComponent(name)
+      if name.hasSuffix(".reply"), now - (Self.time(of: file) ?? now) > Self.replyPatience {
+        // Tried again in a moment.
+        try? FileManager.default.removeItem(at: file)
+      }
+      guard name.hasSuffix(".request") else { continue }
+      answer(file, now: now, carryOut, note)
+    }
+  }
+
+  private func answer(
+    _ request: URL, now: Double, _ carryOut: (SteeringCommand) throws -> SteeringReply, _ note: (String) -> Void
+  ) {
+    let reason = Self.whyDropped(request, now: now)
+    var result = Answer()
+    var data = Data()
+    do {
+      let size = try FileManager.default.attributesOfItem(atPath: request.path)[.size] as? Int ?? 0
+      guard size <= Self.limit else { throw StudyError(.invalidResult, "a request of \(size) bytes is too large") }
+      data = try Data(contentsOf: request)
+    } catch {
+      result.error = (error as? StudyError)?.message ?? "the request can not be read: \(error)"
+    }
+    do {
+      // Away before the deed: what cannot be removed would be done again with every look into the folder.
+      try FileManager.default.removeItem(at: request)
+    } catch {
+      return note("a command is left undone, its file \(request.path) can not be removed: \(error)")
+    }
+    if let reason { return note("a command was not carried out: \(reason)") }
+    if result.error == nil {
       do {
-        guard size <= Self.limit else { throw StudyError(.invalidResult, "a request of \(size) bytes is too large") }
-        let command = try JSONDecoder().decode(SteeringCommand.self, from: Data(contentsOf: request))
-        result.reply = try carryOut(command)
+        result.reply = try carryOut(try JSONDecoder().decode(SteeringCommand.self, from: data))
       } catch {
         result.error = (error as? StudyError)?.message ?? "the request can not be read: \(error)"
         result.code = (error as? StudyError)?.code.description
       }
-      try? FileManager.default.removeItem(at: request)
-      try? JSONEncoder().encode(result).write(to: answer, options: .atomic)
     }
+    do {
+      let answer = request.deletingPathExtension().appendingPathExtension("reply")
+      try JSONEncoder().encode(result).write(to: answer, options: .atomic)
+    } catch {
+      note(
+        "the answer to a command could not be written (\(error)); the command was "
+          + (result.error.map { "refused: \($0)" } ?? "carried out: \(result.reply?.message ?? "")"))
+    }
+  }
+
+  /// Why a request is not carried out; nil where somebody waits for it.
+  private static func whyDropped(_ request: URL, now: Double) -> String? {
+    let parts = request.lastPathComponent.split(separator: ".")
+    if parts.count == 3, let expiry = Double(parts[1]) {
+      if now > expiry { return "its time was over \(Int(now - expiry)) s ago" }
+      return SentRequest.isAbandoned(request) ? "who had sent it no longer waits for the answer" : nil
+    }
+    let age = now - (time(of: request) ?? now)
+    return age > defaultPatience ? "it is \(Int(age)) s old" : nil
+  }
+
+  private static func time(of file: URL) -> Double? {
+    // A file that is gone has no age.
+    let date = try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
+    return date?.timeIntervalSince1970
+  }
+}
+
+/// A request that its sender keeps locked while it waits: the kernel ends the lock with the process.
+private final class SentRequest {
+  private let url: URL
+  private let descriptor: Int32
+
+  init(_ data: Data, at url: URL) throws {
+    self.url = url
+    let partial = url.appendingPathExtension("partial")
+    descriptor = open(partial.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw Self.error(partial) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, Self.write(data, to: descriptor),
+      rename(partial.path, url.path) == 0
+    else {
+      let error = Self.error(partial)
+      unlink(partial.path)
+      throw error
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Nobody is to carry it out any more.
+  func withdraw() { unlink(url.path) }
+
+  private static func error(_ file: URL) -> StudyError {
+    StudyError(.inputOutput, "\(file.path) can not be written: \(String(cString: strerror(errno)))")
+  }
+
+  private static func write(_ data: Data, to descriptor: Int32) -> Bool {
+    var rest = [UInt8](data)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+
+  /// Whether the sender of a request is gone.
+  static func isAbandoned(_ request: URL) -> Bool {
+    let descriptor = open(request.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return flock(descriptor, LOCK_SH | LOCK_NB) == 0
   }
 }
 

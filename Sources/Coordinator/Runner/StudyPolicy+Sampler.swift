@@ -8,11 +8,14 @@ extension StudyPolicy {
   /// made 10 % worse as soon as it has been measured (values of zero give no scale and are inferred); otherwise inferred
   /// from the front when the initial design (at
   /// least two trials) is complete.
-  public init(objectives: [Objective], sampler: SamplerSettings, maxCountedAttempts: Int = 3) {
+  public init(
+    objectives: [Objective], sampler: SamplerSettings, maxCountedAttempts: Int = 3, quarantineAfterFailures: Int = 8
+  ) {
     let initial = max(2, sampler.initial)
     let reference = sampler.reference
     self.init(
-      maxCountedAttempts: maxCountedAttempts, convergenceEpsilon: sampler.convergenceEpsilon,
+      maxCountedAttempts: maxCountedAttempts, quarantineAfterFailures: quarantineAfterFailures,
+      convergenceEpsilon: sampler.convergenceEpsilon,
       convergenceWindow: sampler.convergenceWindow,
       referencePoint: { Self.referencePoint($0, objectives: objectives, rule: reference, initial: initial) },
       hypervolume: { Hypervolume.value($0, reference: $1) })

@@ -55,6 +55,8 @@ public actor StudyRunner {
   var lastFront: [Int] = []
   private var lastSnapshot: ContinuousClock.Instant?
   private var lastRoster: ContinuousClock.Instant?
+  /// Why the roster could not be written; said once.
+  private var rosterProblem: String?
 
   /// Opens the study.
   ///
@@ -99,7 +101,9 @@ public actor StudyRunner {
   ///
   /// - Throws: ``StudyError`` when the store is beyond use.
   public func run() async throws -> Summary {
-    try? mailbox?.make()
+    if let mailbox {
+      do { try mailbox.open() } catch { logger.warning("commands cannot be taken: \(error)") }
+    }
     perform(core.begin())
     sweepArtifacts(keepsWanted: true)
     let messages = Task { [weak self, transport] in
@@ -169,11 +173,12 @@ public actor StudyRunner {
         } catch {
           waiting.append(.malformed(peer, error))
         }
-      case .undeliverable: break
+      case .undeliverable(let peer): waiting.append(.undeliverable(peer))
       case .turnedAway(let key, let address, let count):
         logger.warning("turned away \(count) connection(s) from \(address): key \(key) is not authorised")
       case .keyRevoked(let identity, let names):
         logger.warning("key \(identity.fingerprint) (\(names.joined(separator: ", "))) is no longer admitted")
+        waiting.append(.revoked(identity))
       case .notice(let notice): logger.warning("\(notice)")
       }
     }
@@ -183,7 +188,7 @@ public actor StudyRunner {
   private func passTime() {
     watchStore()
     step(.clock)
-    mailbox?.answerAll { try steer($0) }
+    mailbox?.answerAll({ try steer($0) }, note: { logger.warning("\($0)") })
     publishRoster()
   }
 
@@ -193,7 +198,14 @@ public actor StudyRunner {
     let now = clock.now
     if let last = lastRoster, now - last < .seconds(WorkerRoster.interval) { return }
     lastRoster = now
-    mailbox.publish(WorkerRoster(core.workers.values, time: Date().timeIntervalSince1970))
+    do {
+      try mailbox.publish(WorkerRoster(core.workers.values, time: Date().timeIntervalSince1970))
+      rosterProblem = nil
+    } catch {
+      let text = "the list of workers cannot be written (\(error)); engram worker list does not show who is connected"
+      if rosterProblem != text { logger.warning("\(text)") }
+      rosterProblem = text
+    }
   }
 
   func step(_ event: CoordinatorCore.Event) {

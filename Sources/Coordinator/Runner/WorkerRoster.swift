@@ -44,7 +44,10 @@ extension ControlMailbox {
   }
 
   /// Leaves the roster; a folder that cannot be written costs the display only.
-  func publish(_ roster: WorkerRoster) { try? JSONEncoder().encode(roster).write(to: rosterFile, options: .atomic) }
+  func publish(_ roster: WorkerRoster) throws {
+    try JSONEncoder().encode(roster).write(to: rosterFile, options: .atomic)
+  }
 
+  /// An old roster is not believed anyway: a failure to remove it costs nothing.
   func withdrawRoster() { try? FileManager.default.removeItem(at: rosterFile) }
 }

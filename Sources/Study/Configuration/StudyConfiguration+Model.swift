@@ -96,6 +96,8 @@ extension StudyConfiguration {
     return CoordinatorSection(
       heartbeatSeconds: heartbeat, leaseSeconds: lease,
       watchdogSeconds: try section.seconds("watchdog", in: 1...1e6) ?? 1800,
-      attempts: try section.integer("attempts", in: 1...100) ?? 3)
+      attempts: try section.integer("attempts", in: 1...100) ?? 3,
+      quarantine: try section.integer("quarantine", in: 1...1_000_000),
+      stallSeconds: try section.seconds("stall", in: 1...1e7))
   }
 }

@@ -128,6 +128,11 @@ extension StudyConfiguration {
       guard let value = try values.number(objective.name) else {
         throw values.error(objective.name, "no reference value for this objective", "Give every objective a value")
       }
+      guard abs(value) <= TrialResult.largestObjective else {
+        throw values.error(
+          objective.name, "\(value) is beyond the largest objective, \(TrialResult.largestObjective)",
+          "Write a value that a trial can reach")
+      }
       point[objective.name] = value
     }
     return .fixed(point)

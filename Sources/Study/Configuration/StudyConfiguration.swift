@@ -157,6 +157,10 @@ public struct StudyConfiguration: Codable, Equatable, Sendable {
     public var watchdogSeconds: Double
     /// Largest number of counted attempts of one trial.
     public var attempts: Int
+    /// Failures of a worker in a row, while others succeed, after which it gets no more trials; nil = 8.
+    public var quarantine: Int?
+    /// Seconds without progress after which a trial is taken from a worker that gives signs of life; nil = no limit.
+    public var stallSeconds: Double?
   }
 
   public struct ArtifactsSection: Codable, Equatable, Sendable {

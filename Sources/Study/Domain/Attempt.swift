@@ -33,15 +33,27 @@ public struct WorkerIdentity: Hashable, Sendable, Codable {
   public var device: String?
   /// Memory of the device in bytes.
   public var deviceBytes: Int64?
+  /// Fingerprint of the key that its connection proved; nil where connections need none.
+  public var key: String?
 
   public init(
-    name: String, incarnation: String, host: String? = nil, device: String? = nil, deviceBytes: Int64? = nil
+    name: String, incarnation: String, host: String? = nil, device: String? = nil, deviceBytes: Int64? = nil,
+    key: String? = nil
   ) {
     self.name = name
     self.incarnation = incarnation
     self.host = host
     self.device = device
     self.deviceBytes = deviceBytes
+    self.key = key
+  }
+
+  /// Whether an attempt of this worker may be spoken for by `other`: the same name and, where both are known, the same
+  /// key.
+  ///
+  /// A name alone proves nothing.
+  public func isSameOwner(as other: WorkerIdentity) -> Bool {
+    name == other.name && (key == nil || other.key == nil || key == other.key)
   }
 }
 

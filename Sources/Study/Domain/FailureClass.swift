@@ -44,4 +44,7 @@ public struct FailureClass: Hashable, Sendable, Codable, CustomStringConvertible
   }
 
   public var description: String { name }
+
+  /// Whether the machine may be to blame: everything but what the configuration itself brings about.
+  var blamesWorker: Bool { self == .bug || self == .hardware }
 }

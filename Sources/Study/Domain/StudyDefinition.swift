@@ -80,6 +80,10 @@ public struct StudyHeader: Hashable, Sendable, Codable {
   public var nextProposal: Int
   /// How often a coordinator has opened the study.
   public var epoch: Int
+  /// The coordinator process that opened it last: with the epoch, the identity of everything that it commits.
+  ///
+  /// Nil in studies of older versions, and before the first opening.
+  public var writer: String?
   /// Names of workers that get no more trials.
   public var quarantined: Set<String>
   /// Reference point of the hypervolume by objective, in the objectives' own units; nil until it is fixed.
@@ -105,6 +109,7 @@ public struct StudyHeader: Hashable, Sendable, Codable {
     try container.encode(nextToken, forKey: .nextToken)
     try container.encode(nextProposal, forKey: .nextProposal)
     try container.encode(epoch, forKey: .epoch)
+    try container.encodeIfPresent(writer, forKey: .writer)
     try container.encode(quarantined.sorted(), forKey: .quarantined)
     try container.encodeIfPresent(referencePoint, forKey: .referencePoint)
   }

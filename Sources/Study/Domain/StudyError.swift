@@ -6,6 +6,7 @@ public struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
       case unknownTrial, unknownToken, illegalTransition, conflictingResult, duplicateKey, invalidResult
       case sequenceConflict, alreadyExists, notFound
       case locked, newerSchema, corrupt, vanished, diskFull, inputOutput, busy, readOnly, wrongStudy, permission
+      case unstorable
     }
     private let value: Value
     private init(_ value: Value) { self.value = value }
@@ -36,6 +37,8 @@ public struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let readOnly = Code(.readOnly)
     public static let wrongStudy = Code(.wrongStudy)
     public static let permission = Code(.permission)
+    /// The store cannot hold a value of the step, now or later; nothing else is wrong with it.
+    public static let unstorable = Code(.unstorable)
 
     public var description: String { value.rawValue }
 

@@ -19,6 +19,40 @@ public struct TrialResult: Hashable, Sendable, Codable {
     self.artifacts = artifacts
   }
 
+  /// Largest size of an objective: 1e75.
+  ///
+  /// The hypervolume is a product of up to four differences of objectives, which must stay below the largest number
+  /// that there is, about 1.8e308: (2 · 1e75)⁴ is 1.6e301.
+  public static let largestObjective = 1e75
+
+  /// Says which objective is too large to mean anything, in a sentence; nil where all are within bounds.
+  public var extremeObjective: String? {
+    let largest = Self.largestObjective
+    guard let (name, value) = objectives.sorted(by: { $0.key < $1.key }).first(where: { abs($0.value) > largest })
+    else { return nil }
+    return "\(name) is \(value), beyond the largest objective, \(largest)"
+  }
+
+  /// Says which standard error is negative, in a sentence; nil where none is.
+  public var negativeStandardError: String? {
+    guard let (name, value) = standardErrors?.sorted(by: { $0.key < $1.key }).first(where: { $0.value < 0 }) else {
+      return nil
+    }
+    return "the standard error of \(name) is \(value); it must not be negative"
+  }
+
+  /// The result without the metrics and standard errors that are NaN or infinite, and their names, sorted.
+  ///
+  /// What is no number costs itself, not the objectives beside it.
+  public func withoutUselessValues() -> (result: TrialResult, dropped: [String]) {
+    var clean = self
+    clean.standardErrors = standardErrors?.filter(\.value.isFinite)
+    clean.metrics = metrics?.filter(\.value.isFinite)
+    let errors = (standardErrors ?? [:]).filter { !$0.value.isFinite }.map { "the standard error of \($0.key)" }
+    let others = (metrics ?? [:]).filter { !$0.value.isFinite }.map(\.key)
+    return (clean, others.sorted() + errors.sorted())
+  }
+
   /// Names of the values that are NaN or infinite, sorted.
   public var nonFiniteNames: [String] {
     let all = [objectives, standardErrors ?? [:], metrics ?? [:]].flatMap { $0 }

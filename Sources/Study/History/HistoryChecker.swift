@@ -111,6 +111,7 @@ public struct HistoryChecker {
   private func checkFront(_ record: StudyRecord, _ replay: inout HistoryReplay) {
     let signs = record.definition.objectives.map(\.direction.sign)
     var points: [(number: Int, values: [Double])] = []
+    var earlier: [(number: Int, values: [Double])] = []
     let reference = record.header.referencePoint
     for completion in replay.completions where record.trials.indices.contains(completion.trial) {
       let trial = record.trials[completion.trial]
@@ -121,22 +122,33 @@ public struct HistoryChecker {
         replay.note("objectives complete", "trial \(trial.number) lacks an objective")
         continue
       }
-      points.append((trial.number, values))
-      points = points.filter { candidate in !points.contains { Self.dominates($0.values, candidate.values) } }
+      if trial.kind != .anchor { Self.add((trial.number, values), to: &points) }
+      // Older versions counted the un-injected base in: what they have stored stays right.
+      Self.add((trial.number, values), to: &earlier)
+      let isEarlier = completion.front == earlier.map(\.number).sorted()
       let front = points.map(\.number).sorted()
-      if front != completion.front {
+      if front != completion.front, !isEarlier {
         replay.note("front", "after trial \(trial.number): stored \(completion.front), recomputed \(front)")
       }
       guard let stored = completion.hypervolume, let reference else { continue }
       let corner = record.definition.objectives.compactMap { objective in
         reference[objective.name].map { $0 * objective.direction.sign }
       }
-      let sorted = points.sorted { $0.number < $1.number }.map(\.values)
-      let volume = policy.hypervolume(sorted, corner)
-      if abs(volume - stored) > 1e-12 * max(1, abs(volume)) {
+      func isStored(_ points: [(number: Int, values: [Double])]) -> Bool {
+        let volume = policy.hypervolume(points.sorted { $0.number < $1.number }.map(\.values), corner)
+        return abs(volume - stored) <= 1e-12 * max(1, abs(volume))
+      }
+      if !isStored(points), !isStored(earlier) {
+        let volume = policy.hypervolume(points.sorted { $0.number < $1.number }.map(\.values), corner)
         replay.note("hypervolume", "after trial \(trial.number): stored \(stored), recomputed \(volume)")
       }
     }
+  }
+
+  private static func add(_ point: (number: Int, values: [Double]), to points: inout [(number: Int, values: [Double])])
+  {
+    points.append(point)
+    points = points.filter { candidate in !points.contains { dominates($0.values, candidate.values) } }
   }
 
   private static func dominates(_ left: [Double], _ right: [Double]) -> Bool {

@@ -10,6 +10,11 @@ public struct StudyPolicy: Sendable {
   ///
   /// Default 3.
   public var quarantineAfter: Int
+  /// Failures in a row of a worker, whatever their class, after which it gets no more trials, provided that another
+  /// worker has had a result in the meantime: where all fail, the trials are to blame.
+  ///
+  /// Failures that are the configuration's (out of memory, diverged) do not count. Default 8.
+  public var quarantineAfterFailures: Int
   /// Search trials that fail in a row (no result in between) after which the study stops.
   ///
   /// Default 10.
@@ -27,13 +32,14 @@ public struct StudyPolicy: Sendable {
   public var hypervolume: @Sendable (_ points: [[Double]], _ reference: [Double]) -> Double
 
   public init(
-    maxCountedAttempts: Int = 3, quarantineAfter: Int = 3, failingAfter: Int = 10, convergenceEpsilon: Double = 0,
-    convergenceWindow: Int = 30,
+    maxCountedAttempts: Int = 3, quarantineAfter: Int = 3, quarantineAfterFailures: Int = 8, failingAfter: Int = 10,
+    convergenceEpsilon: Double = 0, convergenceWindow: Int = 30,
     referencePoint: @escaping @Sendable ([Observation]) -> [String: Double]? = { _ in nil },
     hypervolume: @escaping @Sendable ([[Double]], [Double]) -> Double = { _, _ in 0 }
   ) {
     self.maxCountedAttempts = maxCountedAttempts
     self.quarantineAfter = quarantineAfter
+    self.quarantineAfterFailures = quarantineAfterFailures
     self.failingAfter = failingAfter
     self.convergenceEpsilon = convergenceEpsilon
     self.convergenceWindow = convergenceWindow

@@ -56,7 +56,7 @@ extension StudyState {
   ) throws(StudyError) -> Transition? {
     var (attempt, trial) = try known(token)
     var draft = TransitionDraft(self, time: time)
-    guard attempt.worker.name == worker.name else { return nil }
+    guard attempt.worker.isSameOwner(as: worker) else { return nil }
     if attempt.state.isLive { return draft.finish() }
     guard attempt.state == .expired || attempt.state == .interrupted, trial.state == .queued,
       trial.attempts.last?.token == token, header.stopReason == nil
@@ -73,30 +73,15 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// Takes an attempt's result.
+  /// Takes an attempt's result, without the metrics and standard errors that are no numbers.
   ///
-  /// A result with a value that is not finite is a failure of class `diverged`, one without all objectives a `bug`.
+  /// A result with an objective that is not finite, or too large to mean anything, is a failure of class `diverged`; one
+  /// without all objectives, or with a negative standard error, a `bug`.
   public func complete(
     _ token: AttemptToken, result: TrialResult, time: Double
   ) throws(StudyError) -> (transition: Transition, verdict: Verdict) {
-    let nonFinite = result.nonFiniteNames
-    guard nonFinite.isEmpty else {
-      return try fail(
-        token,
-        FailureRecord(
-          failureClass: .diverged, message: "not finite: \(nonFinite.joined(separator: ", "))",
-          nextStep: "look at the trial's loss curve; a smaller learning rate may help"),
-        time: time)
-    }
-    guard maximized(result) != nil else {
-      let missing = definition.objectives.map(\.name).filter { result.objectives[$0] == nil }
-      return try fail(
-        token,
-        FailureRecord(
-          failureClass: .bug, message: "the result lacks \(missing.joined(separator: ", "))",
-          nextStep: "let the evaluator report every objective of the study"),
-        time: time)
-    }
+    let result = result.withoutUselessValues().result
+    if let failure = fault(of: result) { return try fail(token, failure, time: time) }
     var (attempt, trial) = try known(token)
     var draft = TransitionDraft(self, time: time)
     if let verdict = repetition(of: attempt, result: result, failure: nil, draft: &draft) {
@@ -118,9 +103,11 @@ extension StudyState {
 
   /// Takes an attempt's failure and applies the policy of its class.
   ///
-  /// `largestDeviceBytes` is the largest device memory among the connected workers, if known.
+  /// `largestDeviceBytes` is the largest device memory among the connected workers, if known. A failure that `isFinal`
+  /// ends the trial whatever attempts are left.
   public func fail(
-    _ token: AttemptToken, _ failure: FailureRecord, largestDeviceBytes: Int64? = nil, time: Double
+    _ token: AttemptToken, _ failure: FailureRecord, largestDeviceBytes: Int64? = nil, isFinal: Bool = false,
+    time: Double
   ) throws(StudyError) -> (transition: Transition, verdict: Verdict) {
     if failure.failureClass == .preempted { return try release(token, reason: failure.message, time: time) }
     var (attempt, trial) = try known(token)
@@ -140,7 +127,7 @@ extension StudyState {
     attempt.state = .failed
     attempt.isCounted = true
     draft.update(attempt, in: &trial)
-    draft.settle(&trial, failed: attempt, failure, largestDeviceBytes: largestDeviceBytes)
+    draft.settle(&trial, failed: attempt, failure, largestDeviceBytes: largestDeviceBytes, isFinal: isFinal)
     return (draft.finish(), .accepted)
   }
 
@@ -163,6 +150,32 @@ extension StudyState {
   }
 
   // MARK: - Helpers
+
+  /// Why a result does not count as one; nil where it does.
+  private func fault(of result: TrialResult) -> FailureRecord? {
+    let nonFinite = result.objectives.filter { !$0.value.isFinite }.map(\.key).sorted()
+    if !nonFinite.isEmpty {
+      return FailureRecord(
+        failureClass: .diverged, message: "not finite: \(nonFinite.joined(separator: ", "))",
+        nextStep: "look at the trial's loss curve; a smaller learning rate may help")
+    }
+    if let extreme = result.extremeObjective {
+      return FailureRecord(
+        failureClass: .diverged, message: extreme,
+        nextStep: "let the evaluator report NaN for what it cannot measure; a penalty of such a size drowns every "
+          + "difference between the others")
+    }
+    if maximized(result) == nil {
+      let missing = definition.objectives.map(\.name).filter { result.objectives[$0] == nil }
+      return FailureRecord(
+        failureClass: .bug, message: "the result lacks \(missing.joined(separator: ", "))",
+        nextStep: "let the evaluator report every objective of the study")
+    }
+    return result.negativeStandardError.map {
+      FailureRecord(
+        failureClass: .bug, message: $0, nextStep: "leave a standard error out where it is not known")
+    }
+  }
 
   func known(_ token: AttemptToken) throws(StudyError) -> (Attempt, Trial) {
     guard let found = attempt(token) else {

@@ -8,6 +8,10 @@ extension StudyState {
     case workerReplaced
     /// The coordinator was away and the worker has not come back; not the trial's fault, not counted.
     case coordinatorRestarted
+    /// Signs of life, but no progress for longer than the limit.
+    case stalled(Duration)
+
+    var isSilence: Bool { if case .stalled = self { false } else { true } }
   }
 
   /// Takes the lease of a live attempt back.
@@ -37,7 +41,9 @@ extension StudyState {
       &trial, as: .failed,
       failure: FailureRecord(
         failureClass: .bug,
-        message: "the worker vanished in \(trial.countedAttempts) started attempts (on \(workers))",
+        message: loss.isSilence
+          ? "the worker vanished in \(trial.countedAttempts) started attempts (on \(workers))"
+          : "no progress within the limit in the last of \(trial.countedAttempts) started attempts (on \(workers))",
         host: attempt.worker.host, device: attempt.worker.device, deviceBytes: attempt.worker.deviceBytes,
         nextStep: "look at the workers' logs; `engram trial retry` gives it another chance"))
     return draft.finish()
@@ -95,19 +101,20 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// The queued trial that a worker should get next: the lowest number that fits its device and has not failed on its
-  /// hardware; nil if there is none.
+  /// The queued trial that a worker should get next: the lowest number that fits its device and has not failed on it;
+  /// nil if there is none.
   ///
-  /// A trial that has failed on this worker's hardware is left to `others`, the other connected workers, as long as one
-  /// of them could take it; nobody waits for a worker that may never come.
+  /// A trial that has failed on this worker, or vanished with it, is left to `others`, the other workers that are here
+  /// and at work, as long as one of them could take it: one bad machine must not use up all attempts of a trial. Nobody
+  /// waits for a worker that may never come.
   public func nextTrial(for worker: WorkerIdentity, others: some Collection<WorkerIdentity>) -> Int? {
     guard header.stopReason == nil, !header.isPaused, !header.quarantined.contains(worker.name) else { return nil }
     return queued.first { number in
       let trial = trials[number]
       guard trial.fits(worker) else { return false }
-      return !trial.hasFailedOnHardware(of: worker)
+      return !trial.hasFailed(on: worker)
         || !others.contains {
-          trial.fits($0) && !trial.hasFailedOnHardware(of: $0) && !header.quarantined.contains($0.name)
+          trial.fits($0) && !trial.hasFailed(on: $0) && !header.quarantined.contains($0.name)
         }
     }
   }
@@ -138,19 +145,17 @@ extension Trial {
     return own > bytes
   }
 
-  fileprivate func hasFailedOnHardware(of worker: WorkerIdentity) -> Bool {
-    attempts.contains {
-      $0.worker.name == worker.name && $0.state == .failed && $0.failure?.failureClass == .hardware
-    }
+  fileprivate func hasFailed(on worker: WorkerIdentity) -> Bool {
+    attempts.contains { $0.worker.name == worker.name && ($0.state == .failed || $0.state == .expired) }
   }
 }
 
 extension TransitionDraft {
   /// Applies the policy of a failure's class to its trial: requeue or end; quarantines the worker where due.
   mutating func settle(
-    _ trial: inout Trial, failed attempt: Attempt, _ failure: FailureRecord, largestDeviceBytes: Int64?
+    _ trial: inout Trial, failed attempt: Attempt, _ failure: FailureRecord, largestDeviceBytes: Int64?, isFinal: Bool
   ) {
-    let isUsedUp = trial.countedAttempts >= state.policy.maxCountedAttempts
+    let isUsedUp = isFinal || trial.countedAttempts >= state.policy.maxCountedAttempts
     var terminal: TrialState? = isUsedUp ? .failed : nil
     if failure.failureClass == .diverged {
       terminal = .diverged
@@ -166,14 +171,20 @@ extension TransitionDraft {
     emit(
       .attemptFailed(
         trial: trial.number, token: attempt.token, failureClass: failure.failureClass, willRetry: terminal == nil))
-    if failure.failureClass == .hardware { quarantineIfDue(attempt.worker.name) }
+    quarantineIfDue(attempt.worker.name, failure.failureClass)
     if let terminal { end(&trial, as: terminal, failure: failure) } else { requeue(&trial) }
   }
 
-  private mutating func quarantineIfDue(_ worker: String) {
-    let failures = (state.hardwareFailures[worker] ?? 0) + 1
-    guard failures >= state.policy.quarantineAfter, !header.quarantined.contains(worker) else { return }
+  /// Takes a worker out of service: after hardware failures in a row, or after failures of any kind while others work.
+  private mutating func quarantineIfDue(_ worker: String, _ failureClass: FailureClass) {
+    guard !header.quarantined.contains(worker), failureClass.blamesWorker else { return }
+    let hardware = (state.hardwareFailures[worker] ?? 0) + 1
+    let streak = state.failureStreaks[worker] ?? StudyState.FailureStreak()
+    let failures = streak.count + 1
+    let isBroken = failureClass == .hardware && hardware >= state.policy.quarantineAfter
+    let isBad = failures >= state.policy.quarantineAfterFailures && streak.othersSucceeded
+    guard isBroken || isBad else { return }
     header.quarantined.insert(worker)
-    emit(.workerQuarantined(worker: worker, failures: failures))
+    emit(.workerQuarantined(worker: worker, failures: isBroken ? hardware : failures))
   }
 }

@@ -27,7 +27,9 @@ extension StudyState {
     }
     if front == self.front, let last = hypervolumes.last { return last }
     let points = front.compactMap { maximized($0 == trial.number ? trial.result : trials[$0].result) }
-    return policy.hypervolume(points, corner)
+    let volume = policy.hypervolume(points, corner)
+    // Objectives of older studies may be larger than is taken now: a number that means nothing is none.
+    return volume.isFinite ? volume : nil
   }
 
   /// Whether the hypervolume has stopped growing, given the value after the newest completed trial.
@@ -35,7 +37,8 @@ extension StudyState {
     guard policy.convergenceEpsilon > 0, policy.convergenceWindow > 0 else { return false }
     guard hypervolumes.count >= policy.convergenceWindow else { return false }
     let old = hypervolumes[hypervolumes.count - policy.convergenceWindow]
-    return newest > 0 && (newest - old) / newest < policy.convergenceEpsilon
+    // It never shrinks, but for studies of older versions, which counted the un-injected base in.
+    return newest > 0 && newest >= old && (newest - old) / newest < policy.convergenceEpsilon
   }
 
   /// Whether a trial uses up budget.

@@ -15,9 +15,12 @@ extension StudyState {
   }
 
   /// A coordinator opens the study: counts the epoch, takes over the budget, goes on where that is possible.
-  public func open(budget: Int, time: Double) -> Transition {
+  ///
+  /// - Parameter writer: names the coordinator's process; nobody else may write from here on (``StudyStore``).
+  public func open(budget: Int, writer: String? = nil, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     draft.header.epoch += 1
+    draft.header.writer = writer
     draft.emit(.coordinatorStarted(epoch: draft.header.epoch))
     if budget != header.budget {
       draft.header.budget = budget
@@ -67,6 +70,9 @@ extension StudyState {
         .invalidResult,
         "the result of \(configuration) needs finite values for \(definition.objectives.map(\.name).joined(separator: ", "))"
       )
+    }
+    if let fault = result.extremeObjective ?? result.negativeStandardError {
+      throw StudyError(.invalidResult, "the result of \(configuration): \(fault)")
     }
     var draft = TransitionDraft(self, time: time)
     let provenance = Provenance(source: "attached", eventNumber: header.lastEvent)

@@ -39,8 +39,12 @@ public struct StudyState: Sendable {
   public private(set) var hypervolumes: [Double] = []
   /// Hardware failures of each worker since its last success.
   public private(set) var hardwareFailures: [String: Int] = [:]
+  /// Failures of each worker since its last success.
+  public private(set) var failureStreaks: [String: FailureStreak] = [:]
   /// Search trials that failed since the last one that completed.
   public private(set) var failuresInARow = 0
+  /// Workers on which those trials failed.
+  private(set) var failingWorkers: Set<String> = []
   private var trialOfKey: [String: Int] = [:]
   private var trialOfToken: [AttemptToken: Int] = [:]
 
@@ -62,13 +66,18 @@ public struct StudyState: Sendable {
     for trial in transition.trials {
       let before = trial.number < trials.count ? trials[trial.number].endedEvent : nil
       let isForgotten = before != nil && before != trial.endedEvent
+      let earlier = trial.number < trials.count ? trials[trial.number].attempts : []
       index(trial)
       if isForgotten { forget(ended: trial.number) }
       if trial.endedEvent != nil && trial.endedEvent != before {
         note(ended: trial)
         if let value = trial.hypervolume { hypervolumes.append(value) }
       }
-      for attempt in trial.attempts where transition.changedAttempts.contains(attempt.token) { note(outcome: attempt) }
+      for attempt in trial.attempts where transition.changedAttempts.contains(attempt.token) {
+        // An outcome counts once, also where the attempt is marked later for contradicting itself.
+        let wasSo = earlier.first { $0.token == attempt.token }?.state == attempt.state
+        if !wasSo { note(outcome: attempt) }
+      }
     }
   }
 
@@ -145,8 +154,14 @@ public struct StudyState: Sendable {
     }
     if trial.state == .completed { front = frontAdding(trial, to: front) }
     guard trial.kind == .search else { return }
-    if trial.state == .completed { failuresInARow = 0 }
-    if trial.state == .failed { failuresInARow += 1 }
+    if trial.state == .completed {
+      failuresInARow = 0
+      failingWorkers = []
+    }
+    if trial.state == .failed {
+      failuresInARow += 1
+      failingWorkers.formUnion(trial.failingWorkers)
+    }
   }
 
   private mutating func forget(ended number: Int) {
@@ -154,19 +169,26 @@ public struct StudyState: Sendable {
     abandoned.remove(number)
     observations = ended.compactMap { abandoned.contains($0) ? nil : Self.observation(of: trials[$0]) }
     failuresInARow = 0
+    failingWorkers = []
   }
 
   private mutating func note(outcome attempt: Attempt) {
+    let worker = attempt.worker.name
     if attempt.state == .succeeded {
-      hardwareFailures[attempt.worker.name] = nil
-    } else if attempt.state == .failed, attempt.failure?.failureClass == .hardware {
-      hardwareFailures[attempt.worker.name, default: 0] += 1
+      hardwareFailures[worker] = nil
+      failureStreaks[worker] = nil
+      for other in failureStreaks.keys { failureStreaks[other]?.othersSucceeded = true }
+    } else if attempt.state == .failed, let failure = attempt.failure, failure.failureClass.blamesWorker {
+      if failure.failureClass == .hardware { hardwareFailures[worker, default: 0] += 1 }
+      failureStreaks[worker, default: FailureStreak()].count += 1
     }
   }
 
   /// The front after `trial` has completed; `trials` may not hold it yet.
+  ///
+  /// The un-injected base is what the others are measured against, never one of them.
   func frontAdding(_ trial: Trial, to front: [Int]) -> [Int] {
-    guard let values = maximized(trial.result) else { return front }
+    guard trial.kind != .anchor, let values = maximized(trial.result) else { return front }
     var kept: [Int] = []
     for number in front where number != trial.number {
       guard let other = maximized(trials[number].result) else { continue }
@@ -206,6 +228,23 @@ extension StudyDefinition {
   func seed(trial number: Int) -> UInt64 {
     var stream = RandomStream(seed: seed, purpose: "trial", index: UInt64(number))
     return stream.next() >> 11
+  }
+}
+
+extension StudyState {
+  /// Failures in a row of one worker.
+  public struct FailureStreak: Hashable, Sendable {
+    /// How many.
+    public internal(set) var count = 0
+    /// Whether another worker has had a result in the meantime.
+    public internal(set) var othersSucceeded = false
+  }
+}
+
+extension Trial {
+  /// Names of the workers on which it failed or with which it vanished.
+  var failingWorkers: Set<String> {
+    Set(attempts.filter { $0.state == .failed || $0.state == .expired }.map(\.worker.name))
   }
 }
 

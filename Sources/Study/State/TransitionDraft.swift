@@ -88,11 +88,22 @@ struct TransitionDraft {
     if finished >= header.budget && open == 0 {
       stop(.budget)
     } else if let trial, trial.state == .failed, trial.kind == .search,
-      state.failuresInARow + 1 >= state.policy.failingAfter
+      state.failuresInARow + 1 >= state.policy.failingAfter, !isOneWorkersFault(trial)
     {
       stop(.failing)
     } else if let trial, let value = trial.hypervolume, state.isConverged(with: value) {
       stop(.converged)
+    }
+  }
+
+  /// Whether all failures since the last result happened on one worker while another one is at work: a bad machine is
+  /// no reason to end the study of the others.
+  private func isOneWorkersFault(_ trial: Trial) -> Bool {
+    let workers = state.failingWorkers.union(trial.failingWorkers)
+    guard workers.count == 1 else { return false }
+    return state.running.contains { number in
+      guard number != trial.number, let live = state.trials[number].liveAttempt else { return false }
+      return !workers.contains(live.worker.name)
     }
   }
 

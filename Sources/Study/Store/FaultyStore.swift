@@ -20,6 +20,8 @@ public final class FaultyStore: StudyStore {
     var commits = 0
     var fired = 0
     var lostContact: StudyError?
+    /// Every question and every commit gets this error.
+    var gone: StudyError?
     var decide: @Sendable (Int) -> Fault?
   }
 
@@ -40,7 +42,14 @@ public final class FaultyStore: StudyStore {
   /// Replaces the plan of faults from the next commit on.
   public func replan(_ decide: @escaping @Sendable (Int) -> Fault?) { plan.withLock { $0.decide = decide } }
 
+  /// Takes the store away, as if its file had been deleted, or gives it back (nil).
+  public func takeAway(_ error: StudyError?) { plan.withLock { $0.gone = error } }
+
   public func commit(_ transitions: [Transition]) throws {
+    if let error = plan.withLock({ $0.gone }) {
+      plan.withLock { $0.fired += 1 }
+      throw error
+    }
     let fault = plan.withLock { plan in
       plan.commits += 1
       let fault = plan.decide(plan.commits)
@@ -60,15 +69,27 @@ public final class FaultyStore: StudyStore {
     }
   }
 
-  public func load() throws -> StudyRecord { try base.load() }
+  public func load() throws -> StudyRecord {
+    if let error = plan.withLock({ $0.gone }) { throw error }
+    return try base.load()
+  }
   public func lastEventNumber() throws -> Int {
-    let error = plan.withLock { plan in
-      defer { plan.lostContact = nil }
-      return plan.lostContact
-    }
-    if let error { throw error }
+    try meetFault()
     return try base.lastEventNumber()
   }
+  public func mark() throws -> CommitMark {
+    try meetFault()
+    return try base.mark()
+  }
+
+  private func meetFault() throws {
+    let error = plan.withLock { plan in
+      defer { plan.lostContact = nil }
+      return plan.lostContact ?? plan.gone
+    }
+    if let error { throw error }
+  }
+
   public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try base.events(after: number, limit: limit)
   }

@@ -23,6 +23,8 @@ public final class InMemoryStudyStore: StudyStore {
 
   public func lastEventNumber() throws -> Int { content.withLock { $0.events.last?.number ?? 0 } }
 
+  public func mark() throws -> CommitMark { content.withLock { CommitMark($0.record.header) } }
+
   public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     content.withLock { Array($0.events.dropFirst(max(0, number)).prefix(limit)) }
   }
@@ -48,6 +50,7 @@ public final class InMemoryStudyStore: StudyStore {
   }
 
   private static func store(_ transition: Transition, in content: inout Content) throws {
+    try StoreGuard.check(transition, stored: CommitMark(content.record.header))
     try StoreGuard.check(
       transition, lastEvent: content.events.last?.number ?? 0, trialCount: content.record.trials.count)
     for trial in transition.trials {
@@ -70,7 +73,7 @@ public final class InMemoryStudyStore: StudyStore {
       }
       for attempt in trial.attempts { content.tokens[attempt.token] = trial.number }
     }
-    content.record.header = transition.header
+    if !transition.events.isEmpty { content.record.header = transition.header }
     content.events += transition.events
     for report in transition.reports {
       content.reports[report.trial, default: []].removeAll { $0.token == report.token && $0.step == report.step }

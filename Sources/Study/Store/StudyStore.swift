@@ -48,6 +48,28 @@ public struct Transition: Hashable, Sendable {
   public var isEmpty: Bool { events.isEmpty && reports.isEmpty }
 }
 
+/// What a store holds last, and whose it is: the number alone cannot tell one coordinator's commit from another's.
+public struct CommitMark: Hashable, Sendable {
+  /// Number of the last stored event; 0 for a study without events.
+  public var event: Int
+  /// Epoch of the stored header.
+  public var epoch: Int
+  /// The coordinator process that opened the study in that epoch; nil in studies of older versions.
+  public var writer: String?
+
+  public init(event: Int, epoch: Int, writer: String?) {
+    self.event = event
+    self.epoch = epoch
+    self.writer = writer
+  }
+
+  /// The mark of a header that is stored with its events.
+  public init(_ header: StudyHeader) { self.init(event: header.lastEvent, epoch: header.epoch, writer: header.writer) }
+
+  /// Whether the same coordinator process wrote both.
+  public func hasWriter(of other: CommitMark) -> Bool { epoch == other.epoch && writer == other.writer }
+}
+
 /// What observers of a study may do: read, at any time, without ever hurting the writer.
 ///
 /// Every method returns one consistent state; two calls may see different ones.
@@ -73,7 +95,10 @@ public protocol StudyReader: Sendable {
 ///   is refused with `sequenceConflict` and changes nothing, so a step is never applied twice and never on top of a
 ///   state it was not computed from.
 /// - *May have happened.* When `commit` throws, the caller does not know whether the transition was stored; it asks
-///   ``StudyStore/lastEventNumber()`` and finds out.
+///   ``StudyStore/mark()`` and finds out.
+/// - *Fenced.* Inside the transaction the stored header must name the coordinator process that the transition comes from
+///   (epoch and writer); only a transition that opens the study, with the next epoch, takes over. So a coordinator that
+///   was replaced cannot write any more, whatever became of the lock.
 /// - *Guarded.* Trial numbers are gapless from 0, no two trials share a key, no trial has two live attempts, tokens
 ///   are unique. A transition that breaks one of these is refused and changes nothing.
 /// - *Exact.* Everything comes back as it was stored, every finite number bit by bit.
@@ -84,9 +109,18 @@ public protocol StudyStore: StudyReader {
   func commit(_ transitions: [Transition]) throws
   /// The number of the last stored event; 0 for a study without events.
   func lastEventNumber() throws -> Int
+  /// What is stored last and by whom, read from the store itself.
+  func mark() throws -> CommitMark
 }
 
 extension StudyStore {
+  /// From the record as a whole; stores have a quicker way.
+  public func mark() throws -> CommitMark {
+    var mark = CommitMark(try load().header)
+    mark.event = try lastEventNumber()
+    return mark
+  }
+
   /// Stores one transition in one transaction.
   public func commit(_ transition: Transition) throws { try commit([transition]) }
 }

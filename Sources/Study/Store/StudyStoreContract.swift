@@ -29,6 +29,7 @@ public struct StudyStoreContract {
     Check(name: "events are gapless, paged and ordered", run: pages),
     Check(name: "a transition that does not follow is refused and changes nothing", run: sequence),
     Check(name: "the guards refuse and change nothing", run: guards),
+    Check(name: "only the coordinator that opened the study last may write", run: fence),
     Check(name: "steps that are stored together are stored all or not at all", run: batches),
     Check(name: "reports are vectors, kept by attempt and step", run: reports),
     Check(name: "a reopened store has everything", run: reopening),
@@ -153,6 +154,32 @@ public struct StudyStoreContract {
     leased.trials[0].state = .queued
     try refuses(.illegalTransition, "a live attempt of a queued trial", in: store, leased)
     try store.commit(good)
+  }
+
+  private static let fence: @Sendable (any StudyStore, (any StudyStore) throws -> any StudyStore) throws -> Void = {
+    store, _ in
+    var mine = try fill(store)
+    var other = mine
+    let opening = mine.open(budget: 10, writer: "mine", time: 2_000)
+    try store.commit(opening)
+    mine.apply(opening)
+    try require(try store.mark() == CommitMark(mine.header), "the mark is not the last step's")
+    try require(try store.mark().writer == "mine", "the writer is not kept")
+    // Computed from what was there before: another process that opened the study at the same moment.
+    try refuses(.sequenceConflict, "an opening with an old epoch", in: store, other.open(budget: 10, time: 2_001))
+    other = try state(store)
+    let takeover = other.open(budget: 10, writer: "other", time: 2_002)
+    try store.commit(takeover)
+    other.apply(takeover)
+    try refuses(.sequenceConflict, "a step of a replaced coordinator", in: store, mine.pause(time: 2_003))
+    // Even one whose numbers would fit.
+    var stranger = other.header
+    stranger.writer = "mine"
+    stranger.lastEvent += 1
+    let forged = Transition(
+      events: [StudyEvent(number: stranger.lastEvent, time: 2_004, kind: .studyPaused)], header: stranger)
+    try refuses(.sequenceConflict, "a step of another writer in the same epoch", in: store, forged)
+    try store.commit(other.pause(time: 2_005))
   }
 
   private static let batches: @Sendable (any StudyStore, (any StudyStore) throws -> any StudyStore) throws -> Void = {

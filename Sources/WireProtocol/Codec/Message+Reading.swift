@@ -17,7 +17,7 @@ extension Message {
       return .report(
         IntermediateReport(
           token: try reader.token("attempt"), trial: try reader.count("trial"), step: try reader.count("step"),
-          values: try reader.numbers("values", max: 64)))
+          values: try reader.numbers("values", max: WireLimits.reportValues)))
     case .heartbeat: return .heartbeat(try Heartbeat(reading: &reader, version: version))
     case .result:
       return .result(ResultReport(attempt: try reader.token("attempt"), result: try TrialResult(reading: &reader)))

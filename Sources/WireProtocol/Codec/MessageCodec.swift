@@ -1,3 +1,5 @@
+import Study
+
 /// Turns messages into frames and back; the only place that knows the JSON form.
 ///
 /// A JSON frame is `{"v":1,"type":"…","id":n,"body":{…}}`; an artifact chunk has its bytes in one raw frame behind it.
@@ -49,11 +51,27 @@ public struct MessageCodec: Sendable {
       throw WireError(.badAttachment, "exactly the artifact chunks are followed by one raw frame", at: name)
     }
     var reader = try FieldReader(body, at: name)
-    let message = try Message.read(type, &reader, version: version, attachment: frames.attachment ?? [])
-    try reader.finish()
-    return Envelope(id: id, message: message)
+    do throws(WireError) {
+      let message = try Message.read(type, &reader, version: version, attachment: frames.attachment ?? [])
+      try reader.finish()
+      return Envelope(id: id, message: message)
+    } catch {
+      throw error.about(type, id: id, body: body)
+    }
   }
 
   /// The largest integer that every JSON reader keeps exact.
   static let largestInteger: Int64 = 1 << 53
+}
+
+extension WireError {
+  /// The error with the message that it is about, where that names an attempt.
+  fileprivate func about(_ type: MessageType, id: Int64, body: JSONValue) -> WireError {
+    guard case .object(let fields) = body, case .integer(let token)? = fields["attempt"],
+      (1...MessageCodec.largestInteger).contains(token)
+    else { return self }
+    var error = self
+    error.subject = Subject(type: type, id: id, attempt: AttemptToken(Int(token)))
+    return error
+  }
 }

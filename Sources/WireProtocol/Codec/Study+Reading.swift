@@ -3,13 +3,14 @@ import Study
 
 extension TrialResult {
   init(reading reader: inout FieldReader) throws(WireError) {
-    let objectives = try reader.numbers("objectives", max: 16)
-    let standardErrors = try reader.optionalNumbers("standardErrors", max: 16)
-    let metrics = try reader.optionalNumbers("metrics", max: 256)
+    let objectives = try reader.numbers("objectives", max: WireLimits.objectives)
+    let standardErrors = try reader.optionalNumbers("standardErrors", max: WireLimits.objectives)
+    let metrics = try reader.optionalNumbers("metrics", max: WireLimits.metrics)
     var artifacts: [ArtifactReference]?
     if let value = reader.take("artifacts"), value != .null {
-      guard case .array(let elements) = value, elements.count <= 64 else {
-        throw WireError(.wrongType, "expected at most 64 artifacts", at: reader.location("artifacts"))
+      guard case .array(let elements) = value, elements.count <= WireLimits.artifacts else {
+        throw WireError(
+          .wrongType, "expected at most \(WireLimits.artifacts) artifacts", at: reader.location("artifacts"))
       }
       var list: [ArtifactReference] = []
       for (index, element) in elements.enumerated() {
@@ -62,6 +63,15 @@ extension FailureRecord {
       signal: try reader.optionalInteger("signal", in: 0...128).map { Int($0) },
       logLines: try reader.strings("logLines", max: 100, bytes: 2048),
       nextStep: try reader.optionalString("nextStep", max: 2048))
+  }
+
+  /// The record cut to what a study keeps of it: the last 40 lines of the log with 500 bytes each.
+  ///
+  /// An honest worker sends 20 lines.
+  public func clippedForStudy() -> FailureRecord {
+    var record = clippedForWire()
+    record.logLines = record.logLines.suffix(40).map { $0.clipped(toBytes: 500) }
+    return record
   }
 
   /// The record cut to what one message may carry.

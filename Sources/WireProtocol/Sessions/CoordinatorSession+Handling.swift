@@ -65,6 +65,7 @@ extension CoordinatorSession {
     if let running = hello.running {
       if continues {
         attempt = running
+        lastAttempt = running
         actions.append(.renew(running))
       } else {
         actions += cancel(running, .superseded)
@@ -87,12 +88,27 @@ extension CoordinatorSession {
   }
 
   mutating func refuseFrame(_ error: WireError) -> [Action] {
-    violations += 1
+    let refusal = contents(of: error)
+    // What a program printed too much of is no attack on the protocol.
+    if refusal == nil { violations += 1 }
     let code: Refusal.Code = error.code == .unsupportedVersion ? .protocolVersion : .malformed
     var actions = [send(.refused(Refusal(code, error.description.clipped(toBytes: 2000))))]
+    if let refusal { return actions + [refusal] }
     actions.append(.log("refused a frame: \(error)"))
     if violations >= settings.violationLimit { actions += close(.violations) }
     return actions
+  }
+
+  /// What a frame is that a worker may well send about its own attempt, and that breaks a limit all the same.
+  private func contents(of error: WireError) -> Action? {
+    guard state == .active, let subject = error.subject, subject.attempt == attempt || subject.attempt == lastAttempt
+    else { return nil }
+    switch subject.type {
+    case .result, .failure, .released:
+      return .refusedOutcome(id: subject.id, subject.attempt, reason: error.description)
+    case .report: return .refusedReport(subject.attempt, reason: error.description)
+    default: return nil
+    }
   }
 
   mutating func tick(now: Duration) -> [Action] {
@@ -106,6 +122,7 @@ extension CoordinatorSession {
     guard state == .active else { return [.lost(assignment.attempt)] }
     isIdle = false
     attempt = assignment.attempt
+    lastAttempt = assignment.attempt
     let envelope = Envelope(id: nextID, message: .assign(assignment))
     nextID += 1
     outstanding = Outstanding(envelope: envelope, attempt: assignment.attempt, sent: now)
@@ -113,7 +130,10 @@ extension CoordinatorSession {
   }
 
   mutating func cancel(_ token: AttemptToken, _ reason: Cancellation.Reason) -> [Action] {
-    cancelled[token] = reason
+    if cancelled.updateValue(reason, forKey: token) == nil {
+      cancelledOrder.append(token)
+      if cancelledOrder.count > Self.cancelledLimit { cancelled[cancelledOrder.removeFirst()] = nil }
+    }
     if outstanding?.attempt == token { outstanding = nil }
     if attempt == token { attempt = nil }
     guard state == .active else { return [] }
@@ -199,7 +219,7 @@ extension CoordinatorSession {
   private mutating func submit(_ id: Int64, _ submission: Submission) -> [Action] {
     let token = submission.attempt
     arrived(token)
-    cancelled[token] = nil
+    if cancelled.removeValue(forKey: token) != nil { cancelledOrder.removeAll { $0 == token } }
     if attempt == token { attempt = nil }
     return [.submit(id: id, submission)]
   }

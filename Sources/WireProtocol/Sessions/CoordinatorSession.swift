@@ -63,6 +63,8 @@ public struct CoordinatorSession: Sendable {
     case cancel(AttemptToken, Cancellation.Reason)
     /// Ask the worker to leave.
     case drain(Drain)
+    /// Send something that changes nothing, to see whether the connection still stands.
+    case probe
   }
 
   /// What the coordinator has to do.
@@ -89,6 +91,11 @@ public struct CoordinatorSession: Sendable {
     case report(IntermediateReport)
     /// Commit this outcome, then answer with `settled(id:)`. Idempotent by token; may come again for the same token.
     case submit(id: Int64, Submission)
+    /// The outcome that arrived as message `id` breaks the protocol's limits, and would every time it is sent: end the
+    /// attempt with this reason, then answer with `settled(id:)`.
+    case refusedOutcome(id: Int64, AttemptToken, reason: String)
+    /// An intermediate report of the attempt breaks the protocol's limits and is left out.
+    case refusedReport(AttemptToken, reason: String)
     /// Store this piece of an artifact; the session has acknowledged nothing yet: answer with `settled(id:)`.
     case store(id: Int64, ArtifactChunk)
     /// The worker left while this attempt was on its way or in its hands, and nothing of it will come: release it,
@@ -123,6 +130,8 @@ public struct CoordinatorSession: Sendable {
   public internal(set) var hello: Hello?
   /// The attempt that this session believes the worker holds.
   public internal(set) var attempt: AttemptToken?
+  /// The newest attempt that it was given or came with, whatever became of it.
+  var lastAttempt: AttemptToken?
 
   /// An assignment that was sent and is not known to have arrived.
   struct Outstanding: Sendable {
@@ -137,8 +146,11 @@ public struct CoordinatorSession: Sendable {
   var violations = 0
   var isIdle = false
   var drain: Drain?
-  /// Attempts that the worker was told to stop, while it may still execute them.
+  /// Attempts that the worker was told to stop, while it may still execute them; the newest ``cancelledLimit``.
   var cancelled: [AttemptToken: Cancellation.Reason] = [:]
+  var cancelledOrder: [AttemptToken] = []
+  /// One connection holds one attempt at a time: more than a few that it should stop are made up.
+  static let cancelledLimit = 64
   /// Attempts for which `started` has been returned.
   var startedAttempt: AttemptToken?
 
@@ -164,12 +176,19 @@ public struct CoordinatorSession: Sendable {
     case .assign(let assignment): return assign(assignment, now: now)
     case .settled(let id, let verdict): return [send(.ack(Acknowledgement(of: id, verdict: verdict)))]
     case .cancel(let attempt, let reason): return cancel(attempt, reason)
+    case .probe: return state == .closed ? [] : [send(.ack(Acknowledgement(of: 0, verdict: .accepted)))]
     case .drain(let request):
       drain = request
       isIdle = false
       return state == .active ? [send(.drain(request))] : []
     }
   }
+
+  /// How many stopped attempts are remembered.
+  public var rememberedCancellations: Int { cancelled.count }
+
+  /// When the worker was heard last.
+  public var heard: Duration { lastHeard }
 
   /// Moves the session's memory of the last sign of life forward by `gap`: call when the coordinator itself was
   /// stopped (its own clock ticks came late), so that workers are not declared silent for the coordinator's fault.

@@ -32,6 +32,7 @@ final class MeasuredStore: StudyStore {
 
   func load() throws -> StudyRecord { try base.load() }
   func lastEventNumber() throws -> Int { try base.lastEventNumber() }
+  func mark() throws -> CommitMark { try base.mark() }
   func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try base.events(after: number, limit: limit)
   }

@@ -127,7 +127,8 @@ struct PreparedStudy {
   /// The rules of the study.
   var policy: StudyPolicy {
     StudyPolicy(
-      objectives: objectives, sampler: configuration.sampler, maxCountedAttempts: configuration.coordinator.attempts)
+      objectives: objectives, sampler: configuration.sampler, maxCountedAttempts: configuration.coordinator.attempts,
+      quarantineAfterFailures: configuration.coordinator.quarantine ?? 8)
   }
 
   // MARK: The study's home

@@ -31,6 +31,7 @@ struct StudyServer {
       build: "engram \(BuildInformation.version)", budget: configuration.budget,
       heartbeat: .seconds(configuration.coordinator.heartbeatSeconds),
       lease: .seconds(configuration.coordinator.leaseSeconds))
+    settings.progressLimit = configuration.coordinator.stallSeconds.map { .seconds($0) }
     settings.presumesWorkersGone = ownsWorkers
     settings.timeLimit = configuration.limits.seconds.map { .seconds($0) }
     settings.anchor = study.anchor

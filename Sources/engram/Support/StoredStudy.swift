@@ -73,7 +73,8 @@ struct StoredStudy {
     let configuration = try configuration(definition)
     return StudyPolicy(
       objectives: definition.objectives, sampler: configuration.sampler,
-      maxCountedAttempts: configuration.coordinator.attempts)
+      maxCountedAttempts: configuration.coordinator.attempts,
+      quarantineAfterFailures: configuration.coordinator.quarantine ?? 8)
   }
 
   /// A configuration of this study from JSON.

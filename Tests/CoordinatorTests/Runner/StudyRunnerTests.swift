@@ -10,7 +10,7 @@ import WireProtocol
 @testable import Transport
 
 /// The whole runner over the in-memory network and a real database, with workers that compute at once.
-@Suite struct StudyRunnerTests {
+@Suite(.timeLimit(.minutes(5))) struct StudyRunnerTests {
   private static func settings(budget: Int) -> CoordinatorSettings {
     CoordinatorSettings(
       build: "b", budget: budget, heartbeat: .milliseconds(50), lease: .seconds(2), resend: .milliseconds(200),
@@ -69,6 +69,15 @@ import WireProtocol
     }
   }
 
+  /// Ends a worker whose coordinator has gone.
+  ///
+  /// It leaves by itself when it hears of the end in time; whether it does is
+  /// up to the threads that other tests leave it, so nobody waits for that.
+  private static func end(_ worker: Task<Void, Never>) async {
+    worker.cancel()
+    await worker.value
+  }
+
   @Test func aStudyRunsToItsBudgetAndGoesOnWithALargerOne() async throws {
     let folder = try TemporaryFolder()
     for (budget, isNew) in [(6, true), (10, false)] {
@@ -78,7 +87,7 @@ import WireProtocol
       let workers = (0..<3).map { index in Task { await Self.work(network, name: index) } }
       let snapshots = Task { await runner.progress.reduce(into: [ProgressSnapshot]()) { $0.append($1) } }
       let summary = try await runner.run()
-      for worker in workers { await worker.value }
+      for worker in workers { await Self.end(worker) }
       #expect(summary.stopReason == .budget && summary.finished == budget)
       let last = await snapshots.value.last
       #expect(last?.finished == budget && last?.hypervolume != nil && last?.front.isEmpty == false)
@@ -106,7 +115,7 @@ import WireProtocol
     #expect(mailbox.roster(now: Date().timeIntervalSince1970 + 60) == nil, "an old roster means nothing")
     run.cancel()
     _ = try await run.value
-    await worker.value
+    await Self.end(worker)
     #expect(mailbox.roster(now: Date().timeIntervalSince1970) == nil)
     try store.close()
   }
@@ -132,10 +141,11 @@ import WireProtocol
       let (runner, store) = try Self.makeRunner(StudyFolder(folder.url), budget: 8, network: network)
       let worker = Task { await Self.work(network, name: 0, pause: .milliseconds(30)) }
       let run = Task { try await runner.run() }
-      while await runner.state.finishedCount < 3 { try await Task.sleep(for: .milliseconds(5)) }
+      for _ in 0..<12_000 where await runner.state.finishedCount < 3 { try await Task.sleep(for: .milliseconds(5)) }
+      try #require(await runner.state.finishedCount >= 3, "three trials in a minute")
       run.cancel()
       let summary = try await run.value
-      await worker.value
+      await Self.end(worker)
       #expect(summary.stopReason == nil && summary.finished >= 3)
       try store.close()
     }
@@ -144,7 +154,7 @@ import WireProtocol
     #expect(runner.found.finished >= 3)
     let worker = Task { await Self.work(network, name: 0) }
     #expect(try await runner.run().finished == 8)
-    await worker.value
+    await Self.end(worker)
     #expect(try HistoryChecker(policy: ToyEvaluation.policy, expectsEnd: true).check(store) == [])
   }
 
@@ -170,7 +180,7 @@ import WireProtocol
     await #expect(throws: StudyError.self) { try await steer(.retry(trial: 1)) }
     _ = try await steer(.resume)
     let summary = try await run.value
-    await worker.value
+    await Self.end(worker)
     #expect(summary.stopReason == .budget && summary.finished == 4)
   }
 

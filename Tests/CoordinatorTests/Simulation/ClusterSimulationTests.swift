@@ -61,7 +61,9 @@ import Testing
     let expected = [
       "dropped", "duplicated", "delayed", "lost in partition", "partition", "one-way partition", "swizzle-clog",
       "coordinator killed", "killed before replies", "coordinator stopped", "worker killed", "worker preempted",
-      "disk full", "clock jump", "batch", "failure bug", "failure outOfMemory", "failure hardware", "failure preempted",
+      "disk full", "clock jump", "batch", "study deleted", "coordinator without its file ended",
+      "second coordinator", "replaced coordinator ended", "clone", "name refused", "undeliverable", "extreme objective",
+      "disk full, nobody has a result", "failure bug", "failure outOfMemory", "failure hardware", "failure preempted",
     ]
     for fault in expected { #expect(fired[fault, default: 0] > 0, "\(fault) never happened") }
     let hours = reports.map(\.hours).reduce(0, +)

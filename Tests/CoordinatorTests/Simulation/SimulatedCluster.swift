@@ -24,6 +24,8 @@ final class SimulatedCluster {
     case mischief
     case startCoordinator
     case startWorker(Int)
+    case undeliverable(Peer)
+    case storeReturns
     case heal
   }
 
@@ -32,41 +34,52 @@ final class SimulatedCluster {
   var acknowledged: [AttemptToken: TrialResult] = [:]
   private(set) var events = 0
   private(set) var finish: StopReason?
-  private(set) var fatal: StudyError?
+  var fatal: StudyError?
   let base: InMemoryStudyStore
 
-  private var random: RandomStream
-  private var queue = EventQueue<Event>()
-  private var core: CoordinatorCore?
-  private var epoch = 0
-  private var workers: [SimulatedWorker]
-  private let store: FaultyStore
+  var random: RandomStream
+  var queue = EventQueue<Event>()
+  var core: CoordinatorCore?
+  var epoch = 0
+  var workers: [SimulatedWorker]
+  let store: FaultyStore
   private(set) var now: Duration = .zero
-  private var isHealed = false
-  private var blockedToServer: [Int: Duration] = [:]
-  private var blockedToWorker: [Int: Duration] = [:]
-  private var stoppedUntil: Duration = .zero
-  private var diskFullUntil: Duration = .zero
-  private var wallOffset = 0.0
+  var isHealed = false
+  var blockedToServer: [Int: Duration] = [:]
+  var blockedToWorker: [Int: Duration] = [:]
+  var stoppedUntil: Duration = .zero
+  var diskFullUntil: Duration = .zero
+  var wallOffset = 0.0
+  /// The file of the study was deleted; the next error is the right one.
+  var isDeleted = false
+  /// Another coordinator has opened the study: this one has to end, and may not acknowledge anything.
+  var isReplaced = false
   /// Whether the coordinator takes its events in batches, as the runner does under load; every second seed.
-  private let isBatching: Bool
-  private var batch: [CoordinatorCore.Event] = []
-  private var batchRandom: RandomStream
-  private let budget: Int
-  private let tick = Duration.seconds(60)
-  private let heartbeat = Duration.seconds(120)
+  let isBatching: Bool
+  var batch: [CoordinatorCore.Event] = []
+  var batchRandom: RandomStream
+  var mischief: RandomStream
+  let budget: Int
+  let tick = Duration.seconds(60)
+  let heartbeat = Duration.seconds(120)
 
   init(seed: UInt64, budget: Int = 120, workerCount: Int = 4) {
     self.budget = budget
     random = RandomStream(seed: seed, purpose: "test/cluster")
     // Chance of its own, so that seeds that once found a fault keep their course.
     batchRandom = RandomStream(seed: seed, purpose: "test/batches")
+    mischief = RandomStream(seed: seed, purpose: "test/mischief")
     isBatching = seed % 2 == 1
     base = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: seed), budget: budget)
     store = FaultyStore(base) { _ in nil }
     workers = (0..<workerCount).map { SimulatedWorker($0, heartbeat: .seconds(120)) }
+    // A clone of the first worker: another machine under the same name; it comes now and then.
+    workers.append(SimulatedWorker(workerCount, name: "host/0", heartbeat: .seconds(120)))
+    workers[workerCount].isUp = false
     startCoordinator()
-    for index in workers.indices { plan(.workerTick(index, incarnation: 0), in: .seconds(Double(index))) }
+    for index in workers.indices where workers[index].isUp {
+      plan(.workerTick(index, incarnation: 0), in: .seconds(Double(index)))
+    }
     plan(.mischief, in: .seconds(600))
   }
 
@@ -89,19 +102,19 @@ final class SimulatedCluster {
 
   // MARK: - Chance
 
-  private func chance(_ probability: Double) -> Bool { !isHealed && random.uniform() < probability }
+  func chance(_ probability: Double) -> Bool { !isHealed && random.uniform() < probability }
 
-  private func fire(_ fault: String) { fired[fault, default: 0] += 1 }
+  func fire(_ fault: String) { fired[fault, default: 0] += 1 }
 
-  private func plan(_ event: Event, in delay: Duration) { queue.plan(event, at: now + delay) }
+  func plan(_ event: Event, in delay: Duration) { queue.plan(event, at: now + delay) }
 
-  private func anyTime(_ mean: Double) -> Duration { .seconds(-log(random.uniform()) * mean) }
+  func anyTime(_ mean: Double) -> Duration { .seconds(-log(random.uniform()) * mean) }
 
   // MARK: - Events
 
-  private func take(_ event: Event) {
+  func take(_ event: Event) {
     switch event {
-    case .toServer, .coordinatorTick, .proposed, .flush:
+    case .toServer, .coordinatorTick, .proposed, .flush, .undeliverable:
       if now < stoppedUntil {
         queue.plan(event, at: stoppedUntil)
       } else {
@@ -125,19 +138,23 @@ final class SimulatedCluster {
     case .mischief: makeMischief()
     case .startCoordinator: startCoordinator()
     case .startWorker(let index):
-      if !workers[index].isUp {
+      if !workers[index].isUp, !(isHealed && workers[index].isClone) {
         workers[index].start(at: now, heartbeat: heartbeat)
         plan(.workerTick(index, incarnation: workers[index].incarnation), in: .zero)
       }
+    case .storeReturns:
+      store.takeAway(nil)
+      isDeleted = false
     case .heal: heal()
     }
   }
 
-  private func isReady(_ index: Int) -> Bool { workers[index].session.phase != .preparing }
+  func isReady(_ index: Int) -> Bool { workers[index].session.phase != .preparing }
 
-  private func takeAtServer(_ event: Event) {
+  func takeAtServer(_ event: Event) {
     switch event {
     case .toServer(let peer, let envelope): handle([.received(peer, envelope)])
+    case .undeliverable(let peer): handle([.undeliverable(peer)])
     case .coordinatorTick(let epoch):
       guard epoch == self.epoch, core != nil else { return }
       handle([.clock])
@@ -159,7 +176,7 @@ final class SimulatedCluster {
 
   // MARK: - Coordinator
 
-  private func startCoordinator() {
+  func startCoordinator() {
     guard core == nil else { return }
     planStoreFaults()
     epoch += 1
@@ -179,9 +196,9 @@ final class SimulatedCluster {
     carryOut(core?.begin() ?? [])
   }
 
-  private var wall: Double { 1e9 + Double(now.components.seconds) + wallOffset }
+  var wall: Double { 1e9 + Double(now.components.seconds) + wallOffset }
 
-  private func handle(_ events: [CoordinatorCore.Event]) {
+  func handle(_ events: [CoordinatorCore.Event]) {
     guard core != nil else { return }
     guard isBatching else { return handleNow(events) }
     if batch.isEmpty {
@@ -191,7 +208,7 @@ final class SimulatedCluster {
     batch += events
   }
 
-  private func handleNow(_ events: [CoordinatorCore.Event]) {
+  func handleNow(_ events: [CoordinatorCore.Event]) {
     planStoreFaults()
     let actions =
       isBatching
@@ -206,7 +223,7 @@ final class SimulatedCluster {
     }
   }
 
-  private func planStoreFaults() {
+  func planStoreFaults() {
     let draw = isHealed ? 1 : random.uniform()
     let isFull = now < diskFullUntil
     let full = StudyError(.diskFull, "full")
@@ -220,21 +237,29 @@ final class SimulatedCluster {
     store.replan { _ in nil }
   }
 
-  private func carryOut(_ actions: [CoordinatorCore.Action]) {
+  func carryOut(_ actions: [CoordinatorCore.Action]) {
     for action in actions {
       switch action {
       case .send(let peer, let envelope):
-        guard let index = workers.firstIndex(where: { $0.isUp && $0.peer == peer }) else { continue }
+        guard let index = workers.firstIndex(where: { $0.isUp && $0.peer == peer }) else {
+          // A closed connection is noticed where the network carries the news.
+          if random.uniform() < 0.5 {
+            fire("undeliverable")
+            plan(.undeliverable(peer), in: .seconds(1))
+          }
+          continue
+        }
+        if case .refused(let refusal) = envelope.message, refusal.code == .duplicateName { fire("name refused") }
         deliver(to: index, isToServer: false) { .toWorker(index, peer, envelope) }
       case .propose(let task): plan(.proposed(epoch, task), in: anyTime(120))
       case .finished(let reason): finish = reason
-      case .fatal(let error): fatal = error
+      case .fatal(let error): meet(error)
       case .store, .note, .disconnect: break
       }
     }
   }
 
-  private func deliver(to index: Int, isToServer: Bool, _ event: () -> Event) {
+  func deliver(to index: Int, isToServer: Bool, _ event: () -> Event) {
     let blocked = (isToServer ? blockedToServer : blockedToWorker)[index] ?? .zero
     if now < blocked { return fire("lost in partition") }
     if chance(0.05) { return fire("dropped") }
@@ -247,7 +272,9 @@ final class SimulatedCluster {
     }
   }
 
-  private func killCoordinator() {
+  func killCoordinator() {
+    // Its successor opens the study anew.
+    isReplaced = false
     core = nil
     batch = []
     fire("coordinator killed")
@@ -256,7 +283,7 @@ final class SimulatedCluster {
 
   // MARK: - Workers
 
-  private func feed(_ event: WorkerSession.Event, to index: Int) {
+  func feed(_ event: WorkerSession.Event, to index: Int) {
     let actions = workers[index].session.handle(event, now: now - workers[index].birth)
     for action in actions {
       switch action {
@@ -266,7 +293,7 @@ final class SimulatedCluster {
       case .keep(let submission): workers[index].kept[submission.attempt] = submission
       case .forget(let token, let verdict):
         if case .result(let report) = workers[index].kept[token], verdict != .conflict,
-          report.result.nonFiniteNames.isEmpty
+          report.result.nonFiniteNames.isEmpty, report.result.extremeObjective == nil
         {
           acknowledged[token] = report.result
         }
@@ -280,25 +307,30 @@ final class SimulatedCluster {
       case .reconnect: workers[index].connection += 1
       case .leave:
         workers[index].isUp = false
-        plan(.startWorker(index), in: anyTime(600))
+        if !isHealed || !workers[index].isClone { plan(.startWorker(index), in: anyTime(600)) }
       case .chunkAcknowledged, .unanswered, .log: break
       }
     }
   }
 
-  private func train(_ index: Int, _ assignment: Assignment) {
+  func train(_ index: Int, _ assignment: Assignment) {
     workers[index].training = assignment
     let incarnation = workers[index].incarnation
     plan(.trainerStarts(index, incarnation: incarnation, assignment.attempt), in: anyTime(60))
     plan(.trainerEnds(index, incarnation: incarnation, assignment.attempt), in: .seconds(600) + anyTime(7_200))
   }
 
-  private func endTraining(_ index: Int, _ token: AttemptToken) {
+  func endTraining(_ index: Int, _ token: AttemptToken) {
     guard let assignment = workers[index].training, assignment.attempt == token else { return }
     workers[index].training = nil
     var result = ToyEvaluation.result(assignment.configuration, seed: assignment.seed &+ UInt64(token.rawValue))
     let draw = isHealed ? 1 : random.uniform()
     if draw < 0.03 { result.objectives["loss"] = .nan }
+    if mischief.uniform() < 0.02, !isHealed {
+      fire("extreme objective")
+      let extremes = [1e308, -1e308, 1e200, Double.greatestFiniteMagnitude]
+      result.objectives["loss"] = extremes[mischief.integer(below: extremes.count)]
+    }
     let classes: [FailureClass] = [.bug, .bug, .outOfMemory, .hardware, .preempted, .diverged]
     if draw >= 0.03 && draw < 0.15 {
       let failureClass = classes[random.integer(below: classes.count)]
@@ -308,62 +340,5 @@ final class SimulatedCluster {
     } else {
       feed(.finished(.result(ResultReport(attempt: token, result: result))), to: index)
     }
-  }
-
-  // MARK: - Mischief
-
-  private func makeMischief() {
-    guard !isHealed else { return }
-    plan(.mischief, in: anyTime(1_800))
-    let index = random.integer(below: workers.count)
-    let duration = anyTime(random.uniform() < 0.5 ? 300 : 3_600)
-    switch random.integer(below: 9) {
-    case 0: if core != nil { killCoordinator() }
-    case 1:
-      fire("worker killed")
-      workers[index].isUp = false
-      plan(.startWorker(index), in: duration)
-    case 2:
-      fire("worker preempted")
-      if workers[index].isUp { feed(.stop("SIGTERM"), to: index) }
-    case 3:
-      fire("partition")
-      blockedToServer[index] = now + duration
-      blockedToWorker[index] = now + duration
-    case 4:
-      fire("one-way partition")
-      if random.uniform() < 0.5 {
-        blockedToServer[index] = now + duration
-      } else {
-        blockedToWorker[index] = now + duration
-      }
-    case 5:
-      // Swizzle-clog: workers are cut off one after the other and come back in another order.
-      fire("swizzle-clog")
-      for other in workers.indices {
-        blockedToServer[other] = now + anyTime(3_600)
-        blockedToWorker[other] = blockedToServer[other]
-      }
-    case 6:
-      fire("clock jump")
-      wallOffset += (random.uniform() - 0.5) * 172_800
-    case 7:
-      fire("coordinator stopped")
-      stoppedUntil = now + duration
-    default:
-      fire("disk full")
-      diskFullUntil = now + duration
-    }
-  }
-
-  private func heal() {
-    isHealed = true
-    blockedToServer = [:]
-    blockedToWorker = [:]
-    diskFullUntil = .zero
-    stoppedUntil = .zero
-    store.replan { _ in nil }
-    for index in workers.indices where !workers[index].isUp { plan(.startWorker(index), in: .seconds(1)) }
-    if core == nil { plan(.startCoordinator, in: .seconds(1)) }
   }
 }

@@ -6,6 +6,9 @@ import WireProtocol
 /// A worker process of the simulation: session, trainer, and the file of outcomes that survives its death.
 struct SimulatedWorker {
   let index: Int
+  let name: String
+  /// Whether it has the name of another machine.
+  var isClone: Bool { name != "host/\(index)" }
   var session: WorkerSession
   var incarnation = 0
   var connection = 0
@@ -17,12 +20,12 @@ struct SimulatedWorker {
   var training: Assignment?
   var birth: Duration = .zero
 
-  init(_ index: Int, heartbeat: Duration) {
+  init(_ index: Int, name: String? = nil, heartbeat: Duration) {
     self.index = index
-    session = Self.makeSession(index, 0, studyIdentifier: nil, kept: [:], heartbeat: heartbeat)
+    self.name = name ?? "host/\(index)"
+    session = Self.makeSession(index, self.name, 0, studyIdentifier: nil, kept: [:], heartbeat: heartbeat)
   }
 
-  var name: String { "host/\(index)" }
   var peer: Peer { Peer(id: Array("\(index).\(incarnation).\(connection)".utf8)) }
 
   mutating func start(at time: Duration, heartbeat: Duration) {
@@ -32,11 +35,12 @@ struct SimulatedWorker {
     training = nil
     birth = time
     session = Self.makeSession(
-      index, incarnation, studyIdentifier: studyIdentifier, kept: kept, heartbeat: heartbeat)
+      index, name, incarnation, studyIdentifier: studyIdentifier, kept: kept, heartbeat: heartbeat)
   }
 
   private static func makeSession(
-    _ index: Int, _ incarnation: Int, studyIdentifier: String?, kept: [AttemptToken: Submission], heartbeat: Duration
+    _ index: Int, _ name: String, _ incarnation: Int, studyIdentifier: String?, kept: [AttemptToken: Submission],
+    heartbeat: Duration
   ) -> WorkerSession {
     var settings = WorkerSession.Settings()
     settings.heartbeat = heartbeat
@@ -46,7 +50,7 @@ struct SimulatedWorker {
     settings.submissionMaximum = .seconds(600)
     settings.jitterSeed = UInt64(index * 1_000 + incarnation)
     let hello = Hello(
-      worker: "host/\(index)", incarnation: "\(incarnation)", study: "toy", build: "b",
+      worker: name, incarnation: "\(index).\(incarnation)", study: "toy", build: "b",
       fingerprints: Fingerprints([:]), host: "host", device: "cpu", pid: index + 1,
       capabilities: Capabilities(memoryBytes: Int64(1 + index % 2) << 34, cores: 1, evaluator: "analytic"),
       studyIdentifier: studyIdentifier)

@@ -29,7 +29,7 @@ import Testing
     doubled.trials[1].attempts.append(doubled.trials[1].attempts[0])
     #expect(rules(doubled, events).isSuperset(of: ["tokens unique", "one result"]))
     var altered = record
-    altered.trials[1].result?.objectives["loss"] = 9
+    altered.trials[1].result?.objectives["rougeL"] = 0.01
     #expect(rules(altered, events).isSuperset(of: ["one result", "front"]))
     var budget = record
     budget.header.budget = 3

@@ -128,7 +128,7 @@ struct SessionPair {
       case .closed(let closure):
         closures.append(closure)
         if closure == .silent { coordinator = CoordinatorSession(settings: settings, now: now) }
-      case .admitted, .started, .progress, .report, .store, .log: break
+      case .admitted, .started, .progress, .report, .store, .log, .refusedOutcome, .refusedReport: break
       }
     }
   }
