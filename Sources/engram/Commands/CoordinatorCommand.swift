@@ -64,6 +64,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
     for warning in result.warnings { Terminal.print(warning + "\n") }
     for plot in plots { Terminal.print("plot      \(plot.path)") }
     Terminal.print("study     \(folder.url.path)")
+    if summary.stopReason == .failing, !signals.isRaised {
+      throw CommandError(.unexpected, SearchConclusion.failing(result))
+    }
     if !signals.isRaised {
       Terminal.print("go on     raise study.budget in \(study) and run the same command again")
       if prepared.resources != nil {

@@ -47,7 +47,7 @@ struct StudyCommand: ParsableCommand {
       notes += summary.record.trials.compactMap(\.memoryWait)
       if !header.quarantined.isEmpty {
         let names = header.quarantined.sorted().joined(separator: ", ")
-        notes.append("out of service after hardware failures: \(names) (engram worker reinstate NAME)")
+        notes.append("out of service after failures: \(names) (engram worker reinstate NAME)")
       }
       notes += summary.warnings
       let choice = StudySummary.Choice.standard(summary.objectives)

@@ -11,7 +11,8 @@ extension WorkerCommand {
     static let configuration = CommandConfiguration(
       commandName: "reinstate", abstract: "Let a worker take trials again that was taken out of service.",
       discussion: """
-        A worker is taken out after several hardware failures in a row (study show and worker list name it). Repair the \
+        A worker is taken out after several hardware failures in a row, or after more failures of any kind while others \
+        succeed (study show and worker list name it, with its last words). Repair the \
         machine first; a worker that has left is started again by hand. Exit status 3: no such worker is out of service.
         """)
     @Argument(help: "The worker's name.") var worker: String
@@ -42,6 +43,10 @@ extension WorkerCommand {
       /// Given back, expired, interrupted, cancelled.
       var other = 0
       var isOutOfService = false
+      /// Failures since its last success.
+      var failuresInARow = 0
+      /// What its last failure said, unless it has succeeded since.
+      var lastWords: String?
       /// Seconds since 1970 of its last lease or outcome.
       var lastTime = 0.0
       /// Whether it is connected to the coordinator that runs now.
@@ -58,7 +63,7 @@ extension WorkerCommand {
       var table = TextTable([
         ("worker", .left), ("host", .left), ("device", .left), ("runs", .left), ("succeeded", .right),
         ("failed", .right), ("hardware", .right), ("other", .right), ("state", .left), ("last trial", .left),
-        ("GPU", .left),
+        ("GPU", .left), ("last words", .left),
       ])
       for row in rows {
         table.add([
@@ -67,6 +72,7 @@ extension WorkerCommand {
           row.isOutOfService ? "out of service" : row.isConnected ? "connected" : "",
           row.lastTime > 0 ? Date(timeIntervalSince1970: row.lastTime).formatted(.iso8601) : "",
           row.status.map(Self.text) ?? "",
+          options.format == .csv ? row.lastWords ?? "" : String((row.lastWords ?? "").prefix(80)),
         ])
       }
       table.print(as: options.format)
@@ -91,9 +97,14 @@ extension WorkerCommand {
         row.device = attempt.worker.device ?? row.device
         row.lastTime = max(row.lastTime, attempt.endedTime ?? attempt.startedTime ?? attempt.leasedTime)
         switch attempt.state {
-        case .succeeded: row.succeeded += 1
+        case .succeeded:
+          row.succeeded += 1
+          row.failuresInARow = 0
+          row.lastWords = nil
         case .failed:
           row.failed += 1
+          row.failuresInARow += 1
+          row.lastWords = attempt.failure.map { "\($0.failureClass): \($0.message)" }
           if attempt.failure?.failureClass == .hardware { row.hardwareFailures += 1 }
         case .leased, .started: row.running = attempt.trial
         default: row.other += 1

@@ -55,7 +55,10 @@ extension WorkerCommand {
     @Option(help: "The coordinator's address: tcp://HOST:PORT or ipc://PATH.") var connect: String
     @Option(help: "Folder of keys (default: ~/.config/engram/keys); needed for TCP.") var keys: String?
     @Option(help: "Name of this worker's key pair in that folder.") var key: String = "worker"
-    @Option(help: "Name of the worker, stable across restarts (default: HOST/DEVICE); of several: NAME/DEVICE.")
+    @Option(
+      help: ArgumentHelp(
+        "Name of the worker, stable across restarts; no two at a time have the same (default: HOST/DEVICE-XXXX, the digits "
+          + "from its state folder; under Slurm HOST/DEVICE/slurm-JOB_TASK); of several: NAME/DEVICE."))
     var name: String?
     @Option(help: "cpu or cuda:N; a list such as cpu,cpu starts one worker for each.") var device: String = "cpu"
     @Option(help: "One worker per GPU: all, or numbers such as 0,2.") var gpus: String?
@@ -65,7 +68,8 @@ extension WorkerCommand {
         "Most of the device's memory that a worker uses, its base included; what needs more is refused before it trains "
           + "(default: what is free on a GPU, what the machine has on the CPU).", valueName: "GiB"))
     var memory: Double?
-    @Option(help: "Folder of this worker's state (default: ~/.local/state/engram/STUDY/NAME).") var state: String?
+    @Option(help: "Folder of this worker's state (default: ~/.local/state/engram/STUDY/NAME, without the digits).")
+    var state: String?
     @Option(
       help: "Leave when no coordinator has answered for so many minutes and no trial is under way (default: never).")
     var giveUpAfter: Double?
@@ -111,16 +115,19 @@ extension WorkerCommand {
       // A GPU of a list is one for a process that is watched over, even when it is the only one.
       guard devices.count > 1 || gpus != nil else { return nil }
       let cores = ProcessInfo.processInfo.activeProcessorCount
-      return devices.map { device in
+      let configuration = try StudyConfiguration(contentsOf: URL(fileURLWithPath: study))
+      return try devices.map { device in
+        let own = try WorkerName(
+          given: name.map { "\($0)/\(device.label)" }, state: state.map { "\($0)/\(device.label)" },
+          study: configuration.name, host: Self.host, label: device.label)
         var arguments = [
-          "worker", "run", study, "--connect", connect, "--key", key, "--device", device.device, "--name",
-          "\(name ?? Self.host)/\(device.label)", "--threads", "\(threads ?? max(1, cores / devices.count))",
+          "worker", "run", study, "--connect", connect, "--key", key, "--device", device.device, "--name", own.name,
+          "--state", own.folder.path, "--threads", "\(threads ?? max(1, cores / devices.count))",
           "--exit-with-parent",
         ]
         if let keys { arguments += ["--keys", keys] }
         if let memory { arguments += ["--memory", "\(memory)"] }
         if let logSize { arguments += ["--log-size", "\(logSize)"] }
-        if let state { arguments += ["--state", "\(state)/\(device.label)"] }
         if let giveUpAfter { arguments += ["--give-up-after", "\(giveUpAfter)"] }
         let environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }
           .merging([ParentWatch.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { $1 }
@@ -143,22 +150,23 @@ extension WorkerCommand {
         }
       }
       let host = Self.host
-      let worker = name ?? "\(host)/\(device)"
-      var hello = Hello(
-        worker: worker, incarnation: UUID().uuidString, study: prepared.configuration.name,
+      let own = try WorkerName(
+        given: name, state: state, study: prepared.configuration.name, host: host, label: device)
+      let worker = own.name
+      let hello = Hello(
+        worker: worker, incarnation: own.incarnation(), study: prepared.configuration.name,
         build: "engram \(BuildInformation.version)", fingerprints: Fingerprints(prepared.fingerprints), host: host,
         device: device, pid: Int(ProcessInfo.processInfo.processIdentifier),
         capabilities: Capabilities(
           memoryBytes: min(Devices.memoryBytes(of: device), memoryLimit.map(Int64.init) ?? .max),
           cores: ProcessInfo.processInfo.activeProcessorCount,
           evaluator: prepared.configuration.evaluator.kind.rawValue))
-      hello.incarnation = UUID().uuidString
       var arguments = ["trainer", prepared.file.path, "--device", device]
       if let threads { arguments += ["--threads", "\(threads)"] }
       if let memoryLimit { arguments += ["--memory-limit", "\(memoryLimit)"] }
       var settings = WorkerSettings(
         hello: hello, trainer: TrainerLaunch(arguments: arguments),
-        stateFolder: try stateFolder(study: prepared.configuration.name, worker: worker), endpoint: connect)
+        stateFolder: own.folder, endpoint: connect)
       settings.deviceStatus = Devices.status(of: device)
       settings.hangTimeout = .seconds(prepared.configuration.coordinator.watchdogSeconds)
       settings.giveUpAfter = giveUpAfter.map { .seconds($0 * 60) }
@@ -184,23 +192,6 @@ extension WorkerCommand {
       case .refused(let refusal): "refused: \(refusal.message)"
       case .unavailable(let why), .gaveUp(let why): why
       }
-    }
-
-    private func stateFolder(study: String, worker: String) throws -> URL {
-      let folder: URL
-      if let state {
-        folder = URL(fileURLWithPath: state, isDirectory: true)
-      } else {
-        let environment = ProcessInfo.processInfo.environment
-        let root =
-          environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : URL(fileURLWithPath: $0, isDirectory: true) }
-          ?? (environment["HOME"].flatMap { $0.isEmpty ? nil : URL(fileURLWithPath: $0, isDirectory: true) }
-          ?? FileManager.default.homeDirectoryForCurrentUser).appendingPathComponent(".local/state")
-        let safe = worker.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" }
-        folder = root.appendingPathComponent("engram/\(study)/\(String(safe))", isDirectory: true)
-      }
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      return folder
     }
 
     private func security(for endpoint: Endpoint) throws -> ZeroMQClient.Security {

@@ -50,6 +50,8 @@ struct SearchConclusion {
     guard let chosen = summary.chosen(choice) else {
       throw CommandError(.unexpected, noneCompleted(summary))
     }
+    // Nothing is trained for a comparison before the cause is found; the front so far is printed above.
+    if reason == .failing { throw CommandError(.unexpected, Self.failing(summary)) }
     for warning in summary.warnings { Terminal.print("\n\(warning)") }
     let reason = choice.explanation(summary.objectives)
     var talk: String?
@@ -97,15 +99,29 @@ struct SearchConclusion {
     return "\(name): \(summary.finished) trials finished\(lost) (\(why))\(hypervolume)"
   }
 
+  /// What to say of a study that ended because its trials failed one after the other.
+  static func failing(_ summary: StudySummary) -> String {
+    let name = summary.record.definition.name
+    return "the study has ended because too many trials failed in a row" + lastFailure(summary)
+      + ". A larger budget would not help. Find the cause (engram trial list \(name), engram worker list \(name)), then: "
+      + "engram trial retry --failed --study \(name), and the same command again"
+  }
+
+  /// The newest failure of a study in words, after a semicolon.
+  private static func lastFailure(_ summary: StudySummary) -> String {
+    let failures = summary.record.trials.flatMap(\.attempts).filter { $0.failure != nil }
+    guard let last = failures.max(by: { ($0.endedTime ?? 0) < ($1.endedTime ?? 0) }), let failure = last.failure else {
+      return ""
+    }
+    let words = failure.logLines.suffix(2).joined(separator: " | ")
+    return "; the last failure (trial \(last.trial), worker \(last.worker.name)): \(failure.failureClass): "
+      + failure.message + (words.isEmpty ? "" : " (\(words))")
+  }
+
   private func noneCompleted(_ summary: StudySummary) -> String {
     let name = summary.record.definition.name
     var text = "no trial was completed"
-    let failures = summary.record.trials.flatMap(\.attempts).filter { $0.failure != nil }
-    if let last = failures.max(by: { ($0.endedTime ?? 0) < ($1.endedTime ?? 0) }), let failure = last.failure {
-      let words = failure.logLines.suffix(2).joined(separator: " | ")
-      text += "; the last failure (trial \(last.trial)): \(failure.failureClass): \(failure.message)"
-      if !words.isEmpty { text += " (\(words))" }
-    }
+    text += Self.lastFailure(summary)
     return text + ". Find the cause (engram trial list \(name), engram trial show N, \(folder.url.path)/logs), then: "
       + "engram trial retry --failed --study \(name), and the same command again"
   }

@@ -50,7 +50,7 @@ final class SearchDisplay: Sendable {
     }
     if !header.quarantined.isEmpty {
       let workers = header.quarantined.sorted().joined(separator: ", ")
-      progress.log("out of service after hardware failures: \(workers); after repair: engram worker reinstate NAME")
+      progress.log("out of service after failures: \(workers); after repair: engram worker reinstate NAME")
     }
   }
 
