@@ -183,6 +183,10 @@ import Testing
     let last = try write("m", budget: 6, command: "sh, \(path("new/train.sh")), --fast")
     _ = try await run(["search", last], runs: "elsewhere")
     _ = try await run(["study", "relocate", "m", write("x")], runs: "elsewhere", status: 2)
+    // A study that several coordinators have opened comes back from its text.
+    _ = try await run(["study", "export", "m", "--output", path("m.jsonl")], runs: "elsewhere")
+    _ = try await run(["study", "import", path("m.jsonl")], runs: "back")
+    #expect(try await run(["doctor", "m"], runs: "back").output.contains("as they were stored"))
   }
 
   @Test("a search whose database is deleted stops and says where its results are") func deleted() async throws {

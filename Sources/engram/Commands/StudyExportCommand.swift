@@ -45,6 +45,8 @@ extension StudyCommand {
       let record = try observer.load()
       Self.warn(observer)
       let scratch = try ScratchFolder(in: target.deletingLastPathComponent(), purpose: "export")
+      // It goes with its last use: not before everything is in place.
+      defer { withExtendedLifetime(scratch) {} }
       let copy = StudyFolder(scratch.url.appendingPathComponent("study", isDirectory: true))
       try PrivateFolder.make(copy.url)
       try observer.backup(to: copy.database)
@@ -94,6 +96,8 @@ extension StudyCommand {
     private func writeText(to target: URL, _ write: (_ sink: (Data) throws -> Void) throws -> Void) throws {
       if output == "-" { return try write { Terminal.write($0) } }
       let scratch = try ScratchFolder(in: target.deletingLastPathComponent(), purpose: "export")
+      // It goes with its last use: not before everything is in place.
+      defer { withExtendedLifetime(scratch) {} }
       let partial = scratch.url.appendingPathComponent("study.jsonl")
       try AtomicFile.write(partial) { file in try write { try file.write($0) } }
       try FileManager.default.moveItem(at: partial, to: target)

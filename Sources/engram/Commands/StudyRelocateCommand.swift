@@ -36,7 +36,7 @@ extension StudyCommand {
             + "evaluator.command only; engram study fork takes over what is still valid")
       }
       stored.evaluator.command = command
-      definition.configurationText = stored.canonicalText
+      definition.configurationText = try stored.canonicalText
       let store = try SQLiteStudyStore(folder)
       try store.redefine(definition)
       try store.close()

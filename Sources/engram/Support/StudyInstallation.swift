@@ -37,6 +37,8 @@ enum StudyInstallation {
     let isNew = !FileManager.default.fileExists(atPath: runs.folder.path)
     do {
       let scratch = try ScratchFolder(in: runs.folder, purpose: "install")
+      // It goes with its last use: not before everything is in place.
+      defer { withExtendedLifetime(scratch) {} }
       let folder = StudyFolder(scratch.url.appendingPathComponent(definition.name, isDirectory: true))
       try PrivateFolder.make(folder.url)
       try build(folder)
