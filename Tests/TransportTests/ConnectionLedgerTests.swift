@@ -16,7 +16,7 @@ import Testing
     _ ledger: inout ConnectionLedger, _ descriptor: Int32, from address: String = "10.0.0.1"
   ) -> ConnectionLedger.Ending? {
     ledger.accept(
-      descriptor, remote: "\(address):\(descriptor)", address: address, now: start + .milliseconds(Int(descriptor)))
+      descriptor, remote: "\(address):\(descriptor)", address: address, now: start + .seconds(Int(descriptor)))
   }
 
   @Test("beyond the limit of unheard connections the oldest of the busiest address goes") func unheardTotal() {
@@ -37,6 +37,21 @@ import Testing
     #expect(accept(&ledger, 3, from: "10.0.0.2") == nil)
     let ending = accept(&ledger, 4)
     #expect(ending?.descriptor == 1 && ending?.why == .unheardPerAddress(2) && ending?.address == "10.0.0.1")
+  }
+
+  @Test("of a thousand that come at once none is ended in mid-handshake for another") func herd() {
+    var ledger = ledger { $0.unheardPerAddress = 100 }
+    var turnedAway: [Int32] = []
+    for descriptor in Int32(1)...300 {
+      let ending = ledger.accept(
+        descriptor, remote: "\(descriptor)", address: "10.0.0.1", now: start + .milliseconds(Int(descriptor)))
+      if let ending { turnedAway.append(ending.descriptor) }
+    }
+    #expect(turnedAway == Array(101...300))
+    // Their second is over: silent ones make room, the oldest first.
+    let later = start + .milliseconds(1) + ConnectionLedger.grace
+    #expect(ledger.accept(301, remote: "301", address: "10.0.0.1", now: later)?.descriptor == 1)
+    #expect(ledger.accept(302, remote: "302", address: "10.0.0.1", now: later)?.descriptor == 302)
   }
 
   @Test("at the limit of descriptors those who have spoken keep their place") func connectionsHeardFirst() {

@@ -42,6 +42,8 @@ struct ConnectionLedger {
     case totalBytes(Int)
   }
 
+  /// The time that every connection has for its handshake, however many others come.
+  static let grace = Duration.seconds(1)
   /// More than this is no single message any more.
   private static let message = 64 * 1024
 
@@ -89,15 +91,24 @@ struct ConnectionLedger {
     tidyLine(address)
     if connections.count > maximumConnections {
       // Those who have spoken keep their place.
-      return oldestUnheard(of: busiestAddress).flatMap { end($0, .connections(maximumConnections)) }
+      return makeRoom(busiestAddress, for: descriptor, now, .connections(maximumConnections))
     }
     if unheardByAddress[address, default: 0] > limits.unheardPerAddress {
-      return oldestUnheard(of: address).flatMap { end($0, .unheardPerAddress(limits.unheardPerAddress)) }
+      return makeRoom(address, for: descriptor, now, .unheardPerAddress(limits.unheardPerAddress))
     }
     if unheard.count > unheardLimit {
-      return oldestUnheard(of: busiestAddress).flatMap { end($0, .unheardTotal(unheardLimit)) }
+      return makeRoom(busiestAddress, for: descriptor, now, .unheardTotal(unheardLimit))
     }
     return nil
+  }
+
+  /// Ends the oldest unheard connection of an address, or the newest where the oldest had no time yet: if all of a large
+  /// cluster's workers come at once, the first of them must not be ended in mid-handshake for the last.
+  private mutating func makeRoom(_ address: String, for newcomer: Int32, _ now: Instant, _ why: Reason) -> Ending? {
+    guard let oldest = oldestUnheard(of: address), let since = connections[oldest]?.accepted,
+      now - since >= Self.grace
+    else { return end(newcomer, why) }
+    return end(oldest, why)
   }
 
   /// A connection is gone.

@@ -11,9 +11,11 @@ public struct ServerLimits: Sendable, Equatable {
   ///
   /// Default 3 s.
   public var handshake = Duration.seconds(3)
-  /// Most connections that have not said anything yet; beyond them the oldest of the busiest address is ended.
+  /// Most connections that have not said anything yet; beyond them the oldest of the busiest address is ended, or the
+  /// newcomer while the oldest is younger than a second.
   ///
-  /// Default 2,048 (about 30 KiB each without what they sent), and at most half of the connections that the limit of descriptors leaves.
+  /// Default 2,048 (about 30 KiB each without what they sent), and at most half of the connections that the limit of
+  /// descriptors leaves.
   public var unheard = 2048
   /// Most of them from one address.
   ///
