@@ -27,8 +27,12 @@ struct FiniteNumbersTests {
         let folder = try TemporaryFolder()
         for type in [TensorType.float32, .float16, .bfloat16, .float64] {
           let url = folder.url.appendingPathComponent(type.rawValue)
+          let bytes = Self.bytes(values, type)
           try SafetensorsWriter.write(
-            [TensorSource(name: "t", type: type, shape: [count]) { try $0(Self.bytes(values, type)) }], to: url)
+            [
+              TensorSource(name: "t", type: type, shape: [count]) { write in try bytes.withUnsafeBytes { try write($0) }
+              }
+            ], to: url)
           let element = try #require(try SafetensorsFile(url).tensors[0].firstNonFinite())
           #expect(element.index == place && element.tensor == "t")
           #expect(element.value.isNaN == value.isNaN && (value.isNaN || element.value == value))
@@ -39,25 +43,17 @@ struct FiniteNumbersTests {
     #expect(finite.allSatisfy { $0.firstNonFinite() == nil })
   }
 
-  private static func bytes(_ values: [Float], _ type: TensorType) -> UnsafeRawBufferPointer {
-    let size = type.size * values.count
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
-    for (index, value) in values.enumerated() {
+  private static func bytes(_ values: [Float], _ type: TensorType) -> [UInt8] {
+    values.flatMap { value -> [UInt8] in
+      var (number, half) = (value, UInt16(0))
       switch type {
-      case .float64: buffer.storeBytes(of: Double(value), toByteOffset: index * 8, as: Double.self)
-      case .float32: buffer.storeBytes(of: value, toByteOffset: index * 4, as: Float.self)
-      default:
-        var (number, half) = (value, UInt16(0))
-        if type == .float16 {
-          HalfPrecision.float32ToFloat16(&number, &half, 1)
-        } else {
-          HalfPrecision.float32ToBFloat16(&number, &half, 1)
-        }
-        buffer.storeBytes(of: half, toByteOffset: index * 2, as: UInt16.self)
+      case .float64: return withUnsafeBytes(of: Double(value)) { Array($0) }
+      case .float32: return withUnsafeBytes(of: value) { Array($0) }
+      case .float16: HalfPrecision.float32ToFloat16(&number, &half, 1)
+      default: HalfPrecision.float32ToBFloat16(&number, &half, 1)
       }
+      return withUnsafeBytes(of: half) { Array($0) }
     }
-    // Leaked on purpose: the test ends before it matters.
-    return UnsafeRawBufferPointer(buffer)
   }
 
   @Test("A base with such a weight: generation, loss and training name the tensor", arguments: bad.indices)

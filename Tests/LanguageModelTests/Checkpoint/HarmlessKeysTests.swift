@@ -14,27 +14,30 @@ struct HarmlessKeysTests {
   }
 
   /// What Transformers wrote into every config.json from version 2.2 to 4.57, and others beside it.
-  private static let everyModel: [String: Any] = [
-    "_name_or_path": "x/y", "_commit_hash": "00ff", "transformers_version": "4.2.0", "torch_dtype": "float16",
-    "dtype": "bfloat16", "use_bfloat16": true, "torchscript": true, "tf_legacy_loss": false, "return_dict": true,
-    "output_hidden_states": false, "output_attentions": true, "output_past": true, "chunk_size_feed_forward": 0,
-    "is_encoder_decoder": false, "is_decoder": true, "add_cross_attention": false,
-    "cross_attention_hidden_size": NSNull(),
-    "tie_encoder_decoder": true, "pruned_heads": [String: Any](), "max_length": 20, "min_length": 0, "do_sample": true,
-    "early_stopping": false, "num_beams": 4, "num_beam_groups": 1, "diversity_penalty": 0.0, "temperature": 0.7,
-    "top_k": 50, "top_p": 0.9, "typical_p": 1.0, "repetition_penalty": 1.2, "length_penalty": 1.0,
-    "no_repeat_ngram_size": 3, "encoder_no_repeat_ngram_size": 0, "bad_words_ids": [[1]], "num_return_sequences": 1,
-    "output_scores": false, "return_dict_in_generate": false, "forced_bos_token_id": 0, "forced_eos_token_id": 2,
-    "remove_invalid_values": false, "exponential_decay_length_penalty": NSNull(), "suppress_tokens": [1],
-    "begin_suppress_tokens": [2], "finetuning_task": "mnli", "id2label": ["0": "A"], "label2id": ["A": 0],
-    "num_labels": 2, "_num_labels": 2, "tokenizer_class": "X", "prefix": "p", "sep_token_id": 2, "cls_token_id": 0,
-    "mask_token_id": 4, "unk_token_id": 3, "decoder_start_token_id": 0, "eos_token_ids": 0,
-    "task_specific_params": ["conversational": ["max_length": 1000]], "problem_type": "regression",
-    "gradient_checkpointing": true, "hidden_dropout": 0.1, "unsloth_version": "2025.1", "unsloth_fixed": true,
-    "is_llama_config": true, "rope_interleaved": false, "use_cache": false, "attn_implementation": "sdpa",
-    "_attn_implementation_autoset": true, "quantization_config": NSNull(), "something_new": false,
-    "another_new": [String: Any](), "third_new": [Any](), "fourth_new": NSNull(), "position_embedding_type": NSNull(),
-  ]
+  private static var everyModel: [String: Any] {
+    [
+      "_name_or_path": "x/y", "_commit_hash": "00ff", "transformers_version": "4.2.0", "torch_dtype": "float16",
+      "dtype": "bfloat16", "use_bfloat16": true, "torchscript": true, "tf_legacy_loss": false, "return_dict": true,
+      "output_hidden_states": false, "output_attentions": true, "output_past": true, "chunk_size_feed_forward": 0,
+      "is_encoder_decoder": false, "is_decoder": true, "add_cross_attention": false,
+      "cross_attention_hidden_size": NSNull(),
+      "tie_encoder_decoder": true, "pruned_heads": [String: Any](), "max_length": 20, "min_length": 0,
+      "do_sample": true,
+      "early_stopping": false, "num_beams": 4, "num_beam_groups": 1, "diversity_penalty": 0.0, "temperature": 0.7,
+      "top_k": 50, "top_p": 0.9, "typical_p": 1.0, "repetition_penalty": 1.2, "length_penalty": 1.0,
+      "no_repeat_ngram_size": 3, "encoder_no_repeat_ngram_size": 0, "bad_words_ids": [[1]], "num_return_sequences": 1,
+      "output_scores": false, "return_dict_in_generate": false, "forced_bos_token_id": 0, "forced_eos_token_id": 2,
+      "remove_invalid_values": false, "exponential_decay_length_penalty": NSNull(), "suppress_tokens": [1],
+      "begin_suppress_tokens": [2], "finetuning_task": "mnli", "id2label": ["0": "A"], "label2id": ["A": 0],
+      "num_labels": 2, "_num_labels": 2, "tokenizer_class": "X", "prefix": "p", "sep_token_id": 2, "cls_token_id": 0,
+      "mask_token_id": 4, "unk_token_id": 3, "decoder_start_token_id": 0, "eos_token_ids": 0,
+      "task_specific_params": ["conversational": ["max_length": 1000]], "problem_type": "regression",
+      "gradient_checkpointing": true, "hidden_dropout": 0.1, "unsloth_version": "2025.1", "unsloth_fixed": true,
+      "is_llama_config": true, "rope_interleaved": false, "use_cache": false, "attn_implementation": "sdpa",
+      "_attn_implementation_autoset": true, "quantization_config": NSNull(), "something_new": false,
+      "another_new": [String: Any](), "third_new": [Any](), "fourth_new": NSNull(), "position_embedding_type": NSNull(),
+    ]
+  }
 
   @Test("Harmless keys of real files change nothing", arguments: ["gpt2", "roberta", "llama-mha"])
   func accepted(_ model: String) throws {

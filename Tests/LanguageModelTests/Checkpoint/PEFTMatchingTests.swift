@@ -113,7 +113,7 @@ struct PEFTMatchingTests {
     let stray = try message("roberta", [:], tensors: ["lm_head.dense.lora_A", "lm_head.dense.lora_B"])
     #expect(stray.contains("'lm_head.dense', which is a linear layer outside the blocks"))
     let shape = try message("llama-mha", ["r": 3])
-    #expect(shape.contains("rank 3") && shape.contains("need A [3, 32]"))
+    #expect(shape.contains("rank 3") && shape.contains("need A [3, "))
   }
 
   @Test("Settings of the first values are harmless where they are over; those that change the base are refused")
