@@ -143,7 +143,7 @@ struct ModelFileFuzzTests {
     let data = try Data(contentsOf: Fixtures.url("goldens/lm/adapters/roberta-mixed/adapter_config.json"))
     let refused = Self.fuzz(Array(data), count: 500, seed: 9) { data in
       guard case .object(let object) = try JSONParser.parse(data) else { return }
-      _ = try PEFTConfiguration(object).adapts("roberta.encoder.layer.1.output.dense")
+      _ = try PEFTConfiguration(object).adapts("roberta.encoder.layer.1.output.dense", kind: .blockLinear, of: .roberta)
     }
     #expect(refused > 200)
   }
