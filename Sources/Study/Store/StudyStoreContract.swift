@@ -73,7 +73,8 @@ public struct StudyStoreContract {
     try step(state.start(AttemptToken(1), time: 1_003))
     let result = TrialResult(
       objectives: ["loss": 0.1 + 0.2, "rougeL": .leastNonzeroMagnitude], standardErrors: ["loss": 1e-17],
-      metrics: ["seconds": 1e308], artifacts: [ArtifactReference(name: "adapter", sha256: "ab", bytes: 1 << 40)])
+      metrics: ["seconds": 1e308],
+      artifacts: [ArtifactReference(name: "adapter", sha256: String(repeating: "ab", count: 32), bytes: 1 << 40)])
     try step(state.complete(AttemptToken(1), result: result, time: 1_004).transition)
     return state
   }
