@@ -117,7 +117,8 @@ struct SearchCommand: AsyncParsableCommand {
       study: prepared.file, endpoint: "\(endpoint)", folder: folder.url, threads: max(1, cores / workers),
       devices: devices)
     let processes = LocalWorkers(
-      launch, count: workers, note: { progress.log($0) }, onFailure: { Task { await server.runner.stop() } })
+      launch, count: workers, note: { progress.log(PrintableText.line($0)) },
+      onFailure: { Task { await server.runner.stop() } })
     stopping.onRaise { Task { await server.runner.stop() } }
     if state.header.stopReason == nil || state.finishedCount < state.header.budget { try processes.start() }
     async let shown: Void = display.follow()

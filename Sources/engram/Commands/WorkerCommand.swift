@@ -100,7 +100,7 @@ extension WorkerCommand {
       if let members = try members() {
         let labels = members.map(\.label).joined(separator: ", ")
         Terminal.printError("\(members.count) workers: \(labels)")
-        throw ExitCode(await WorkerFleet(members) { Terminal.printError($0) }.run())
+        throw ExitCode(await WorkerFleet(members) { Terminal.printError(PrintableText.line($0)) }.run())
       }
       throw ExitCode(try await work().exitStatus)
     }

@@ -43,6 +43,7 @@ struct DryRun {
     let objectives = configuration.objectives.map { "\($0.name) (\($0.direction.rawValue))" }
     table.add(["objectives", objectives.joined(separator: ", ")])
     if configuration.evaluator.kind == .memory {
+      _ = found.attempt { try PreparedStudy.checkReference(configuration, file: file) }
       if let inspection = found.attempt({ try StudyResources.inspect(configuration, file: file) }) {
         for error in inspection.problems.errors { found.add(error) }
         describe(inspection)

@@ -34,7 +34,7 @@ struct PreparedStudy {
     }
     switch configuration.evaluator.kind {
     case .memory:
-      try checkReference(configuration, file: path)
+      try checkReference(configuration, file: file)
       let resources = try StudyResources.prepare(
         configuration, file: file, threads: threads, step: step, isCancelled: isCancelled)
       // Resolved, so that the study's folder describes its space without the base.

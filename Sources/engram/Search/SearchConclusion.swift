@@ -114,8 +114,10 @@ struct SearchConclusion {
       return ""
     }
     let words = failure.logLines.suffix(2).joined(separator: " | ")
-    return "; the last failure (trial \(last.trial), worker \(last.worker.name)): \(failure.failureClass): "
-      + failure.message + (words.isEmpty ? "" : " (\(words))")
+    // A program's and a worker's words: one line, so that they forge none.
+    return PrintableText.line(
+      "; the last failure (trial \(last.trial), worker \(last.worker.name)): \(failure.failureClass): "
+        + failure.message + (words.isEmpty ? "" : " (\(words))"))
   }
 
   private func noneCompleted(_ summary: StudySummary) -> String {

@@ -75,9 +75,16 @@ struct ObservationFile {
     return nil
   }
 
+  /// Most notes of one command; every proposal of a long row may have one of its own.
+  private static let mostNotes = 5
+
   /// Says on standard error what the numbers do not show by themselves.
   static func note(_ sentences: [String]) {
-    var said: Set<String> = []
-    for sentence in sentences where said.insert(sentence).inserted { Terminal.printError("engram: note: \(sentence)") }
+    var said: [String] = []
+    for sentence in sentences where !said.contains(sentence) { said.append(sentence) }
+    for sentence in said.prefix(mostNotes) { Terminal.printError("engram: note: \(sentence)") }
+    if said.count > mostNotes {
+      Terminal.printError("engram: and \(said.count - mostNotes) notes more, much like these")
+    }
   }
 }
