@@ -8,12 +8,15 @@ struct AddedToken: Hashable, Sendable {
   var isSpecial: Bool
   /// The id that the file gives it, where it does.
   var statedID: Int?
+  /// Whether only its text is known.
+  var isBareName = false
 
   /// A token named without options.
   init(special content: String) {
     self.content = content
     isNormalized = false
     isSpecial = true
+    isBareName = true
   }
 
   /// Reads the options of a JSON object; missing ones have the defaults of the reference.

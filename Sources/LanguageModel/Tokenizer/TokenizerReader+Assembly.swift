@@ -12,6 +12,7 @@ extension TokenizerReader {
     let characterIDs = makeCharacterIDs()
     let table = try mergeTable()
     let (cutting, words) = cutAndWords(characterIDs)
+    try checkOrigins(cutting)
     return TokenizerPipeline(
       ids: ids, modelIDs: modelIDs, decoder: try makeDecoder(), model: BytePairModel(table), normalizer: normalizer,
       quickNormalizer: quickNormalizer, cutting: cutting, words: words, tracksOrigins: tracksOrigins(cutting),
@@ -136,6 +137,23 @@ extension TokenizerReader {
   private func tracksOrigins(_ cutting: TokenizerPipeline.Cutting) -> Bool {
     guard case .steps(let steps) = cutting else { return false }
     return steps.contains { if case .metaspace(_, .first, _) = $0 { true } else { false } }
+  }
+
+  /// Refuses the one mixture in which it is not known here which characters the reference takes for the start of the text.
+  private func checkOrigins(_ cutting: TokenizerPipeline.Cutting) throws {
+    guard tracksOrigins(cutting) else { return }
+    let forms = normalizer.steps.filter { if case .form = $0 { true } else { false } }.count
+    let removes = normalizer.steps.contains { step in
+      switch step {
+      case .strip, .stripAccents, .nmt, .replace, .replacePattern: true
+      case .form, .lowercase, .byteLevel, .prepend: false
+      }
+    }
+    guard forms == 0 || (forms == 1 && !removes) else {
+      throw ModelFileError(
+        .unsupported,
+        "'pre_tokenizer' Metaspace with prepend_scheme first is not supported after a Unicode form with other steps")
+    }
   }
 
   /// The marker at which text may be cut into words without changing any id: if every merge whose right side begins with

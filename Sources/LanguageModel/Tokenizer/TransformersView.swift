@@ -28,7 +28,8 @@ struct TransformersView {
     let chosen = try TransformersClass.choose(
       tokenizerClass: try self.settings.string("tokenizer_class") ?? configuration?.string("tokenizer_class"),
       modelType: try configuration?.string("model_type"), hasByteLevel: Self.mentionsByteLevel(.object(root)))
-    let keepsFile = try chosen == .llama && self.settings.bool("add_prefix_space") != false && Self.isLegacyLlama(root)
+    let isLegacy = try self.settings.bool("legacy") == true && self.settings.bool("add_prefix_space") != false
+    let keepsFile = try chosen == .llama && isLegacy && Self.isLegacyLlama(root)
     kind = keepsFile ? .generic : chosen
     splitsSpecials = try self.settings.bool("split_special_tokens") ?? false
     if try self.settings.bool("clean_up_tokenization_spaces") == true,
@@ -47,8 +48,8 @@ struct TransformersView {
 
   /// Whether a file puts the marker in front by its normalizer, as those of the first LLaMA models do.
   ///
-  /// The class of Transformers 5 drops that normalizer, and with it the marker before text that begins with a space.
-  /// Models were trained with it; the file counts.
+  /// The class of Transformers 5 drops that normalizer, and with it the marker before text that begins with a space. Where
+  /// the settings ask for the legacy behaviour, with which such models were trained, the file counts.
   private static func isLegacyLlama(_ root: JSONObject) throws -> Bool {
     guard root.present("pre_tokenizer") == nil, let normalizer = try root.object("normalizer"),
       let steps = try normalizer.array("normalizers")
@@ -130,8 +131,10 @@ struct TransformersView {
       tokens[index].isSpecial = true
     }
     let known = Set((present + tokens).map { ByteKey($0.content.utf8) })
-    // Of two roles with one token the later one decides its options, as in the reference.
-    for var token in order where !known.contains(ByteKey(token.content.utf8)) {
+    // Of two roles with one token the later one decides its options, unless it says the same as one before, as in the
+    // reference.
+    var seen: Set<AddedToken> = []
+    for var token in order where !known.contains(ByteKey(token.content.utf8)) && seen.insert(token).inserted {
       token.statedID = nil
       token.isSpecial = true
       tokens.append(token)

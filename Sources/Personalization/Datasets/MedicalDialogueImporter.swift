@@ -145,7 +145,8 @@ public enum MedicalDialogueImporter {
     let keys = ["personal_information", "symptoms", "dialogue_preference"]
     var parsed: [(Int, [String: String])] = []
     for (position, text) in list.enumerated() {
-      guard let value = try? RecordParser.parse(Data(text.utf8)), let object = value as? [String: Any],
+      guard let value = try? RecordParser.parse(Data(text.utf8), replacesSurrogates: true),
+        let object = value as? [String: Any],
         keys.allSatisfy({ object[$0] != nil })
       else { continue }
       parsed.append((position, object.compactMapValues(flatten)))

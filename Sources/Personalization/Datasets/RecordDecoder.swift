@@ -12,7 +12,7 @@ struct RecordDecoder {
     }
     let value: Any
     do {
-      value = try RecordParser.parse(data)
+      value = try RecordParser.parse(data, replacesSurrogates: true)
     } catch let error as RecordParser.Failure {
       throw fail(
         "not valid JSON (\(error.reason)); every line must hold one complete JSON object", column: error.column)

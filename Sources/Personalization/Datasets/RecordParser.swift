@@ -13,18 +13,25 @@ struct RecordParser {
 
   private static let maximumDepth = 64
   private let bytes: [UInt8]
+  private let replacesSurrogates: Bool
   private var position = 0
 
   /// The value that `data` holds.
-  static func parse(_ data: Data) throws -> Any {
-    var parser = RecordParser(bytes: Array(data))
+  ///
+  /// - Parameter replacesSurrogates: half a surrogate pair becomes U+FFFD, as text of data files that was cut inside an
+  ///   emoji may hold one; elsewhere it is refused.
+  static func parse(_ data: Data, replacesSurrogates: Bool = false) throws -> Any {
+    var parser = RecordParser(bytes: Array(data), replacesSurrogates: replacesSurrogates)
     let value = try parser.value(depth: 0)
     parser.skipSpace()
     guard parser.position == parser.bytes.count else { throw parser.failure("unexpected text after the value") }
     return value
   }
 
-  private init(bytes: [UInt8]) { self.bytes = bytes }
+  private init(bytes: [UInt8], replacesSurrogates: Bool) {
+    self.bytes = bytes
+    self.replacesSurrogates = replacesSurrogates
+  }
 
   private func failure(_ reason: String) -> Failure { Failure(reason: reason, column: position + 1) }
 
@@ -120,6 +127,7 @@ struct RecordParser {
       return
     }
     guard byte == UInt8(ascii: "u") else { throw failure("an unknown escape") }
+    let start = position - 1
     var code = try hexadecimal()
     if (0xD800..<0xDC00).contains(code), current == UInt8(ascii: "\\"), position + 1 < bytes.count,
       bytes[position + 1] == UInt8(ascii: "u")
@@ -133,8 +141,10 @@ struct RecordParser {
         position = before
       }
     }
-    // A lone surrogate is no character; it becomes the replacement character.
-    let scalar = Unicode.Scalar(code) ?? "\u{FFFD}"
+    guard let scalar = Unicode.Scalar(code) ?? (replacesSurrogates ? "\u{FFFD}" : nil) else {
+      position = start
+      throw failure("an unpaired surrogate")
+    }
     text.append(contentsOf: Array(String(Character(scalar)).utf8))
   }
 

@@ -85,6 +85,20 @@ struct TokenizerRefusalTests {
     #expect(error?.message.contains("add_prefix_space") == true)
   }
 
+  @Test("Metaspace with scheme first after mixed Unicode steps is refused, with one of them it is not")
+  func firstAfterForms() throws {
+    let metaspace: [String: Any] = ["type": "Metaspace", "replacement": "▁", "prepend_scheme": "first"]
+    func file(_ steps: String...) throws -> Data {
+      try edited("llama-mha") { root in
+        root["normalizer"] = ["type": "Sequence", "normalizers": steps.map { ["type": $0] }]
+        root["pre_tokenizer"] = metaspace
+      }
+    }
+    #expect(throws: ModelFileError.self) { try Tokenizer(json: file("NFD", "StripAccents")) }
+    #expect(throws: ModelFileError.self) { try Tokenizer(json: file("NFD", "NFKC")) }
+    _ = try Tokenizer(json: file("NFKC", "Lowercase"))
+  }
+
   @Test("JSON errors say line and column")
   func places() throws {
     func message(_ text: String) -> String {

@@ -63,21 +63,25 @@ struct PatternMachine {
         position = next
         step += 1
       case .split(let first, let second, let memo):
-        if isMain, hasFailed(memo, memos, position...position) { return nil }
+        if isMain, hasFailed(memo, position) { return nil }
+        if isMain { remember(memo, position...position, memos) }
         stack.append(.at(step: second, position: position))
         step = first
       case .run(let number, let most, let isLazy, let memo):
+        if isMain, hasFailed(memo, position) { return nil }
+        let low = position
         if isLazy {
-          if isMain, hasFailed(memo, memos, position...position) { return nil }
           if most > 0 { stack.append(.lazy(step: step, position: position, left: most)) }
         } else {
-          let low = position
           var left = most
-          while left > 0, let next = taken(number, position) { (position, left) = (next, left - 1) }
-          let known = most == .max ? low...position : low...low
-          if isMain, hasFailed(memo, memos, known) { return nil }
+          while left > 0, let next = taken(number, position) {
+            // From a place that is known to fail on, so does every longer run.
+            if isMain, most == .max, hasFailed(memo, next) { break }
+            (position, left) = (next, left - 1)
+          }
           if position > low { stack.append(.greedy(step: step + 1, low: low, high: position)) }
         }
+        if isMain { remember(memo, low...(most == .max ? position : low), memos) }
         step += 1
       case .look(let number, let isNegative, let back):
         let found = stepBack(position, back).flatMap { run(number, $0) } != nil
@@ -132,19 +136,24 @@ struct PatternMachine {
     return sets.contains(set, decodeScalar(text, position, length).value) ? position + length : nil
   }
 
-  /// Whether `step` is known to fail at the first place; from now on it is taken to fail at all of them.
-  private mutating func hasFailed(_ memo: Int, _ memos: Int, _ places: ClosedRange<Int>) -> Bool {
-    guard retreats > Self.patience else { return false }
+  /// Whether a step is known to fail at a place.
+  @inline(__always)
+  private func hasFailed(_ memo: Int, _ place: Int) -> Bool {
+    guard !failed.isEmpty else { return false }
+    let bit = memo * (text.count + 1) + place
+    return failed[bit >> 6] >> UInt64(bit & 63) & 1 != 0
+  }
+
+  /// From now on a step is taken to fail at these places; it is being tried there.
+  private mutating func remember(_ memo: Int, _ places: ClosedRange<Int>, _ memos: Int) {
+    guard retreats > Self.patience else { return }
     if failed.isEmpty { failed = [UInt64](repeating: 0, count: (memos * (text.count + 1) + 63) / 64) }
-    let first = memo * (text.count + 1) + places.lowerBound
-    if failed[first >> 6] >> UInt64(first & 63) & 1 != 0 { return true }
-    for bit in first...(first + places.count - 1) {
-      let (word, mask) = (bit >> 6, UInt64(1) << UInt64(bit & 63))
-      if failed[word] & mask != 0 { break }
+    let first = memo * (text.count + 1)
+    for bit in (first + places.lowerBound)...(first + places.upperBound) {
+      let word = bit >> 6
       if failed[word] == 0 { touched.append(word) }
-      failed[word] |= mask
+      failed[word] |= 1 << UInt64(bit & 63)
     }
-    return false
   }
 
   private func stepBack(_ position: Int, _ count: Int) -> Int? {
