@@ -59,15 +59,16 @@ struct WorkerName {
     // Missing in a new folder.
     let known = (try? String(contentsOf: file, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
     if let known, known.utf8.count == 16, known.allSatisfy(\.isHexDigit) { return known }
-    var random = SystemRandomNumberGenerator()
-    let text = String(random.next() as UInt64 | 1 << 63, radix: 16)
+    let text = randomDigits()
     try Data("\(text)\n".utf8).write(to: file, options: .atomic)
     return text
   }
 
   /// A new incarnation: a later one in the same folder is known to come after this one.
-  func incarnation() -> String {
-    var random = SystemRandomNumberGenerator()
-    return "\(identity).\(String(random.next() as UInt64 | 1 << 63, radix: 16))"
+  func incarnation() -> String { "\(identity).\(Self.randomDigits())" }
+
+  /// Sixteen hexadecimal digits.
+  private static func randomDigits() -> String {
+    String(UInt64.random(in: 1 << 63...UInt64.max), radix: 16)
   }
 }
