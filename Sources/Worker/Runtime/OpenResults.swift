@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Study
 import WireProtocol
@@ -51,6 +52,6 @@ struct OpenResults {
         "files": .array(entry.files.map(\.json)),
       ]
     }
-    try Data(JSONValue.array(values).serialized()).write(to: file, options: .atomic)
+    try AtomicFile.write(Data(JSONValue.array(values).serialized()), to: file)
   }
 }

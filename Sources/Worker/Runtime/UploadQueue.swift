@@ -1,4 +1,5 @@
 import Crypto
+import Files
 import Foundation
 import Study
 import WireProtocol
@@ -109,6 +110,6 @@ struct UploadQueue {
   }
 
   private func save() throws {
-    try Data(JSONValue.array(waiting.map(\.json)).serialized()).write(to: file, options: .atomic)
+    try AtomicFile.write(Data(JSONValue.array(waiting.map(\.json)).serialized()), to: file)
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import LanguageModel
 import Personalization
@@ -7,6 +8,8 @@ extension FileProblem {
   static func storage(_ error: any Error) -> String? {
     switch error {
     case let error as ModelFileError where error.code == .unwritable: return error.description
+    case let error as FileError where isStorage(error.errorNumber):
+      return "\(error); \(remedy(error.errorNumber))"
     case let error as DatasetError where error.code == .unwritable: return error.description
     case is CocoaError, is POSIXError:
       guard let code = systemCode(error), isStorage(code) else { return nil }
