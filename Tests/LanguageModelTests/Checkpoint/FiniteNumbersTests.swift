@@ -115,7 +115,10 @@ struct FiniteNumbersTests {
     let configuration = model.configuration
     let source = Fixtures.url("goldens/lm/adapters/llama-mha-two-active")
     var peft = try PEFTAdapter(directory: source, for: configuration)
-    for index in peft.modules.indices { peft.modules[index].b = peft.modules[index].b.map { _ in 3e38 } }
+    for index in peft.modules.indices {
+      peft.modules[index].a = peft.modules[index].a.map { _ in 10 }
+      peft.modules[index].b = peft.modules[index].b.map { _ in 3e38 }
+    }
     let adapter = try model.makeAdapter(peft)
     let error = #expect(throws: GenerationError.self) { try model.generate([[3, 5]], adapters: [adapter]) }
     #expect(error?.message.contains("adapter") == true, "\(error?.message ?? "")")
