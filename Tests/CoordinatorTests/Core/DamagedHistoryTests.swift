@@ -39,7 +39,7 @@ struct DamagedHistoryTests {
     #expect(throws: Never.self) { try ProposalReplay(trial: 0, in: study(trial(pending: [0]))) }
   }
 
-  @Test("any need of memory has a text", arguments: [Int64.max, .max - 1, 1 << 62, 10 << 30, 5 << 20, 0, -1])
+  @Test("any need of memory has a text", arguments: [Int64.max, .max - 1, 1 << 62, 10 << 30, 5 << 20, 0, -1] as [Int64])
   func memory(_ bytes: Int64) {
     var trial = trial(pending: [])
     trial.needsMoreThanBytes = bytes
