@@ -38,7 +38,7 @@ struct StudySummaryTests {
       trial.result = result(row)
       var attempt = Attempt(
         token: AttemptToken(index), trial: index, ordinal: 1, worker: WorkerIdentity(name: "w", incarnation: "1"),
-        leaseSeconds: 60, leasedTime: 1_700_000_000)
+        state: .succeeded, leaseSeconds: 60, leasedTime: 1_700_000_000)
       attempt.endedTime = 1_700_000_001.5
       trial.attempts = [attempt]
       trials.append(trial)

@@ -85,8 +85,9 @@ import Testing
     chmod(parent.url.path, 0o755)
     let study = StudyFolder(parent.url.appendingPathComponent("s", isDirectory: true))
     // Whatever the umask: it is the process's, so it is not touched here.
-    let store = try SQLiteStudyStore(study, beginning: (StudyStoreContract.definition, 4))
-    try store.backup(to: study.url.appendingPathComponent("copy.sqlite"))
+    // The lock goes with the store.
+    var store: SQLiteStudyStore? = try SQLiteStudyStore(study, beginning: (StudyStoreContract.definition, 4))
+    try store?.backup(to: study.url.appendingPathComponent("copy.sqlite"))
     func mode(_ path: String) throws -> Int {
       try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
     }
@@ -95,7 +96,8 @@ import Testing
       #expect(try mode(study.url.appendingPathComponent(name).path) == 0o600, "\(name)")
     }
     #expect(study.looseness == nil)
-    try store.close()
+    try store?.close()
+    store = nil
     chmod(study.url.path, 0o755)
     chmod(study.database.path, 0o644)
     #expect(study.looseness?.contains("study.sqlite") == true)

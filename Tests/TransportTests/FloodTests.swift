@@ -331,7 +331,8 @@ import WireProtocol
         client.close()
       }
       #expect(start.duration(to: .now) < .seconds(15))
-      #expect(connections.value > 10)
+      // The flood was real: it went on while the others came in.
+      try await Patience.until { connections.value > 10 }
     }
   }
 }

@@ -129,7 +129,7 @@ import Testing
     wide.configuration = .factors(
       Dictionary(
         uniqueKeysWithValues: layers.map {
-          ("factor-with-a-rather-long-name-\($0)", .text(String(repeating: "x", count: 100)))
+          ("factor-with-a-rather-long-name-\($0)", .text(String(repeating: "x", count: 70)))
         }))
     let evaluator = CommandEvaluator(arguments: ["sh", "-c", "echo '{\"l\":1}'"], objectives: ["l"])
     #expect(try evaluator.evaluate(wide, EvaluationMonitor()).objectives == ["l": 1])

@@ -66,7 +66,7 @@ struct DryRunTests {
       ("data: {users: nowhere.jsonl, samples: samples.jsonl}", [], "nowhere.jsonl", 3),
       ("data: {users: users.jsonl, samples: samples.jsonl, templates: {stopp: x}}", [], "stopp", 2),
       ("data: {users: users.jsonl, samples: samples.jsonl, split: given}", [], "split", 2),
-      ("evaluator: {name: command, command: [./no-such-program]}", [], "no-such-program", 2),
+      ("evaluator: {name: command, command: [./no-such-program]}", [], "no-such-program", 1),
       ("memory: {targets: [gate]}", [], "gate", 2),
       ("training: {maxLength: 16}", ["--device", "cuda:99"], "cuda:99", 6),
       ("training: {maxLength: 16}", ["--device", "gpu"], "--device gpu", 2),

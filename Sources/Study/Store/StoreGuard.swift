@@ -3,6 +3,8 @@ public enum StoreGuard {
   /// Throws if a transition does not come from the coordinator process that the stored header names, and does not take
   /// the study over by opening it with the next epoch.
   public static func check(_ transition: Transition, stored: CommitMark) throws(StudyError) {
+    // A study without events has had no coordinator yet: it is being begun, or comes whole from an archive.
+    if stored.event == 0 { return }
     let own = CommitMark(transition.header)
     if own.hasWriter(of: stored) { return }
     let opened = transition.events.contains { event in

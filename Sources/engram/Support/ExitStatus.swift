@@ -45,7 +45,7 @@ extension ExitStatus {
     case let error as StudyProblems:
       let all = error.errors.map(describe)
       return (all.first?.0 ?? .usage, all.map(\.1).joined(separator: "\n"))
-    case let error as EvaluationError where error.kind == .unavailable: return (.usage, error.description)
+    case let error as EvaluationError where error.kind == .unavailable: return (.unexpected, error.description)
     case let error as StudyError: return (status(of: error.code), error.description)
     case is CancellationError, is TrialCancelled: return (.interrupted, "interrupted")
     case let error as ModelFileError: return (status(of: error.code), error.description)
