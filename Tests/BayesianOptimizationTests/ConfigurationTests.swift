@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct ConfigurationTests {
+@Suite(.bounded) struct ConfigurationTests {
   @Test func jsonIsTheDocumentedForm() throws {
     let configuration = Configuration.memory(layers: [7, 0, 1], count: 4, rank: 16)
     let encoder = JSONEncoder()

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Atomic files", .ownThread) struct AtomicFileTests {
+@Suite("Atomic files", .ownThread, .bounded) struct AtomicFileTests {
   private static func mode(_ url: URL) throws -> Int {
     try #require(try FileManager.default.attributesOfItem(atPath: url.path)[.posixPermissions] as? Int)
   }
@@ -72,7 +72,7 @@ import Testing
   }
 }
 
-@Suite("Foreign folders", .ownThread) struct ForeignFolderTests {
+@Suite("Foreign folders", .ownThread, .bounded) struct ForeignFolderTests {
   @Test("only regular files are copied, and nothing waits", arguments: ["link", "fifo", "folder", "socketless"])
   func onlyFiles(_ kind: String) throws {
     let folder = try TemporaryFolder()

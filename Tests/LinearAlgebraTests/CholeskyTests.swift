@@ -1,9 +1,10 @@
 import Foundation
 import LinearAlgebra
 import RandomStreams
+import TestSupport
 import Testing
 
-struct CholeskyTests {
+@Suite(.bounded) struct CholeskyTests {
   private func positiveDefinite(_ n: Int) -> Matrix {
     var stream = RandomStream(seed: 3, purpose: "test/cholesky", index: UInt64(n))
     let a = Matrix(rows: n, columns: n, elements: (0..<(n * n)).map { _ in stream.normal() })

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import RandomStreams
 
-struct DistributionTests {
+@Suite(.bounded) struct DistributionTests {
   private func moments(_ count: Int, _ draw: () -> Double) -> (mean: Double, variance: Double) {
     let values = (0..<count).map { _ in draw() }
     let mean = values.reduce(0, +) / Double(count)

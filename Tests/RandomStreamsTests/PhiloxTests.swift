@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import RandomStreams
 
 /// Known answers of the Random123 library (`kat_vectors`, philox4x32, 10 rounds).
-struct PhiloxTests {
+@Suite(.bounded) struct PhiloxTests {
   @Test func zeroCounterAndKey() {
     #expect(
       Philox.block(counter: SIMD4(repeating: 0), key: SIMD2(repeating: 0))

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import RandomStreams
 
-struct SobolTests {
+@Suite(.bounded) struct SobolTests {
   /// Points of SciPy 1.17.1 (`qmc.Sobol(256, scramble=False)`), brought from Gray-code to natural order.
   @Test func plainPointsMatchSciPy() {
     let expected: [Int: [Double]] = [

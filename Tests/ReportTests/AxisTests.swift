@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Report
 
-@Suite("Axes of any numbers")
+@Suite("Axes of any numbers", .bounded)
 struct AxisTests {
   private static let ranges: [[Double]] = [
     [1e308, -1e308, 1.5e308], [-1.7e308, 1.7e308], [5e-324, 1e-323], [1e300, 1e-300, -1e300], [1e15, 1e15 + 4],
@@ -38,7 +39,7 @@ struct AxisTests {
   }
 }
 
-@Suite("Plots of difficult studies")
+@Suite("Plots of difficult studies", .bounded)
 struct DifficultPlotTests {
   private func plot(
     _ rows: [(Double, Double)], error: Double? = nil, anchor: (x: Double, y: Double)? = nil, chosen: Int? = 0

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Report
 
-@Suite("Numbers as text")
+@Suite("Numbers as text", .bounded)
 struct NumberTextTests {
   private static let extremes: [Double] = [
     0, -0.0, 5e-324, 1e-308, 3.2e-7, -3.2e-7, 0.004, 0.5, 1, -12, 999, 1e6, 1e7 + 0.1, 1e15 + 1, 1e19, -1e19, 1e300,
@@ -44,7 +45,7 @@ struct NumberTextTests {
   }
 }
 
-@Suite("Text of others, made printable")
+@Suite("Text of others, made printable", .bounded)
 struct PrintableTextTests {
   @Test("escape sequences, forged lines and overrides are shown, not obeyed") func escapes() {
     let hostile = "w\u{1B}]0;title\u{7}\r\nengram: all is well\u{9B}31m\u{202E}\u{7F}\tü"

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Report
 
-@Suite("Plots and tables", .ownThread)
+@Suite("Plots and tables", .ownThread, .bounded)
 struct PlotTests {
   private func isWellFormed(_ svg: String) -> Bool {
     XMLCheck.isBalanced(svg)

@@ -1,11 +1,12 @@
 import BayesianOptimization
 import Foundation
 import Study
+import TestSupport
 import Testing
 
 @testable import Report
 
-@Suite("Summaries: winner, base, columns")
+@Suite("Summaries: winner, base, columns", .bounded)
 struct StudySummaryTests {
   private struct Row {
     var values: [Double]

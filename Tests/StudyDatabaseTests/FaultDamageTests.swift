@@ -8,7 +8,7 @@ import Testing
 @testable import StudyDatabase
 
 /// Studies that were edited, damaged, moved or taken away: each is noticed and named.
-@Suite("Damaged and altered studies", .ownThread) struct FaultDamageTests {
+@Suite("Damaged and altered studies", .ownThread, .bounded) struct FaultDamageTests {
   /// A finished study of three trials, closed: its file alone is the whole.
   static func study() throws -> TemporaryFolder {
     let folder = try TemporaryFolder("engram-damage")

@@ -7,7 +7,7 @@ import Testing
 @testable import StudyDatabase
 
 /// Files that are taken away from under a coordinator, and who may read them.
-@Suite("Presence and privacy of the database", .ownThread) struct FaultPresenceTests {
+@Suite("Presence and privacy of the database", .ownThread, .bounded) struct FaultPresenceTests {
   @Test(
     "a database that is removed, moved or replaced is noticed before the next acknowledgement",
     arguments: ["database", "log", "replaced", "folder", "renamed", "folder replaced"])

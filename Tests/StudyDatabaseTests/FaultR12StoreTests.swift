@@ -7,7 +7,7 @@ import Testing
 @testable import StudyDatabase
 
 /// R12 on a real small file system; needs root, so on demand: `ENGRAM_FAULTS=full`.
-@Suite(.enabled(if: FaultForm.isOnDemand && getuid() == 0))
+@Suite(.enabled(if: FaultForm.isOnDemand && getuid() == 0), .bounded)
 struct FaultR12Store {
   private static func run(_ arguments: [String]) throws {
     let process = Process()

@@ -10,7 +10,7 @@ import Testing
 ///
 /// What a killed process leaves behind is what its files hold at that moment: before every statement they are copied,
 /// and each copy is opened as after a restart.
-@Suite struct FaultR18 {
+@Suite(.bounded) struct FaultR18 {
   /// All steps, and two more so that every released version has something to migrate to.
   private static let steps: [Schema.Step] =
     Schema.steps + [

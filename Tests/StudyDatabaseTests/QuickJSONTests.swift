@@ -2,12 +2,13 @@ import BayesianOptimization
 import Foundation
 import RandomStreams
 import Study
+import TestSupport
 import Testing
 
 @testable import StudyDatabase
 
 /// The quick reader says the same as the strict one, or nothing.
-@Suite struct QuickJSONTests {
+@Suite(.bounded) struct QuickJSONTests {
   @Test func recordsAreReadExactly() throws {
     let encoder = RowEncoder()
     var random = RandomStream(seed: 1, purpose: "test/quick")

@@ -6,7 +6,7 @@ import Testing
 
 @testable import StudyDatabase
 
-@Suite(.ownThread) struct SQLiteStudyStoreTests {
+@Suite(.ownThread, .bounded) struct SQLiteStudyStoreTests {
   private static func make(_ folder: TemporaryFolder, budget: Int = 10) throws -> SQLiteStudyStore {
     try SQLiteStudyStore(StudyFolder(folder.url), beginning: (StudyStoreContract.definition, budget))
   }

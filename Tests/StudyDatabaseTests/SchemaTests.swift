@@ -7,7 +7,7 @@ import Testing
 
 @testable import StudyDatabase
 
-@Suite(.ownThread) struct SchemaTests {
+@Suite(.ownThread, .bounded) struct SchemaTests {
   /// The fixture of every released version, made by `writesTheFixture`.
   private static func fixture(_ version: Int) -> URL { Fixtures.url("study-databases/v\(version).sqlite") }
 

@@ -8,7 +8,7 @@ import Testing
 @testable import StudyDatabase
 
 /// Looking again at a study that goes on.
-@Suite(.ownThread) struct StudyChangesTests {
+@Suite(.ownThread, .bounded) struct StudyChangesTests {
   /// A study with its store, driven by random steps.
   private struct Driver {
     let store: SQLiteStudyStore

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The trait that keeps tests which wait or compute away from Swift's pool.
-struct OwnThreadTests {
+@Suite(.bounded) struct OwnThreadTests {
   private func owner() -> String? { OwnThreadTrait.owner }
 
   @Test(.ownThread) func synchronousBodiesRunThere() {

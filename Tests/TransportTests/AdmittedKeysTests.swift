@@ -5,7 +5,7 @@ import Testing
 
 @testable import Transport
 
-@Suite("The list of admitted keys") struct AdmittedKeysTests {
+@Suite("The list of admitted keys", .bounded) struct AdmittedKeysTests {
   private let folder: TemporaryFolder
   private let store: KeyStore
   private let a: PublicKey

@@ -6,7 +6,7 @@ import WireProtocol
 @testable import Transport
 
 /// Many clients in one process share a context and a thread.
-struct ClientPoolTests {
+@Suite(.bounded) struct ClientPoolTests {
   private static func makeServer(_ folder: TemporaryFolder) throws -> (ZeroMQServer, Endpoint) {
     let endpoint = Endpoint.ipc(path: folder.url.appendingPathComponent("s").path)
     return (try ZeroMQServer(bind: endpoint), endpoint)

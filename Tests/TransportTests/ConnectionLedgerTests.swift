@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Transport
 
-@Suite("The ledger of connections") struct ConnectionLedgerTests {
+@Suite("The ledger of connections", .bounded) struct ConnectionLedgerTests {
   private let start = ContinuousClock.now
   private func peer(_ name: String) -> Peer { Peer(id: Array(name.utf8), identity: PeerIdentity(key: "k")) }
 

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Transport
 
-@Suite("What follows for a connection that broke the protocol") struct ConnectionPenaltiesTests {
+@Suite("What follows for a connection that broke the protocol", .bounded) struct ConnectionPenaltiesTests {
   private let start = ContinuousClock.now
   private let key = PeerIdentity(key: "shared")
   private func peer(_ name: String, _ identity: PeerIdentity? = nil) -> Peer {

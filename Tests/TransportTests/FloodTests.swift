@@ -9,7 +9,7 @@ import WireProtocol
 @testable import Transport
 
 /// What strangers and mad workers send in masses, over real sockets, and an honest worker beside them.
-@Suite("Floods", .serialized) struct FloodTests {
+@Suite("Floods", .serialized, .bounded) struct FloodTests {
   /// A server with three admitted keys, somebody who answers, and what was noticed.
   final class Scene: Sendable {
     let folder: TemporaryFolder

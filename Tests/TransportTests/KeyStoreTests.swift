@@ -6,7 +6,7 @@ import Testing
 
 @testable import Transport
 
-@Suite("The folder of keys") struct KeyStoreTests {
+@Suite("The folder of keys", .bounded) struct KeyStoreTests {
   private let folder: TemporaryFolder
   private let store: KeyStore
 

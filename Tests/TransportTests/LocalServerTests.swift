@@ -9,7 +9,7 @@ import WireProtocol
 @testable import Transport
 
 /// A server on a socket file: what it reads, and what it does with those that do not behave.
-@Suite("Socket files") struct LocalServerTests {
+@Suite("Socket files", .bounded) struct LocalServerTests {
   static let clientGreeting: [UInt8] = ZMTPOutput.greeting
   static func ready(_ id: String, type: String = "DEALER") -> [UInt8] {
     func property(_ name: String, _ value: [UInt8]) -> [UInt8] {

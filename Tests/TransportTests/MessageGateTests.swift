@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 import WireProtocol
 
 @testable import Transport
 
-@Suite("How fast a connection may speak") struct MessageGateTests {
+@Suite("How fast a connection may speak", .bounded) struct MessageGateTests {
   private let start = ContinuousClock.now
   private let peer = Peer(id: Array("w.1".utf8))
   private func frames(_ number: Int, bytes: Int = 4) -> WireFrames {

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 import WireProtocol
 
 @testable import Transport
 
-@Suite("Who is behind a connection") struct PeerIdentityTests {
+@Suite("Who is behind a connection", .bounded) struct PeerIdentityTests {
   @Test("one routing id under two keys is two peers") func twoKeysAreTwoPeers() {
     let id = Array("w.1".utf8)
     let (a, b) = (PeerIdentity(key: "a"), PeerIdentity(key: "b"))

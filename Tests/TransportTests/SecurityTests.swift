@@ -6,7 +6,7 @@ import WireProtocol
 @testable import Transport
 
 /// Who is let in, and who is not.
-struct SecurityTests {
+@Suite(.bounded) struct SecurityTests {
   let folder: TemporaryFolder
   let store: KeyStore
   let serverKeys: KeyPair

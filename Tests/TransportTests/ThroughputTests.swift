@@ -6,7 +6,7 @@ import WireProtocol
 @testable import Transport
 
 /// Messages per second, printed on demand (`ENGRAM_FULL=1`); nothing is asserted about time.
-@Suite(.enabled(if: ProcessInfo.processInfo.environment["ENGRAM_FULL"] == "1")) struct ThroughputTests {
+@Suite(.enabled(if: ProcessInfo.processInfo.environment["ENGRAM_FULL"] == "1"), .bounded) struct ThroughputTests {
   @Test func echoOfOneKilobyteOverIPC() async throws {
     let fixture = try TransportContractTests.ipc()
     let server = try fixture.listen()

@@ -8,7 +8,7 @@ import WireProtocol
 @testable import Transport
 
 /// What every transport has to do.
-struct TransportContractTests {
+@Suite(.bounded) struct TransportContractTests {
   /// A server with a way to connect to it and to open it again after `close`.
   struct Fixture: Sendable {
     var name: String
@@ -148,7 +148,7 @@ struct TransportContractTests {
   }
 }
 
-struct EndpointTests {
+@Suite(.bounded) struct EndpointTests {
   @Test func texts() throws {
     #expect(try Endpoint("tcp://127.0.0.1:5555") == .tcp(host: "127.0.0.1", port: 5555))
     #expect(try Endpoint("tcp://[::1]:5555") == .tcp(host: "[::1]", port: 5555))

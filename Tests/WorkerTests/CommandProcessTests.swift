@@ -8,7 +8,7 @@ import Testing
 @testable import Worker
 
 /// Programs with children of their own: whatever they have started ends with them.
-@Suite("Processes of programs", .ownThread, .timeLimit(.minutes(3))) struct CommandProcessTests {
+@Suite("Processes of programs", .ownThread, .timeLimit(.minutes(3)), .bounded) struct CommandProcessTests {
   /// A duration in seconds that no other process of this machine sleeps for: by it the children of one test are found.
   private let nap = "300.\(UInt32.random(in: 100_000_000...999_999_999))"
 

@@ -7,7 +7,7 @@ import Testing
 @testable import Worker
 
 /// Where programs and scripts are looked for, and what is said of those that cannot be started.
-@Suite("Programs of trials", .ownThread) struct CommandProgramTests {
+@Suite("Programs of trials", .ownThread, .bounded) struct CommandProgramTests {
   private let folder: TemporaryFolder
 
   init() throws {

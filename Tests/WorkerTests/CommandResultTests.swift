@@ -1,11 +1,12 @@
 import Foundation
 import Study
+import TestSupport
 import Testing
 
 @testable import Worker
 
 /// What a program prints, read without running one.
-@Suite("Results of programs") struct CommandResultTests {
+@Suite("Results of programs", .bounded) struct CommandResultTests {
   private struct Reading {
     var result: EvaluationResult?
     var error: EvaluationError?

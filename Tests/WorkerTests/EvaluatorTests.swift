@@ -9,7 +9,7 @@ import WireProtocol
 
 @testable import Worker
 
-struct EvaluatorTests {
+@Suite(.bounded) struct EvaluatorTests {
   private func request(_ trial: Int = 3, scratch: URL = FileManager.default.temporaryDirectory) -> EvaluationRequest {
     EvaluationRequest(
       configuration: .memory(layers: [0, 2], count: 4, rank: 16), seed: 9, trial: trial, attempt: AttemptToken(5),

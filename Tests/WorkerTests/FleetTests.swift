@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Worker
 
-@Suite("Devices and fleets") struct FleetTests {
+@Suite("Devices and fleets", .bounded) struct FleetTests {
   private func information(_ minor: Int, _ identifier: String) -> String {
     """
     Model: \t\t NVIDIA H200

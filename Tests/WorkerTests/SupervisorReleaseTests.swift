@@ -1,13 +1,14 @@
 import BayesianOptimization
 import Foundation
 import Study
+import TestSupport
 import Testing
 import WireProtocol
 
 @testable import Worker
 
 /// Trials that give themselves back, and evaluators that cannot work: pure decisions over given times.
-@Suite("Trials given back") struct SupervisorReleaseTests {
+@Suite("Trials given back", .bounded) struct SupervisorReleaseTests {
   private func settings() -> WorkerSettings {
     WorkerSettings(
       hello: Hello(

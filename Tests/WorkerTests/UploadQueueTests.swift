@@ -6,7 +6,7 @@ import WireProtocol
 
 @testable import Worker
 
-@Suite("Uploads", .ownThread) struct UploadQueueTests {
+@Suite("Uploads", .ownThread, .bounded) struct UploadQueueTests {
   @Test("an upload whose beginning the coordinator lost starts again, a bounded number of times") func restarts() throws
   {
     let folder = try TemporaryFolder()

@@ -15,7 +15,7 @@ enum FileProblemTests {
 }
 
 /// What a killed worker has left behind, and what grows without end.
-@Suite("Leftovers of workers", .serialized, .timeLimit(.minutes(3))) struct WorkerLeftoverTests {
+@Suite("Leftovers of workers", .serialized, .timeLimit(.minutes(3)), .bounded) struct WorkerLeftoverTests {
   private func result(_ token: Int, _ file: LocalArtifact?) -> Submission {
     .result(
       ResultReport(

@@ -10,7 +10,7 @@ import WireProtocol
 @testable import Worker
 
 /// A worker with a real child process as its trainer.
-@Suite(.serialized) struct WorkerRuntimeTests {
+@Suite(.serialized, .bounded) struct WorkerRuntimeTests {
   private func metrics(_ submission: Submission) -> [String: Double] {
     if case .result(let report) = submission { report.result.metrics ?? [:] } else { [:] }
   }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Every error that a newcomer can make in the first quarter of an hour ends in one clear message and the right status.
-@Suite("Newcomers' errors", .ownThread)
+@Suite("Newcomers' errors", .ownThread, .bounded)
 struct BadInputTests {
   /// A study on an analytic problem: nothing to train, so that only the error under test can go wrong.
   private static let analytic = """

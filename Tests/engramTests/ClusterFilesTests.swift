@@ -4,7 +4,7 @@ import Testing
 import Yams
 
 /// The launchers in `cluster/`: they parse, and every option they use exists.
-@Suite("Cluster files", .ownThread)
+@Suite("Cluster files", .ownThread, .bounded)
 struct ClusterFilesTests {
   private static let folder = EngramProcess.root.appendingPathComponent("cluster")
 

@@ -5,7 +5,7 @@ import Testing
 @testable import engram
 
 /// Clones, array jobs and several homes: every worker has a name of its own without being told one.
-@Suite("Default names of workers") struct DefaultWorkerNameTests {
+@Suite("Default names of workers", .bounded) struct DefaultWorkerNameTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder("engram-names") }

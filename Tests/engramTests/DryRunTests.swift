@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `--dry-run` says what the real start would say, and the real start says it before anything is made.
-@Suite("Checks before a search", .ownThread)
+@Suite("Checks before a search", .ownThread, .bounded)
 struct DryRunTests {
   private let folder: TemporaryFolder
   private let model = Fixtures.url("goldens/lm/models/gpt2").path

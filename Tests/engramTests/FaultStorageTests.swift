@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Studies from strangers, studies that are damaged, moved or taken away, as a user meets them.
-@Suite("Storage at the command line") struct FaultStorageTests {
+@Suite("Storage at the command line", .bounded) struct FaultStorageTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder("engram-storage") }

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Configurations that a worker's memory does not suffice for, through real processes: coordinator, worker, trainer.
-@Suite("Infeasible configurations", .ownThread)
+@Suite("Infeasible configurations", .ownThread, .bounded)
 struct InfeasibleTests {
   private let folder: TemporaryFolder
 

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("engram keys", .ownThread) struct KeysCommandTests {
+@Suite("engram keys", .ownThread, .bounded) struct KeysCommandTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder("engram-keys-command") }
@@ -10,7 +10,7 @@ import Testing
   private var keys: String { folder.url.appendingPathComponent("keys").path }
 
   private func run(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
-    let result = try EngramProcess.run(["keys"] + arguments + ["--keys", keys])
+    let result = try EngramProcess.run(["keys", arguments[0], "--keys", keys] + arguments.dropFirst())
     return (result.status, result.output, result.errors)
   }
 
@@ -35,7 +35,7 @@ import Testing
     #expect(try run("generate", "w").status == 0)
     #expect(try run("authorize", "w").output.contains("w is admitted\n"))
     let key = try String(contentsOfFile: keys + "/w.public", encoding: .utf8).trimmingCharacters(in: .newlines)
-    #expect(try run("authorize", "other", key).output.contains("the same key is admitted as w too"))
+    #expect(try run("authorize", "--", "other", key).output.contains("the same key is admitted as w too"))
     let revoked = try run("revoke", "w")
     #expect(revoked.status == 0 && revoked.output.contains("w, other: one and the same key, no longer admitted"))
     let listed = try run("list", "--format", "json").output.filter { !$0.isWhitespace }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `kill -9` of any process at random moments, then the same command: nothing is lost, nothing doubled.
-@Suite("Killed searches", .ownThread, .serialized)
+@Suite("Killed searches", .ownThread, .serialized, .bounded)
 struct KillTests {
   private static let study = """
     study: {name: killed, seed: 5, budget: 24}

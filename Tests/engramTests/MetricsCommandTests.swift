@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("engram metrics", .ownThread)
+@Suite("engram metrics", .ownThread, .bounded)
 struct MetricsCommandTests {
   @Test("ROUGE from files equals the reference's corpus means") func rouge() throws {
     let golden = try Fixtures.json("goldens/lm/golden/rouge.json")

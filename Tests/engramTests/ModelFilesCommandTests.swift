@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What the commands say about models and adapters that are not what they should be, and what exports hold.
-@Suite("Model and adapter files on the command line", .ownThread)
+@Suite("Model and adapter files on the command line", .ownThread, .bounded)
 struct ModelFilesCommandTests {
   private let folder: TemporaryFolder
   private let model = Fixtures.url("goldens/lm/models/llama-mha").path

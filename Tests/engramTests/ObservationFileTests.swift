@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Observations as other programs write and pass them: right, or refused with line and reason.
-@Suite("Observation files")
+@Suite("Observation files", .bounded)
 struct ObservationFileTests {
   private static let space = """
     space: {factors: [{name: k, type: integer, min: 1, max: 30}]}

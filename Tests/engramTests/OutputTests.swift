@@ -5,7 +5,7 @@ import Testing
 @testable import engram
 
 /// Output that is not taken, does not fit, or comes from somebody else.
-@Suite("Standard output and error", .timeLimit(.minutes(3)))
+@Suite("Standard output and error", .timeLimit(.minutes(3)), .bounded)
 struct OutputTests {
   private let folder: TemporaryFolder
 

@@ -5,7 +5,7 @@ import Testing
 /// The modules' arrows: what each target may import directly.
 ///
 /// An edge that is not here fails the test.
-@Suite("Package layout", .ownThread)
+@Suite("Package layout", .ownThread, .bounded)
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [
     "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Files": [],

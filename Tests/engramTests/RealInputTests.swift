@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// From files as people have them to a finished search: raw release → records → statistics → search → adapter → replies.
-@Suite("Real input", .ownThread)
+@Suite("Real input", .ownThread, .bounded)
 struct RealInputTests {
   private let folder: TemporaryFolder
   private let model = Fixtures.url("goldens/lm/models/gpt2").path

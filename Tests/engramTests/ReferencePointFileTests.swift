@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Reference points of study files that no result can reach.
-@Suite("Reference points in study files")
+@Suite("Reference points in study files", .bounded)
 struct ReferencePointFileTests {
   @Test("a score in percent is refused with its line before anything is made", arguments: [[], ["--dry-run"]])
   func percent(_ options: [String]) async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Coordinator and workers as on a cluster: TCP with CURVE keys, on loopback.
-@Suite("TCP with keys", .ownThread, .serialized)
+@Suite("TCP with keys", .ownThread, .serialized, .bounded)
 struct SecureClusterTests {
   private let folder: TemporaryFolder
   private let port = 20_000 + Int(getpid()) % 20_000

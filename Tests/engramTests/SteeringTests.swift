@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A study driven from outside: ask, tell, attach, abandon, retry, pause, resume; tables, JSON and CSV of the result.
-@Suite("Steering")
+@Suite("Steering", .bounded)
 struct SteeringTests {
   private let folder: TemporaryFolder
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Fork, export and import as a user does them.
-@Suite("Fork, export, import")
+@Suite("Fork, export, import", .bounded)
 struct StudyTransferTests {
   private let folder: TemporaryFolder
 

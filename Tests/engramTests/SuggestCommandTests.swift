@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `suggest` and `pareto` on the observations of the reference searches.
-@Suite("engram suggest and pareto", .ownThread)
+@Suite("engram suggest and pareto", .ownThread, .bounded)
 struct SuggestCommandTests {
   private static let space = """
     space: {layers: 32, count: {min: 0, max: 32}, ranks: [8, 16, 32, 64, 96], placement: perLayer}

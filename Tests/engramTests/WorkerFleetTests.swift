@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Several workers of one machine under one process, and workers that are taken out of service.
-@Suite("Fleet", .serialized)
+@Suite("Fleet", .serialized, .bounded)
 struct WorkerFleetTests {
   private let folder: TemporaryFolder
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Coordinator
 
 /// `engram worker list`: what it says of GPUs, from the roster that a coordinator leaves in the study's folder.
-@Suite("Worker list", .ownThread)
+@Suite("Worker list", .ownThread, .bounded)
 struct WorkerListTests {
   private let folder: TemporaryFolder
 

@@ -1,9 +1,10 @@
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct DiscreteOptimizerTests {
+@Suite(.bounded) struct DiscreteOptimizerTests {
   private func target(_ space: SearchSpace, _ levels: [Int]) -> Double {
     let row = space.encode(levels: levels)
     return -row.enumerated().reduce(0) { sum, item in

@@ -1,10 +1,11 @@
 import LinearAlgebra
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-@Suite("Failures of the acquisition's native code")
+@Suite("Failures of the acquisition's native code", .bounded)
 struct DrawPlanTests {
   private struct Flat: PosteriorModel {
     var drawCount: Int { 1 }

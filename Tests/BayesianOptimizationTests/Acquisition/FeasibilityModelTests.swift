@@ -1,9 +1,10 @@
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct FeasibilityModelTests {
+@Suite(.bounded) struct FeasibilityModelTests {
   /// Configurations with more than `limit` rank-layers run out of memory.
   private func runsOut(_ space: SearchSpace, _ configuration: Configuration, limit: Int) -> Bool {
     (configuration.layers?.count ?? 0) * (configuration.count ?? 0) * (configuration.rank ?? 0) > limit

@@ -2,6 +2,7 @@ import CKernels
 import Foundation
 import LinearAlgebra
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
@@ -39,7 +40,7 @@ struct ToyModel: PosteriorModel {
   }
 }
 
-struct NoisyHypervolumeImprovementTests {
+@Suite(.bounded) struct NoisyHypervolumeImprovementTests {
   private func points(_ count: Int, _ columns: Int, seed: UInt64) -> Matrix {
     var stream = RandomStream(seed: seed, purpose: "toy")
     return Matrix(rows: count, columns: columns, elements: (0..<(count * columns)).map { _ in stream.uniform() })

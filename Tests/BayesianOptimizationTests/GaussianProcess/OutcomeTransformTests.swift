@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct OutcomeTransformTests {
+@Suite(.bounded) struct OutcomeTransformTests {
   @Test func standardizesWithTheSampleDeviation() {
     let transform = OutcomeTransform(.standardize, fitting: [1, 2, 3, 6])
     #expect(abs(transform.mean - 3) < 1e-15)

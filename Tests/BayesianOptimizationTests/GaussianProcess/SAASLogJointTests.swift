@@ -1,11 +1,12 @@
 import Foundation
 import LinearAlgebra
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct SAASLogJointTests {
+@Suite(.bounded) struct SAASLogJointTests {
   @Test(arguments: Goldens.sets, GradientKernel.available)
   func agreesWithGoldens(set: String, kernel: GradientKernel) throws {
     let golden = try Goldens.logJoint(set)

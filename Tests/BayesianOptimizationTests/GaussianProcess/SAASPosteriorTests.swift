@@ -1,10 +1,11 @@
 import LinearAlgebra
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct SAASPosteriorTests {
+@Suite(.bounded) struct SAASPosteriorTests {
   @Test(arguments: Goldens.sets)
   func agreesWithGoldens(set: String) throws {
     let golden = try Goldens.posterior(set)

@@ -1,12 +1,13 @@
 import Foundation
 import LinearAlgebra
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
 /// Samplers against known moments: a Gaussian, and the long reference chains of the goldens.
-struct SamplerAgreementTests {
+@Suite(.bounded) struct SamplerAgreementTests {
   /// N(mean, covariance) given by its precision.
   private final class Gaussian: LogDensity {
     let dimension = 3

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct SearchBenchmarksTests {
+@Suite(.bounded) struct SearchBenchmarksTests {
   @Test func measurementsAreNumbers() throws {
     let gradient = try #require(SearchBenchmarks.gradient(points: 9, features: 3, repetitions: 3))
     #expect(gradient.minimumMicroseconds > 0 && gradient.minimumMicroseconds <= gradient.medianMicroseconds)

@@ -1,11 +1,12 @@
 import Foundation
 import LinearAlgebra
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct SurrogateFitterTests {
+@Suite(.bounded) struct SurrogateFitterTests {
   private let short = SurrogateSettings(schedule: .short)
 
   private func check(_ fit: SurrogateFit, features: Int) {

@@ -6,7 +6,7 @@ import Testing
 @testable import BayesianOptimization
 
 /// Reference numbers made with BoTorch 0.18.1 (Fixtures/goldens/bo).
-struct MultiObjectiveGoldenTests {
+@Suite(.bounded) struct MultiObjectiveGoldenTests {
   struct ParetoFile: Decodable {
     struct Case: Decodable {
       var m: Int

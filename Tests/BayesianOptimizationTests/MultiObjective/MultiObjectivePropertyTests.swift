@@ -1,10 +1,11 @@
 import Foundation
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct MultiObjectivePropertyTests {
+@Suite(.bounded) struct MultiObjectivePropertyTests {
   private func rows(_ count: Int, _ objectives: Int, _ stream: inout RandomStream) -> [[Double]] {
     // A coarse grid makes ties and duplicates frequent.
     (0..<count).map { _ in

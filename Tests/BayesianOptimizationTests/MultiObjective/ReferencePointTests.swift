@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-@Suite("Reference points and units")
+@Suite("Reference points and units", .bounded)
 struct ReferencePointTests {
   private let objectives = [
     Objective(name: "loss", direction: .minimize), Objective(name: "rougeL", direction: .maximize),

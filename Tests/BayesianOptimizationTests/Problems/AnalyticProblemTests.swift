@@ -5,7 +5,7 @@ import Testing
 
 @testable import BayesianOptimization
 
-struct AnalyticProblemTests {
+@Suite(.bounded) struct AnalyticProblemTests {
   struct File: Decodable {
     var configs: [[Int]]
     var objectives: [[Double]]

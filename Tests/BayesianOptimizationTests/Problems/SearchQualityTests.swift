@@ -6,7 +6,7 @@ import Testing
 @testable import BayesianOptimization
 
 /// Search quality against the stored curves of the reference; hours of the peer's time, minutes of ours.
-struct SearchQualityTests {
+@Suite(.bounded) struct SearchQualityTests {
   struct File: Decodable {
     struct Peer: Decodable {
       var curve: [Double]

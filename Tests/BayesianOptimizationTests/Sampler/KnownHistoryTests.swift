@@ -1,10 +1,11 @@
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
 /// What is remembered between requests never changes what a request is answered.
-struct KnownHistoryTests {
+@Suite(.bounded) struct KnownHistoryTests {
   private func space() throws -> SearchSpace { try SearchSpace(memory: MemorySpace(layers: 4, count: 0...3)) }
 
   private func request(_ observations: [Observation], pending: [Configuration]) -> ProposalRequest {

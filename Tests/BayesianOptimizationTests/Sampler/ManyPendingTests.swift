@@ -1,9 +1,10 @@
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-@Suite("Very many pending configurations")
+@Suite("Very many pending configurations", .bounded)
 struct ManyPendingTests {
   private let objectives = [Objective(name: "a", direction: .minimize), Objective(name: "b", direction: .maximize)]
 

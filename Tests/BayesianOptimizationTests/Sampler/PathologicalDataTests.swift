@@ -1,5 +1,6 @@
 import Foundation
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
@@ -7,7 +8,7 @@ import Testing
 /// The optimiser always answers: generated histories that break naive implementations.
 ///
 /// 1,000 cases in an optimised build (about 15 s), 150 in a debug build unless ENGRAM_FULL is set.
-struct PathologicalDataTests {
+@Suite(.bounded) struct PathologicalDataTests {
   static let cases: Int = {
     #if DEBUG
       ProcessInfo.processInfo.environment["ENGRAM_FULL"] == nil ? 150 : 1_000

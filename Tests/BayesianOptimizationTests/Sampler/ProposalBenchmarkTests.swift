@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct ProposalBenchmarkTests {
+@Suite(.bounded) struct ProposalBenchmarkTests {
   @Test func everyPartIsMeasured() throws {
     let problem = try #require(AnalyticProblem.named("zdt1"))
     let design = SobolSampler(space: problem.space)

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
 /// Proposals in a row are what would have been proposed one after the other.
-@Suite struct ProposalRowTests {
+@Suite(.bounded) struct ProposalRowTests {
   @Test(arguments: [SamplerSettings.Kind.random, .sobol], ["sparse34", "sparse34-factors", "branin-currin"])
   func aRowIsItsProposals(kind: SamplerSettings.Kind, name: String) throws {
     let problem = try #require(AnalyticProblem.named(name))

@@ -1,11 +1,12 @@
 import Foundation
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
 /// What every sampler must hold (see `Sampler`), run against all of them.
-struct SamplerConformanceTests {
+@Suite(.bounded) struct SamplerConformanceTests {
   static let objectives = [
     Objective(name: "loss", direction: .minimize), Objective(name: "rougeL", direction: .maximize),
   ]

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-@Suite("Standard errors, some of them unknown")
+@Suite("Standard errors, some of them unknown", .bounded)
 struct StandardErrorTests {
   private let objectives = [Objective(name: "l", direction: .minimize), Objective(name: "q", direction: .maximize)]
   private let factors = [

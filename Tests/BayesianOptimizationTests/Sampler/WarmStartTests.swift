@@ -1,10 +1,11 @@
 import Foundation
 import LinearAlgebra
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct WarmStartTests {
+@Suite(.bounded) struct WarmStartTests {
   @Test func roundTripIsExact() throws {
     var covariance = Matrix.identity(3)
     covariance[1, 0] = 0.1

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-@Suite("Factors at the edge of what numbers hold")
+@Suite("Factors at the edge of what numbers hold", .bounded)
 struct FactorLimitTests {
   @Test(
     "sizes and levels of huge ranges never overflow",

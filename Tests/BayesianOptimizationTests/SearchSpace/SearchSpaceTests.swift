@@ -1,10 +1,11 @@
 import Foundation
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import BayesianOptimization
 
-struct SearchSpaceTests {
+@Suite(.bounded) struct SearchSpaceTests {
   /// Every form of the space with few enough configurations to list.
   static let smallSpaces: [MemorySpace] = {
     let shapes = [MemorySpace.MatrixShape(input: 8, output: 32), MemorySpace.MatrixShape(input: 32, output: 8)]

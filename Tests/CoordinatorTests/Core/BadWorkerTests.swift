@@ -8,7 +8,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// No bad machine eats a study, and nothing runs for ever without getting on.
-@Suite("Bad workers", .ownThread) struct BadWorkerTests {
+@Suite("Bad workers", .ownThread, .bounded) struct BadWorkerTests {
   private let bad = Desk.peer(1)
   private let good = [Desk.peer(2), Desk.peer(3), Desk.peer(4)]
 

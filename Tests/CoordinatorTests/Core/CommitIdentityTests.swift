@@ -7,7 +7,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// Whose commit it was is told by the coordinator's own mark in the store, never by a number.
-@Suite("Whose commit it was", .ownThread) struct CommitIdentityTests {
+@Suite("Whose commit it was", .ownThread, .bounded) struct CommitIdentityTests {
   private let peer = Desk.peer(1)
 
   private func running(_ store: any StudyStore) throws -> (desk: Desk, token: AttemptToken) {

@@ -1,11 +1,12 @@
 import BayesianOptimization
 import Foundation
 import Study
+import TestSupport
 import Testing
 
 @testable import Coordinator
 
-@Suite("Numbers of a damaged study")
+@Suite("Numbers of a damaged study", .bounded)
 struct DamagedHistoryTests {
   /// A study as it stands in a database that somebody has edited.
   private struct Damaged: StudyReader {
@@ -39,7 +40,8 @@ struct DamagedHistoryTests {
     #expect(throws: Never.self) { try ProposalReplay(trial: 0, in: study(trial(pending: [0]))) }
   }
 
-  @Test("any need of memory has a text", arguments: [Int64.max, .max - 1, 1 << 62, 10 << 30, 5 << 20, 0, -1] as [Int64])
+  @Test(
+    "any need of memory has a text", arguments: [Int64.max, .max - 1, 1 << 62, 10 << 30, 5 << 20, 0, -1] as [Int64])
   func memory(_ bytes: Int64) {
     var trial = trial(pending: [])
     trial.needsMoreThanBytes = bytes

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// R12, R13: the k-th write fails, for every k until a run meets no fault any more.
-@Suite struct FaultR13 {
+@Suite(.bounded) struct FaultR13 {
   enum Kind: CaseIterable, Sendable { case lost, done, doneAndSilent }
   static let codes: [StudyError.Code] = [.diskFull, .inputOutput, .busy]
 

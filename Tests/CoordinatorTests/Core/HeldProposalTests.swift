@@ -8,7 +8,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// Proposals that came while the disk was full: found by R12, where a study of idle workers stood still for ever.
-@Suite(.ownThread) struct HeldProposalTests {
+@Suite(.ownThread, .bounded) struct HeldProposalTests {
   private static func hello(_ name: String) -> Hello {
     Hello(
       worker: name, incarnation: "1", study: "toy", build: "b", fingerprints: Fingerprints([:]), host: "h",

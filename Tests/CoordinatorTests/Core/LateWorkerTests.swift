@@ -6,7 +6,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// A worker that was away when the study ended is told so, and its outcome is still taken.
-@Suite(.ownThread) struct LateWorkerTests {
+@Suite(.ownThread, .bounded) struct LateWorkerTests {
   @Test(arguments: [false, true]) func aWorkerThatComesAfterTheEndIsSentHome(hasOutcome: Bool) throws {
     let store = InMemoryStudyStore(definition: ToyEvaluation.definition(seed: 5), budget: 3)
     var cluster = try StraightCluster(store: store, budget: 3)

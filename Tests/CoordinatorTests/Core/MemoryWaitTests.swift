@@ -6,7 +6,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// A trial that needs more memory than any worker here has: it waits, and the log says so.
-@Suite(.ownThread) struct MemoryWaitTests {
+@Suite(.ownThread, .bounded) struct MemoryWaitTests {
   /// A coordinator and workers over a perfect network; worker 0 has 16 GiB, worker 1 has 32.
   private final class Cluster {
     var core: CoordinatorCore

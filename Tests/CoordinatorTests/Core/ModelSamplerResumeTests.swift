@@ -8,7 +8,7 @@ import Testing
 @testable import Coordinator
 
 /// R4, R5 with the sampler that studies use: chains and warm starts included.
-@Suite(.ownThread) struct ModelSamplerResumeTests {
+@Suite(.ownThread, .bounded) struct ModelSamplerResumeTests {
   private struct Proposed: Hashable {
     var configuration: Data
     var source: String

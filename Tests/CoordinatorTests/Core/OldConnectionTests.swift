@@ -9,7 +9,7 @@ import WireProtocol
 
 /// What the fault tests with real processes found: late frames, garbage, standstills and results between a question to
 /// the sampler and its answer.
-@Suite(.ownThread) struct OldConnectionTests {
+@Suite(.ownThread, .bounded) struct OldConnectionTests {
   private static func core(_ store: any StudyStore, budget: Int = 6) throws -> CoordinatorCore {
     try CoordinatorCore(
       settings: CoordinatorSettings(build: "b", budget: budget, lease: .seconds(60)), store: store,

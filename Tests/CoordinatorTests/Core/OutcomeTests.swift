@@ -8,7 +8,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// What workers report: too much, too large, no numbers.
-@Suite("Outcomes and reports", .ownThread) struct OutcomeTests {
+@Suite("Outcomes and reports", .ownThread, .bounded) struct OutcomeTests {
   private let peer = Desk.peer(1)
 
   private func running(_ store: any StudyStore = Desk.store()) throws -> (desk: Desk, token: AttemptToken) {

@@ -7,7 +7,7 @@ import Testing
 @testable import Coordinator
 
 /// R4, R5: a study that is resumed proposes what it would have proposed, and a past proposal can be computed again.
-@Suite(.ownThread) struct ResumeTests {
+@Suite(.ownThread, .bounded) struct ResumeTests {
   private struct Proposed: Hashable {
     var key: String
     var seed: UInt64

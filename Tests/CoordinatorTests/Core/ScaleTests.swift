@@ -8,7 +8,7 @@ import Testing
 @testable import Coordinator
 
 /// Sizes that are measured on demand: `ENGRAM_SCALE=1`.
-@Suite(.ownThread, .enabled(if: ProcessInfo.processInfo.environment["ENGRAM_SCALE"] != nil))
+@Suite(.ownThread, .enabled(if: ProcessInfo.processInfo.environment["ENGRAM_SCALE"] != nil), .bounded)
 struct ScaleTests {
   @Test(arguments: [10_000, 100_000]) func reopeningAndCommits(_ count: Int) throws {
     let folder = try TemporaryFolder()

@@ -7,7 +7,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// One living process bears a name; a name proves nothing by itself.
-@Suite("Names of workers", .ownThread) struct WorkerNameTests {
+@Suite("Names of workers", .ownThread, .bounded) struct WorkerNameTests {
   private let first = Desk.peer(1)
   private let second = Desk.peer(2)
 

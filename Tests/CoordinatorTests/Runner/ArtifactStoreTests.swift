@@ -9,7 +9,7 @@ import WireProtocol
 @testable import Coordinator
 
 /// What workers send is taken only as accepted results name it, in order, and never spoilt by others.
-@Suite("Artifacts", .ownThread) struct ArtifactStoreTests {
+@Suite("Artifacts", .ownThread, .bounded) struct ArtifactStoreTests {
   private let folder: TemporaryFolder
   private let content = [UInt8]((0..<3000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
 

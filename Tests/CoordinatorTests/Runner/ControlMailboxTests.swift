@@ -7,7 +7,7 @@ import Testing
 @testable import Coordinator
 
 /// Commands by way of the study's folder: carried out for somebody who waits, or not at all.
-@Suite("Control mailbox", .ownThread, .timeLimit(.minutes(5))) struct ControlMailboxTests {
+@Suite("Control mailbox", .ownThread, .timeLimit(.minutes(5)), .bounded) struct ControlMailboxTests {
   private let folder: TemporaryFolder
   private let mailbox: ControlMailbox
 

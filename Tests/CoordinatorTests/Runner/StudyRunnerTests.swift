@@ -10,7 +10,7 @@ import WireProtocol
 @testable import Transport
 
 /// The whole runner over the in-memory network and a real database, with workers that compute at once.
-@Suite(.timeLimit(.minutes(5))) struct StudyRunnerTests {
+@Suite(.timeLimit(.minutes(5)), .bounded) struct StudyRunnerTests {
   private static func settings(budget: Int) -> CoordinatorSettings {
     CoordinatorSettings(
       build: "b", budget: budget, heartbeat: .milliseconds(50), lease: .seconds(2), resend: .milliseconds(200),

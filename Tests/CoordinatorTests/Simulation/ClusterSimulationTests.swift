@@ -8,7 +8,7 @@ import Testing
 /// Nothing may be lost, and the study has to end by itself.
 ///
 /// `ENGRAM_SIMULATION_SEEDS=first..<last` runs other seeds; one seed alone is its own reproduction.
-@Suite struct ClusterSimulationTests {
+@Suite(.bounded) struct ClusterSimulationTests {
   /// Seeds that once found a fault, kept for ever.
   static let keptSeeds: [UInt64] = [194, 113_463]
 

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Logits and losses against Transformers.
-struct ForwardGoldenTests {
+@Suite(.bounded) struct ForwardGoldenTests {
   private struct Sides: Decodable {
     let right: GoldenBatch
     let left: GoldenBatch

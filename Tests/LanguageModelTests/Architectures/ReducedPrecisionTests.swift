@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Products in bf16 stay close to 32 bits: losses and the direction of LoRA gradients.
-struct ReducedPrecisionTests {
+@Suite(.bounded) struct ReducedPrecisionTests {
   @Test(arguments: LoRAGoldenTests.arguments)
   func closeToFull(_ name: String) throws {
     let path = "goldens/lm/golden/lora-\(name).json"

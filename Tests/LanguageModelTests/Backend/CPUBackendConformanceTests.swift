@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// The CPU backend against the contract.
-struct CPUBackendConformanceTests {
+@Suite(.bounded) struct CPUBackendConformanceTests {
   @Test(arguments: [1, 2])
   func float32(_ threads: Int) throws {
     let compared = try BackendConformance.run(

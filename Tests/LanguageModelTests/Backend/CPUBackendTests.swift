@@ -1,11 +1,12 @@
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// Every operation of the CPU backend, on every instruction set of this processor (and with emulated tiles), against
 /// the reference backend.
-@Suite struct CPUBackendTests {
+@Suite(.bounded) struct CPUBackendTests {
   static let paths: [CPUPath] = CPUPath.available + [.amxEmulated]
 
   @Test(arguments: paths) func float32AgreesWithTheReference(path: CPUPath) throws {

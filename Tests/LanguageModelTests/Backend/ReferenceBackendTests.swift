@@ -1,10 +1,11 @@
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// The reference backend against finite differences and its own contract.
-struct ReferenceBackendTests {
+@Suite(.bounded) struct ReferenceBackendTests {
   private typealias Lane = BackendConformance.Lane
 
   /// Checks ⟨gradient, direction⟩ against (L(x + εv) − L(x − εv)) / 2ε, L = Σ weight · f(x), along a random v.

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Heads, biases and names as Transformers 5.24 reads them; the losses are its.
-@Suite("Heads and names of checkpoints")
+@Suite("Heads and names of checkpoints", .bounded)
 struct CheckpointHeadTests {
   static let heads = [
     ("gpt2", "lm_head.weight", "transformer.wte.weight", [300, 32], 6.2979416847229, 9.909443855285645),

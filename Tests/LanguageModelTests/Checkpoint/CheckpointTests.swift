@@ -4,7 +4,7 @@ import Testing
 
 @testable import LanguageModel
 
-struct CheckpointTests {
+@Suite(.bounded) struct CheckpointTests {
   private static let names = [
     "gpt2", "gpt2-bf16", "gpt2-noprefix", "gpt2-sharded", "llama-gqa", "llama-gqa-bf16", "llama-mha",
     "llama-mha-sharded", "roberta",

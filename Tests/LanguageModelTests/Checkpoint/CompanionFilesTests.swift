@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// A derived directory is complete: what makes the base usable goes with it.
-@Suite("Files beside the weights")
+@Suite("Files beside the weights", .bounded)
 struct CompanionFilesTests {
   private static let files = [
     "chat_template.jinja": "{{ messages }}", "chat_template.json": "{}",
@@ -73,7 +73,7 @@ struct CompanionFilesTests {
 }
 
 /// Where generation stops: the answers are those of `generate` of Transformers 5.24.
-@Suite("Generation settings of a model")
+@Suite("Generation settings of a model", .bounded)
 struct GenerationDefaultsTests {
   @Test("generation_config.json alone counts where it is there; config.json where it is not")
   func endTokens() throws {
@@ -119,7 +119,7 @@ struct GenerationDefaultsTests {
 }
 
 /// Files that are no regular files, and folders that are no models.
-@Suite("Wrong files and folders", .timeLimit(.minutes(1)))
+@Suite("Wrong files and folders", .bounded(.seconds(60)))
 struct WrongFilesTests {
   @Test(
     "Named pipes, folders and devices are refused at once",

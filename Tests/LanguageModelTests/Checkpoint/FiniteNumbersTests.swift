@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// NaN and infinity are never generated from, trained on, written or read as an adapter.
-@Suite("Numbers that are not finite")
+@Suite("Numbers that are not finite", .bounded)
 struct FiniteNumbersTests {
   private static let weight = "model.layers.1.mlp.up_proj.weight"
   private static let bad: [Float] = [.nan, .infinity, -.infinity]

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Keys of real files that change nothing are accepted; what may mean something is refused by name.
-@Suite("Keys of foreign configurations")
+@Suite("Keys of foreign configurations", .bounded)
 struct HarmlessKeysTests {
   private func configuration(_ model: String, _ keys: [String: Any]) throws -> ModelConfiguration {
     var root = try Fixtures.json("goldens/lm/models/\(model)/config.json")

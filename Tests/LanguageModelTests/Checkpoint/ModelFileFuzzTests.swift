@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Mutated files: every outcome is a value or a typed error, never a crash, and memory stays in the file's class.
-struct ModelFileFuzzTests {
+@Suite(.bounded) struct ModelFileFuzzTests {
   private struct Generator {
     var state: UInt64
     mutating func next(_ bound: Int) -> Int {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LanguageModel
 
-struct PEFTAdapterTests {
+@Suite(.bounded) struct PEFTAdapterTests {
   private static let cases = ["gpt2", "roberta", "llama-mha", "llama-gqa"].flatMap { model in
     ["two-active", "parallel2", "mixed"].map { (model, $0) }
   }

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Which modules an adapter_config.json adapts: the answers are those of PEFT 0.21.2.
-@Suite("Targets of adapters")
+@Suite("Targets of adapters", .bounded)
 struct PEFTMatchingTests {
   private func configuration(_ keys: [String: Any]) throws -> PEFTConfiguration {
     var root: [String: Any] = ["peft_type": "LORA", "r": 4]

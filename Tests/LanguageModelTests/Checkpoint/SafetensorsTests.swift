@@ -4,7 +4,7 @@ import Testing
 
 @testable import LanguageModel
 
-struct SafetensorsTests {
+@Suite(.bounded) struct SafetensorsTests {
   /// A file from header text and data.
   static func file(_ header: String, data: [UInt8], declared: UInt64? = nil, in folder: TemporaryFolder) throws -> URL {
     let url = folder.url.appendingPathComponent("\(UUID().uuidString).safetensors")

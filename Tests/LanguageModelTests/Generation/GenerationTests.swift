@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Greedy text against Transformers; sampling by its properties.
-struct GenerationTests {
+@Suite(.bounded) struct GenerationTests {
   private struct Golden: Decodable {
     struct Forced: Decodable {
       let eos_token_id: Int

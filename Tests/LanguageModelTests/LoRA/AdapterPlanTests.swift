@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// From a configuration to LoRA blocks, and to and from PEFT.
-struct AdapterPlanTests {
+@Suite(.bounded) struct AdapterPlanTests {
   private let llama7B = ModelConfiguration(
     architecture: .llama, vocabularySize: 32000, hiddenSize: 4096, intermediateSize: 11008, layerCount: 32,
     headCount: 32, positionCount: 4096)

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// LoRA forward, gradients and 20 AdamW steps against PyTorch + PEFT.
-struct LoRAGoldenTests {
+@Suite(.bounded) struct LoRAGoldenTests {
   struct Golden: Decodable {
     struct Block: Decodable {
       let A: [[Float]]

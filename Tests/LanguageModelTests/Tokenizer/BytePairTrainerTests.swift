@@ -4,7 +4,7 @@ import Testing
 
 @testable import LanguageModel
 
-struct BytePairTrainerTests {
+@Suite(.bounded) struct BytePairTrainerTests {
   private static let text = """
     the cat sat on the mat; the other cat sat on the hat. then they thought that this was the thing to do,
     and the cat said: I'll be there, won't you? naïve café naïve café 1234 1234 12 the the the

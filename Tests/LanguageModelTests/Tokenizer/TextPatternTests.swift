@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// Regular expressions of tokenizers: what they find, what is refused, and that no text makes them endless.
-struct TextPatternTests {
+@Suite(.bounded) struct TextPatternTests {
   private func found(_ pattern: String, in text: String) throws -> [String] {
     var result: [String] = []
     let bytes = Array(text.utf8)

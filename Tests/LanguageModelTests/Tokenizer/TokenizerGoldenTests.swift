@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Every string of goldens/lm/golden/tokenizer-*.json, ids and texts exactly.
-struct TokenizerGoldenTests {
+@Suite(.bounded) struct TokenizerGoldenTests {
   private struct Golden: Decodable {
     struct Case: Decodable {
       let text: String

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// The path from JSON lines to JSON lines, and the cache of words.
-struct TokenizerJSONTests {
+@Suite(.bounded) struct TokenizerJSONTests {
   private func encode(_ line: [UInt8], _ tokenizer: Tokenizer, specials: Bool = true) throws -> String {
     var output: [UInt8] = []
     try line.withUnsafeBufferPointer {

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Ids and texts of the reference: model families of today, components put together at random, settings beside the file.
-struct TokenizerReferenceTests {
+@Suite(.bounded) struct TokenizerReferenceTests {
   private struct Case: Decodable {
     let text: String
     let ids: [Int32]

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Files that are refused, with the place, and odd ones that are harmless.
-struct TokenizerRefusalTests {
+@Suite(.bounded) struct TokenizerRefusalTests {
   private func edited(_ model: String = "gpt2", _ edit: (inout [String: Any]) -> Void) throws -> Data {
     var root = try Fixtures.json("goldens/lm/models/\(model)/tokenizer.json")
     edit(&root)

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Merging, scanning and the refusal of what is not implemented.
-struct TokenizerRulesTests {
+@Suite(.bounded) struct TokenizerRulesTests {
   /// The heap (long words) and the scan (short words) apply the same rules.
   @Test func longWordsMergeLikeShortOnes() {
     var merges: [BytePairModel.Merge] = []

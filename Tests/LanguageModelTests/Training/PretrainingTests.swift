@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Training of all weights, and saving.
-struct PretrainingTests {
+@Suite(.bounded) struct PretrainingTests {
   private func configuration(_ architecture: ModelConfiguration.Architecture) -> ModelConfiguration {
     ModelConfiguration(
       architecture: architecture, vocabularySize: 40, hiddenSize: 16, layerCount: 2, headCount: 2,

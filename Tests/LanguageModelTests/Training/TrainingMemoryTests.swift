@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// The arithmetic of "does it fit".
-struct TrainingMemoryTests {
+@Suite(.bounded) struct TrainingMemoryTests {
   private func llama(width: Int, feedForward: Int, layers: Int, heads: Int) -> ModelConfiguration {
     ModelConfiguration(
       architecture: .llama, vocabularySize: 32_000, hiddenSize: width, intermediateSize: feedForward,

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// Schedules and the order of examples.
-struct TrainingOptionsTests {
+@Suite(.bounded) struct TrainingOptionsTests {
   @Test func schedules() {
     var options = TrainingOptions()
     options.learningRate = 1

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// Continuation, cancellation, early stopping, divergence and the frozen-prefix cache.
-struct TrainingRunTests {
+@Suite(.bounded) struct TrainingRunTests {
   private func examples(_ count: Int, seed: UInt64 = 1, vocabulary: Int = 300) -> [TrainingExample] {
     var generator = TokenNumbers(seed: seed)
     return (0..<count).map { _ in

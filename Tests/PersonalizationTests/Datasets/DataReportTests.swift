@@ -6,7 +6,7 @@ import Testing
 @testable import Personalization
 
 /// What does not fit or does not count is counted and said.
-@Suite("What of the records counts")
+@Suite("What of the records counts", .bounded)
 struct DataReportTests {
   private func prepared(
     _ users: [User], _ samples: [Sample], split: SplitPolicy = SplitPolicy(), base: String = "gpt2",

@@ -3,7 +3,7 @@ import Personalization
 import TestSupport
 import Testing
 
-struct DatasetReadingTests {
+@Suite(.bounded) struct DatasetReadingTests {
   let folder: TemporaryFolder
   init() throws { folder = try TemporaryFolder() }
 

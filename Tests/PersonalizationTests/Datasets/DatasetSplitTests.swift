@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Personalization
 
-struct DatasetSplitTests {
+@Suite(.bounded) struct DatasetSplitTests {
   func dataset(samplesPerUser: [Int]) throws -> Dataset {
     let users = samplesPerUser.indices.map { User(id: "u\($0)") }
     let samples = samplesPerUser.enumerated().flatMap { user, count in

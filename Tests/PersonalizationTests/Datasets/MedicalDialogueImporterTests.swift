@@ -5,7 +5,7 @@ import Testing
 @testable import Personalization
 
 /// On files of the release's exact form, quirks included.
-struct MedicalDialogueImporterTests {
+@Suite(.bounded) struct MedicalDialogueImporterTests {
   let folder: TemporaryFolder
   init() throws { folder = try TemporaryFolder() }
 

@@ -1,7 +1,8 @@
 import Personalization
+import TestSupport
 import Testing
 
-@Suite("Times in records")
+@Suite("Times in records", .bounded)
 struct RecordTimeTests {
   private static let noon = 1_714_564_800.0
 

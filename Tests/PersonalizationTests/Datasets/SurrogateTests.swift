@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Personalization
 
 /// Half a surrogate pair, as text that was cut inside an emoji holds it.
-struct SurrogateTests {
+@Suite(.bounded) struct SurrogateTests {
   private let half = Data(#"{"a": "x\ud83d"}"#.utf8)
 
   @Test("In data files half a pair becomes the replacement character")

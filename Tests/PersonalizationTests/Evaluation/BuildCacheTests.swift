@@ -4,7 +4,7 @@ import Testing
 
 @testable import Personalization
 
-struct BuildCacheTests {
+@Suite(.bounded) struct BuildCacheTests {
   let folder: TemporaryFolder
   var cache: BuildCache { BuildCache(root: folder.url.appendingPathComponent("cache")) }
   init() throws { folder = try TemporaryFolder() }

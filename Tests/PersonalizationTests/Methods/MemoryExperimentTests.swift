@@ -6,7 +6,7 @@ import Testing
 @testable import Personalization
 
 /// On the tiny golden GPT-2: whole trials in a second.
-struct MemoryExperimentTests {
+@Suite(.bounded) struct MemoryExperimentTests {
   let folder: TemporaryFolder
   init() throws { folder = try TemporaryFolder() }
 

@@ -1,7 +1,8 @@
 import Personalization
+import TestSupport
 import Testing
 
-struct FactRecallTests {
+@Suite(.bounded) struct FactRecallTests {
   let recall = FactRecall(users: [
     User(id: "a", profile: ["pet": "cat", "city": "New York"]), User(id: "b", profile: ["pet": "dog", "city": "Oslo"]),
   ])
@@ -24,7 +25,7 @@ struct FactRecallTests {
   }
 }
 
-struct EstimateTests {
+@Suite(.bounded) struct EstimateTests {
   @Test func meanAndStandardError() {
     let estimate = Estimate([1, 2, 3, 4])
     #expect(estimate.mean == 2.5)

@@ -2,7 +2,7 @@ import Personalization
 import TestSupport
 import Testing
 
-struct PersonaF1Tests {
+@Suite(.bounded) struct PersonaF1Tests {
   struct Golden: Decodable {
     struct Case: Decodable {
       var response: String

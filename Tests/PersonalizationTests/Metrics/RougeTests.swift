@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Against numbers of rouge_score 0.1.2 (goldens/lm/golden/rouge.json).
-struct RougeTests {
+@Suite(.bounded) struct RougeTests {
   struct Golden: Decodable {
     struct Score: Decodable {
       var precision: Double

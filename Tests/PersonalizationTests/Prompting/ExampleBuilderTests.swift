@@ -5,7 +5,7 @@ import Testing
 
 @testable import Personalization
 
-struct ExampleBuilderTests {
+@Suite(.bounded) struct ExampleBuilderTests {
   let tokenizer: Tokenizer
   init() throws { tokenizer = try Tokenizer(directory: Fixtures.url("goldens/lm/models/gpt2")) }
 

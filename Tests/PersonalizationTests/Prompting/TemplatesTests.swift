@@ -1,8 +1,9 @@
 import Foundation
 import Personalization
+import TestSupport
 import Testing
 
-struct TemplatesTests {
+@Suite(.bounded) struct TemplatesTests {
   @Test func quickstartLines() {
     let templates = Templates.quickstart
     #expect(

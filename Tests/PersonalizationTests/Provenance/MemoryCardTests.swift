@@ -6,7 +6,7 @@ import Testing
 @testable import Personalization
 
 /// What travels with an exported memory.
-struct MemoryCardTests {
+@Suite(.bounded) struct MemoryCardTests {
   private func card(
     _ form: MemoryCard.Form = .peft, hub: String? = nil, _ provenance: [String: String] = full
   ) -> MemoryCard {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Personalization
 
-struct PretrainingTests {
+@Suite(.bounded) struct PretrainingTests {
   let folder: TemporaryFolder
   init() throws { folder = try TemporaryFolder() }
 

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Personalization
 
-struct QuickstartCohortTests {
+@Suite(.bounded) struct QuickstartCohortTests {
   @Test(arguments: QuickstartCohort.Mode.allCases)
   func hasTheSizesOfTheDesign(_ mode: QuickstartCohort.Mode) throws {
     let cohort = try QuickstartCohort(seed: 1, mode: mode)

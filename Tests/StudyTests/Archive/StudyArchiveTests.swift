@@ -5,7 +5,7 @@ import Study
 import TestSupport
 import Testing
 
-@Suite("Archive", .ownThread) struct StudyArchiveTests {
+@Suite("Archive", .ownThread, .bounded) struct StudyArchiveTests {
   /// A study with everything in it: awkward numbers, a failure, a conflict, reports, a warm start.
   private func study() throws -> StudyFixture {
     var study = try StudyFixture(budget: 9)

@@ -5,7 +5,7 @@ import Testing
 @testable import Study
 
 /// What configs/README.md names is what the reader takes, key by key, in both directions.
-@Suite("Documented keys")
+@Suite("Documented keys", .bounded)
 struct DocumentedKeysTests {
   private let text: String
 

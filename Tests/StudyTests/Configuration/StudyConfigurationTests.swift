@@ -5,7 +5,7 @@ import Testing
 
 @testable import Study
 
-@Suite("Study files")
+@Suite("Study files", .bounded)
 struct StudyConfigurationTests {
   private static let minimal = """
     study: {seed: 7, budget: 30}

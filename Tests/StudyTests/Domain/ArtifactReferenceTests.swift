@@ -1,8 +1,9 @@
 import Foundation
 import Study
+import TestSupport
 import Testing
 
-@Suite("Artifact references") struct ArtifactReferenceTests {
+@Suite("Artifact references", .bounded) struct ArtifactReferenceTests {
   private static let digest = String(repeating: "0af9", count: 16)
 
   private static func decode(_ name: String, _ sha256: String, _ bytes: String) throws -> ArtifactReference {

@@ -3,7 +3,7 @@ import Study
 import TestSupport
 import Testing
 
-@Suite("Fork", .ownThread) struct StudyForkTests {
+@Suite("Fork", .ownThread, .bounded) struct StudyForkTests {
   private let definition = StudyDefinition(
     name: "wide", identifier: "w", seed: 5, objectives: StudyFixture.definition.objectives)
 

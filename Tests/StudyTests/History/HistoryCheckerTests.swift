@@ -1,8 +1,9 @@
 import Study
+import TestSupport
 import Testing
 
 /// The checker finds what it is there to find: every kind of damage is planted once.
-@Suite struct HistoryCheckerTests {
+@Suite(.bounded) struct HistoryCheckerTests {
   private func sound() throws -> (StudyRecord, [StudyEvent]) {
     var study = try StudyFixture(budget: 2)
     _ = try study.complete(study.leaseAndStart(0), loss: 3)

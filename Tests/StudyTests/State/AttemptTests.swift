@@ -1,8 +1,9 @@
 import BayesianOptimization
 import Study
+import TestSupport
 import Testing
 
-@Suite struct AttemptTests {
+@Suite(.bounded) struct AttemptTests {
   @Test func aResultIsIdempotentAndAContradictionIsRefusedAndRecorded() throws {
     var study = try StudyFixture()
     let trial = try study.enqueue(1)

@@ -1,9 +1,10 @@
 import BayesianOptimization
 import Study
+import TestSupport
 import Testing
 
 /// The un-injected base is the reference, never a member of the front.
-@Suite("The base and the front") struct BaseIsNoMemberTests {
+@Suite("The base and the front", .bounded) struct BaseIsNoMemberTests {
   @Test("the base is neither on the front nor in the hypervolume, however good it is") func baseIsBest() throws {
     var study = try StudyFixture(budget: 3)
     _ = try study.complete(study.leaseAndStart(0), loss: 0, rouge: 1)

@@ -1,8 +1,9 @@
 import BayesianOptimization
 import Study
+import TestSupport
 import Testing
 
-@Suite struct BudgetTests {
+@Suite(.bounded) struct BudgetTests {
   @Test func theBudgetIsExactAndTheAnchorStandsOutside() throws {
     var study = try StudyFixture(budget: 3)
     #expect(study.state.proposalsLeft == 3)

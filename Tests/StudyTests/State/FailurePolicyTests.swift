@@ -1,8 +1,9 @@
 import BayesianOptimization
 import Study
+import TestSupport
 import Testing
 
-@Suite struct FailurePolicyTests {
+@Suite(.bounded) struct FailurePolicyTests {
   @Test func preemptionIsNotCountedAndRunsAgain() throws {
     var study = try StudyFixture()
     for _ in 0..<10 {

@@ -6,7 +6,7 @@ import Testing
 
 /// R3: exactly one accepted result per trial, in many short sequences from the model-based generator; afterwards every
 /// accepted result is told again (same answer) and contradicted (refused and recorded).
-@Suite struct FaultR3 {
+@Suite(.bounded) struct FaultR3 {
   @Test func oneAcceptedResultPerTrial() async {
     let outcome = await FaultRun.perform("R3") { run in
       let count = FaultForm.count(short: 150, full: 10_000)

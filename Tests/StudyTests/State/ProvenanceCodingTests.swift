@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Study
 
 /// The lists of pending trials stay short on disk, and come back exactly.
-@Suite struct ProvenanceCodingTests {
+@Suite(.bounded) struct ProvenanceCodingTests {
   @Test func listsOfEveryKindComeBack() throws {
     let scattered = (0..<500).map { $0 * 1_000 }
     let dense = Array(0..<40) + (50..<2_000).filter { $0 % 7 != 0 } + [9_000]

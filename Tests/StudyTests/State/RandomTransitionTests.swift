@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// R3: duplicate, reordered, stale and contradicting messages from a model-based generator.
-@Suite(.ownThread) struct RandomTransitionTests {
+@Suite(.ownThread, .bounded) struct RandomTransitionTests {
   @Test(arguments: 0..<20) func everySequenceKeepsTheInvariants(_ seed: Int) throws {
     var random = RandomStream(seed: UInt64(seed), purpose: "test/transitions")
     var study = try StudyFixture(budget: 30)

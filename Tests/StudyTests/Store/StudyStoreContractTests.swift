@@ -1,7 +1,8 @@
 import Study
+import TestSupport
 import Testing
 
-@Suite struct InMemoryStoreContractTests {
+@Suite(.bounded) struct InMemoryStoreContractTests {
   @Test(arguments: StudyStoreContract.checks.indices)
   func holds(_ index: Int) throws {
     let store = InMemoryStudyStore(definition: StudyStoreContract.definition, budget: 10)

@@ -5,7 +5,7 @@ import Testing
 @testable import WireProtocol
 
 /// Mutated frames: the decoder answers with a message or a ``WireError``, and never with anything else.
-struct FaultR10Decoder {
+@Suite(.bounded) struct FaultR10Decoder {
   @Test func mutatedFramesAreReadOrRefused() async {
     let outcome = await FaultRun.perform("R10", seed: 20_261_122) { run in
       let count = FaultForm.count(short: 20_000, full: 1_000_000)

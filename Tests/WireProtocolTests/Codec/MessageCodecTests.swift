@@ -5,7 +5,7 @@ import Testing
 
 @testable import WireProtocol
 
-@Suite(.ownThread) struct MessageCodecTests {
+@Suite(.ownThread, .bounded) struct MessageCodecTests {
   let codec = MessageCodec()
 
   private func code(_ text: String, from side: Side = .worker, attachment: [UInt8]? = nil) -> WireError.Code? {

@@ -1,10 +1,11 @@
 import Study
+import TestSupport
 import Testing
 
 @testable import WireProtocol
 
 /// What a session keeps of a worker is bounded, and what a program printed too much of is told apart from garbage.
-@Suite("Limits of a session") struct SessionLimitTests {
+@Suite("Limits of a session", .bounded) struct SessionLimitTests {
   private func active() -> CoordinatorSession {
     var session = CoordinatorSession(settings: SessionPair(trials: 0).settings, now: .zero)
     _ = session.handle(.received(Envelope(id: 1, message: .hello(SessionPair.hello()))), now: .zero)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WireProtocol
 
-@Suite(.ownThread) struct SessionTests {
+@Suite(.ownThread, .bounded) struct SessionTests {
   @Test func aQuietNetworkRunsEveryTrialOnce() {
     var pair = SessionPair(trials: 5)
     pair.run(.seconds(60))

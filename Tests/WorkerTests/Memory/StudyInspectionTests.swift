@@ -7,7 +7,7 @@ import Testing
 @testable import Worker
 
 /// A study's base, data, templates and objectives are judged before anything is made, all errors at once.
-@Suite("Looking at a study")
+@Suite("Looking at a study", .bounded)
 struct StudyInspectionTests {
   private let folder: TemporaryFolder
   private let base = Fixtures.url("goldens/lm/models/gpt2").path

@@ -10,7 +10,7 @@ import WireProtocol
 
 /// R10: garbage from an authorised key against a running coordinator: no crash, no memory, no foreign result, and the
 /// honest workers go on. (The decoder's mutated frames are `FaultR10Decoder`.)
-@Suite("Fault R10: garbage from an authorised key") struct FaultR10 {
+@Suite("Fault R10: garbage from an authorised key", .bounded) struct FaultR10 {
   @Test("the coordinator keeps its memory, its study and its answers") func garbage() async {
     let outcome = await FaultRun.perform("R10") { run in
       let seconds = FaultForm.count(short: 4, full: 60)

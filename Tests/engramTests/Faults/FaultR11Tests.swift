@@ -12,7 +12,7 @@ import WireProtocol
 /// coordinator: not one application byte is read, the refusals are logged, and the honest workers go on.
 ///
 /// (`SecurityTests` has the same on the transport alone.)
-@Suite("Fault R11: unknown keys") struct FaultR11 {
+@Suite("Fault R11: unknown keys", .bounded) struct FaultR11 {
   private enum Intruder: String, CaseIterable {
     case unknownKey, noKey, plain, wrongServerKey, revokedKey
   }

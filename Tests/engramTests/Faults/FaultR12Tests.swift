@@ -8,7 +8,7 @@ import Testing
 /// Nothing is acknowledged without its commit, the workers keep their outcomes, the reason is said, and the study goes
 /// on by itself when there is room. Needs root for the file system; skipped, with the reason, where that is not to be
 /// had.
-@Suite("Fault R12: full disk") struct FaultR12 {
+@Suite("Fault R12: full disk", .bounded) struct FaultR12 {
   @Test("the study pauses and goes on when there is room") func full() async {
     let outcome = await FaultRun.perform("R12") { run in
       let rounds = FaultForm.count(short: 4, full: 64)

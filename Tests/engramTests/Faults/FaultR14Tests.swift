@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// R14: a coordinator that was stopped (SIGSTOP, a suspended virtual machine) blames nobody for its own standstill.
-@Suite("Fault R14: coordinator stopped") struct FaultR14 {
+@Suite("Fault R14: coordinator stopped", .bounded) struct FaultR14 {
   @Test("no trial is given to another worker") func stopped() async {
     let outcome = await FaultRun.perform("R14") { run in
       let seconds = FaultForm.count(short: 10, full: 120)

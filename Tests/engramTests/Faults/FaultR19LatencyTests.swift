@@ -19,7 +19,7 @@ import Testing
 /// the study. The full form also asserts that the mean ratio is below 1.1, if the interval is narrower than 10 % to
 /// either side: on a machine that is busy otherwise the phases differ by more than that by themselves, and nothing
 /// follows from them. The short form has one pair, from which no interval comes: it prints and judges nothing.
-@Suite("Fault R19: latency beside readers", .serialized) struct FaultR19Latency {
+@Suite("Fault R19: latency beside readers", .serialized, .bounded) struct FaultR19Latency {
   private struct Readers: Sendable {
     var areReading = false
     var areOver = false

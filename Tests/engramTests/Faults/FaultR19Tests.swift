@@ -8,7 +8,7 @@ import Testing
 ///
 /// Two questions, asked apart: whether anybody ever waits for a lock, with readers that read all they can; and what
 /// readers at a dashboard's pace do to the time in which a worker gets its trial (``FaultR19Latency``).
-@Suite("Fault R19: fifty readers", .serialized) struct FaultR19 {
+@Suite("Fault R19: fifty readers", .serialized, .bounded) struct FaultR19 {
   private struct Readers: Sendable {
     var reads = 0
     var errors: [String] = []

@@ -10,7 +10,7 @@ import Testing
 /// Half of the kills are uniform in time (the start included), half sit at a named failpoint: before and after every
 /// kind of commit and every kind of reply. Studies of 200 trials with 8 workers, one after the other until there were
 /// enough kills.
-@Suite("Fault R1: coordinator killed") struct FaultR1 {
+@Suite("Fault R1: coordinator killed", .bounded) struct FaultR1 {
   @Test("nothing is lost or doubled") func kills() async {
     let outcome = await FaultRun.perform("R1") { run in
       var cluster = KilledCluster(run, kills: FaultForm.count(short: 25, full: 500))

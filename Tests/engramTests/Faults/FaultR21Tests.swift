@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// R21: exactly the budget is finished, for one to 64 workers, while coordinator and workers are killed.
-@Suite("Fault R21: exact budget") struct FaultR21 {
+@Suite("Fault R21: exact budget", .bounded) struct FaultR21 {
   @Test("exactly N trials are finished") func budget() async {
     let outcome = await FaultRun.perform("R21") { run in
       let counts = FaultForm.isFull ? [1, 2, 3, 5, 8, 13, 16, 24, 32, 48, 64] : [1, 7, 64]

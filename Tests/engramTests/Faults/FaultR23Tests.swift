@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// R23: one coordinator per study; a killed owner leaves nothing to clean up.
-@Suite("Fault R23: one coordinator") struct FaultR23 {
+@Suite("Fault R23: one coordinator", .bounded) struct FaultR23 {
   @Test("a second one is refused, a killed one leaves no lock") func second() async {
     let outcome = await FaultRun.perform("R23") { run in
       var options = FaultStudy.Options()

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// R4: a search whose coordinator is killed around every proposal proposes what the uninterrupted search proposes.
-@Suite("Fault R4: identical proposals") struct FaultR4 {
+@Suite("Fault R4: identical proposals", .bounded) struct FaultR4 {
   private struct Proposed: Equatable {
     var configuration: BayesianOptimization.Configuration
     var seed: UInt64

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// R6: trials of killed, crashed and terminated workers and trainers run again, soon and not for ever.
-@Suite("Fault R6: workers and trainers killed") struct FaultR6 {
+@Suite("Fault R6: workers and trainers killed", .bounded) struct FaultR6 {
   private static let signals: [(number: Int32, name: String)] = [
     (SIGKILL, "SIGKILL"), (SIGSEGV, "SIGSEGV"), (SIGTERM, "SIGTERM"),
   ]

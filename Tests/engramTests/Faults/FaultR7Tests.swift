@@ -7,7 +7,7 @@ import Testing
 ///
 /// Real processes over TCP with keys, in two network namespaces. Skipped, with the reason, where this machine does not
 /// permit them.
-@Suite("Fault R7: partition") struct FaultR7 {
+@Suite("Fault R7: partition", .bounded) struct FaultR7 {
   private struct Case {
     var name: String
     var cut: NetworkLab.Cut

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// R8: 30 % of the coordinator's replies are lost after their deed is done; the study completes, nothing doubles.
-@Suite("Fault R8: lost acknowledgements") struct FaultR8 {
+@Suite("Fault R8: lost acknowledgements", .bounded) struct FaultR8 {
   private static func study(_ run: FaultRun, rate: Double, budget: Int) throws -> (log: SessionHost.Log, lost: Int) {
     var options = FaultStudy.Options()
     options.seed = run.seed

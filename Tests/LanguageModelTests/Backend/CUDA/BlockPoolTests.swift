@@ -1,10 +1,11 @@
 import RandomStreams
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// The allocator's bookkeeping, against a device that only counts.
-struct BlockPoolTests {
+@Suite(.bounded) struct BlockPoolTests {
   @Test func sizes() {
     #expect(BlockPool.blockSize(0) == 512)
     #expect(BlockPool.blockSize(513) == 1024)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LanguageModel
@@ -11,7 +12,7 @@ private let namedDevice: Int? = ProcessInfo.processInfo.environment["ENGRAM_CUDA
 /// `ENGRAM_CUDA_DEVICE=0` names the device; without it nothing here runs.
 @Suite(
   .serialized,
-  .enabled(if: namedDevice != nil, "no GPU named: set ENGRAM_CUDA_DEVICE to a device's number"))
+  .enabled(if: namedDevice != nil, "no GPU named: set ENGRAM_CUDA_DEVICE to a device's number"), .bounded)
 struct CUDADeviceTests {
   private func backend(_ precision: CUDABackend.Precision) throws -> CUDABackend {
     try CUDABackend(device: namedDevice ?? 0, precision: precision)

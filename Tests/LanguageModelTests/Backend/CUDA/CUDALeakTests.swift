@@ -12,7 +12,7 @@ import Testing
 /// Ten thousand steps of training as a worker does them, trial after trial, on the emulated device.
 ///
 /// In a process of its own, so that its memory is nobody else's.
-@Suite(.ownThread) struct CUDALeakTests {
+@Suite(.ownThread, .bounded) struct CUDALeakTests {
   /// A trial is a new adapter, 100 steps over batches of two short rows with validations between, an evaluation, and a
   /// continuation of two prompts by a recorded graph; after every 25 trials the whole trainer (context, stream, kernels,
   /// base) is taken down and made anew.

@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LanguageModel
 
 /// Where CUDA's libraries are looked for, and what is said when they are not there.
-struct CUDALibraryTests {
+@Suite(.bounded) struct CUDALibraryTests {
   private func search(_ environment: [String: String], _ folders: [String: [String]]) -> CUDALibrarySearch {
     CUDALibrarySearch(environment: environment) { folders[$0] ?? [] }
   }

@@ -5,7 +5,7 @@ import Testing
 @testable import LanguageModel
 
 /// All tests on the emulated device: it is one for the whole process, so that they run one after another.
-@Suite(.serialized) struct EmulatedCUDATests {}
+@Suite(.serialized, .bounded) struct EmulatedCUDATests {}
 
 /// The emulated device: the backend's own code on top of entry points that compute on the processor.
 enum EmulatedCUDA {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LanguageModel
@@ -6,7 +7,7 @@ import Testing
 /// Every kernel through the real compiler, for the architectures that the backend is meant for.
 ///
 /// Runs where NVRTC is found (no GPU and no driver are needed); elsewhere it says why not.
-struct KernelCompilationTests {
+@Suite(.bounded) struct KernelCompilationTests {
   static let compiler: KernelCompiler? = {
     do {
       return try KernelCompiler(.shared, driverVersion: 13)
