@@ -166,7 +166,12 @@ struct MemoryCommand: ParsableCommand {
   struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "generate", abstract: "Ask users of a study through its adapter.",
-      discussion: "Standard input: one JSON object {\"user\":…,\"query\":…} per line; prints {\"reply\":…} per line.")
+      discussion: """
+        Standard input: one JSON object {"user":…,"query":…} per line; prints {"reply":…} per line. Replies come as the \
+        questions do: a program may write a line, read the reply, and go on. Lines that wait together are answered together.
+
+        Example: echo '{"user":"reed13","query":"where do you live"}' | engram memory generate configs/quickstart.yaml
+        """)
     @OptionGroup var setup: Setup
     @OptionGroup var source: MemorySource
     @Argument(help: "File with the questions; - is standard input.") var questions: String = "-"
@@ -181,15 +186,24 @@ struct MemoryCommand: ParsableCommand {
     func run() throws {
       let progress = ProgressLine()
       let signals = Signals {}
-      let asked = try JSONLines.read(Question.self, from: questions)
       let (experiment, prepared) = try setup.experiment(progress, signals)
-      for question in asked { try source.check(user: question.user, in: experiment.dataset) }
       let memory = try source.memory(experiment, study: prepared.configuration.name)
-      for reply in try experiment.replies(
-        to: asked.map { (user: $0.user, query: $0.query, context: $0.context) }, adapters: [memory])
-      {
-        Terminal.print(try JSON.line(Reply(reply: reply)))
-      }
+      progress.finish()
+      let lines = ByteLines(path: questions)
+      var asked: [(user: String, query: String, context: String?)] = []
+      try lines.answer(
+        atPause: { output in
+          for reply in try experiment.replies(to: asked, adapters: [memory]) {
+            output += Array(try JSON.line(Reply(reply: reply)).utf8) + [UInt8(ascii: "\n")]
+          }
+          asked = []
+        },
+        { line, number, _ in
+          let text = number == 1 && line.starts(with: [0xEF, 0xBB, 0xBF]) ? Data(line.dropFirst(3)) : Data(line)
+          let question = try JSONLines.value(Question.self, text, at: "\(lines.place):\(number)")
+          try source.check(user: question.user, in: experiment.dataset)
+          asked.append((user: question.user, query: question.query, context: question.context))
+        })
     }
   }
 }

@@ -78,7 +78,7 @@ struct SearchConclusion {
     let isDefault = folder.url.standardizedFileURL.deletingLastPathComponent().path == RunsOptions.standard.path
     let runs = isDefault ? "" : " --runs \(folder.url.deletingLastPathComponent().path)"
     let quoted = line.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
-    return "echo '\(quoted)' | engram memory generate \(studyPath)\(runs)"
+    return "echo '\(quoted)' | \(ProgramName.shown) memory generate \(studyPath)\(runs)"
   }
 
   /// How a study ended, in a line.

@@ -10,8 +10,13 @@ struct ByteLines {
 
   /// Calls `body` for every line that is not blank; what it appends to the output is written when no input is waiting.
   ///
-  /// - Parameter body: the line without its end, its number from 1, the output.
-  func answer(_ body: (UnsafeBufferPointer<UInt8>, Int, inout [UInt8]) throws -> Void) throws {
+  /// - Parameters:
+  ///   - atPause: called when no more input is waiting, for answers to several lines at once.
+  ///   - body: the line without its end, its number from 1, the output.
+  func answer(
+    atPause: (inout [UInt8]) throws -> Void = { _ in },
+    _ body: (UnsafeBufferPointer<UInt8>, Int, inout [UInt8]) throws -> Void
+  ) throws {
     let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY)
     guard descriptor >= 0 else { throw unreadable }
     defer { if path != "-" { close(descriptor) } }
@@ -46,10 +51,12 @@ struct ByteLines {
         }
         pending += bytes[start...]
       }
+      try atPause(&output)
       Self.write(&output)
     }
     guard !pending.isEmpty else { return }
     try pending.withUnsafeBufferPointer { try Self.call($0, number + 1, &output, body) }
+    try atPause(&output)
   }
 
   private var unreadable: CommandError {
