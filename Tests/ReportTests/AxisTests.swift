@@ -6,7 +6,8 @@ import Testing
 @Suite("Axes of any numbers", .bounded)
 struct AxisTests {
   private static let ranges: [[Double]] = [
-    [1e308, -1e308, 1.5e308], [-1.7e308, 1.7e308], [5e-324, 1e-323], [1e300, 1e-300, -1e300], [1e15, 1e15 + 4],
+    [1e308, -1e308, 1.5e308], [-1.7e308, 1.7e308], [.leastNonzeroMagnitude, 2 * .leastNonzeroMagnitude],
+    [1e300, 1e-300, -1e300], [1e15, 1e15 + 4],
     [1e7, 1e7 + 0.4],
     [0, 0], [-3, -3], [1e308], [], [.nan, .infinity], [1e-13, 3e-13], [0, 1e-9],
   ]

@@ -6,7 +6,8 @@ import Testing
 @Suite("Numbers as text", .bounded)
 struct NumberTextTests {
   private static let extremes: [Double] = [
-    0, -0.0, 5e-324, 1e-308, 3.2e-7, -3.2e-7, 0.004, 0.5, 1, -12, 999, 1e6, 1e7 + 0.1, 1e15 + 1, 1e19, -1e19, 1e300,
+    0, -0.0, .leastNonzeroMagnitude, 1e-308, 3.2e-7, -3.2e-7, 0.004, 0.5, 1, -12, 999, 1e6, 1e7 + 0.1, 1e15 + 1, 1e19,
+    -1e19, 1e300,
     -1.7e308,
     .infinity, -.infinity, .nan,
   ]
