@@ -3,9 +3,9 @@ import Foundation
 /// A file that appears under its name only when it is complete: written beside it, synced, renamed, folder synced.
 ///
 /// For its owner only unless asked otherwise: most of what is written here is about people.
-public struct AtomicFile {
+package struct AtomicFile {
   /// Permissions of files and folders that hold personal data, whatever the umask.
-  public static let privateMode: mode_t = 0o600
+  package static let privateMode: mode_t = 0o600
 
   private let target: URL
   private let temporary: URL
@@ -15,7 +15,7 @@ public struct AtomicFile {
   ///
   /// - Parameter mode: permissions of the file, whatever the umask. Default: its owner may read and write it.
   /// - Throws: ``FileError``.
-  public init(_ target: URL, mode: mode_t = Self.privateMode) throws {
+  package init(_ target: URL, mode: mode_t = Self.privateMode) throws {
     self.target = target
     // Six X: the part of the name that mkstemp replaces.
     var template = Array((target.path + ".XXXXXX").utf8CString)
@@ -27,17 +27,17 @@ public struct AtomicFile {
   }
 
   /// Appends bytes.
-  public func write(_ bytes: UnsafeRawBufferPointer) throws {
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
     try writeAll(bytes, to: descriptor, path: target.path)
   }
 
   /// Appends data.
-  public func write(_ data: Data) throws { try data.withUnsafeBytes { try write($0) } }
+  package func write(_ data: Data) throws { try data.withUnsafeBytes { try write($0) } }
 
   /// Makes the file durable and gives it its name; on an error nothing is left behind.
   ///
   /// - Throws: ``FileError``. An error after the renaming (the folder cannot be synced) leaves the new file in place.
-  public func commit() throws {
+  package func commit() throws {
     guard fsync(descriptor) == 0 else {
       let error = FileError("cannot sync", target.path)
       discard()
@@ -53,13 +53,13 @@ public struct AtomicFile {
   }
 
   /// Removes what was written so far.
-  public func discard() {
+  package func discard() {
     close(descriptor)
     unlink(temporary.path)
   }
 
   /// Writes a whole file through `body`; on an error nothing is left behind.
-  public static func write(
+  package static func write(
     _ target: URL, mode: mode_t = Self.privateMode, _ body: (AtomicFile) throws -> Void
   ) throws {
     let file = try AtomicFile(target, mode: mode)
@@ -71,13 +71,13 @@ public struct AtomicFile {
   }
 
   /// Writes a text file.
-  public static func write(_ text: String, to target: URL, mode: mode_t = Self.privateMode) throws {
+  package static func write(_ text: String, to target: URL, mode: mode_t = Self.privateMode) throws {
     var text = text
     try write(target, mode: mode) { file in try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) } }
   }
 
   /// Writes a file of bytes.
-  public static func write(_ data: Data, to target: URL, mode: mode_t = Self.privateMode) throws {
+  package static func write(_ data: Data, to target: URL, mode: mode_t = Self.privateMode) throws {
     try write(target, mode: mode) { try $0.write(data) }
   }
 }
@@ -87,7 +87,7 @@ public struct AtomicFile {
 /// A file system that cannot sync folders is no error; one that fails to is.
 ///
 /// - Throws: ``FileError``.
-public func syncFolder(_ folder: URL) throws {
+package func syncFolder(_ folder: URL) throws {
   let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   // A folder that may be written but not read can still be renamed in.
   guard descriptor >= 0 else { return }
@@ -98,7 +98,7 @@ public func syncFolder(_ folder: URL) throws {
 /// Writes all bytes, however many calls that takes.
 ///
 /// - Throws: ``FileError``.
-public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
+package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
   var rest = bytes[...]
   while !rest.isEmpty {
     let piece = UnsafeRawBufferPointer(rebasing: rest)

@@ -1,18 +1,18 @@
 import Foundation
 
 /// A file operation that failed: what was tried, with which file, and the system's reason.
-public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What could not be done, for example "cannot write".
-  public var action: String
+  package var action: String
   /// The file or folder.
-  public var path: String
+  package var path: String
   /// The system's error number; 0 where the reason is not the system's.
-  public var errorNumber: Int32
+  package var errorNumber: Int32
   /// Why.
-  public var reason: String
+  package var reason: String
 
   /// An error of the system, by default the last one of this thread.
-  public init(_ action: String, _ path: String, errorNumber: Int32 = errno) {
+  package init(_ action: String, _ path: String, errorNumber: Int32 = errno) {
     self.action = action
     self.path = path
     self.errorNumber = errorNumber
@@ -20,7 +20,7 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   /// An error with a reason of its own.
-  public init(_ action: String, _ path: String, reason: String) {
+  package init(_ action: String, _ path: String, reason: String) {
     self.action = action
     self.path = path
     errorNumber = 0
@@ -28,12 +28,12 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Whether there is no room: the disk is full, or a quota or file size limit is reached.
-  public var isFull: Bool { [ENOSPC, EDQUOT, EFBIG].contains(errorNumber) }
+  package var isFull: Bool { [ENOSPC, EDQUOT, EFBIG].contains(errorNumber) }
 
   /// Whether there is no such file.
-  public var isMissing: Bool { errorNumber == ENOENT || errorNumber == ENOTDIR }
+  package var isMissing: Bool { errorNumber == ENOENT || errorNumber == ENOTDIR }
 
-  public var description: String {
+  package var description: String {
     let remedy = isFull ? ". Free some space and try again" : ""
     return "\(action) \(path): \(reason)\(remedy)"
   }

@@ -3,15 +3,15 @@ import Foundation
 /// A folder that somebody else may have made, read without following a link anywhere in it.
 ///
 /// Every entry is opened relative to its folder, never waited for (a FIFO), and must be what is expected.
-public final class ForeignFolder: Sendable {
+package final class ForeignFolder: Sendable {
   /// Where it is, for messages.
-  public let path: String
+  package let path: String
   private let descriptor: Int32
 
   /// Opens the folder that the user named; links on the way to it are the user's choice.
   ///
   /// - Throws: ``FileError``.
-  public init(_ url: URL) throws {
+  package init(_ url: URL) throws {
     path = url.path
     descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError("cannot open the folder", path) }
@@ -25,7 +25,7 @@ public final class ForeignFolder: Sendable {
   deinit { close(descriptor) }
 
   /// What an entry is.
-  public enum Kind: Sendable, Hashable {
+  package enum Kind: Sendable, Hashable {
     case file(bytes: Int)
     case folder
     /// A link, FIFO, socket or device, in words.
@@ -33,7 +33,7 @@ public final class ForeignFolder: Sendable {
   }
 
   /// What `name` is; nil where there is no such entry.
-  public func kind(_ name: String) throws -> Kind? {
+  package func kind(_ name: String) throws -> Kind? {
     var status = stat()
     guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
       if errno == ENOENT { return nil }
@@ -45,7 +45,7 @@ public final class ForeignFolder: Sendable {
   /// The folder `name` in it; nil where there is none.
   ///
   /// - Throws: ``FileError``, also where it is anything else, such as a link.
-  public func folder(_ name: String) throws -> ForeignFolder? {
+  package func folder(_ name: String) throws -> ForeignFolder? {
     guard let kind = try kind(name) else { return nil }
     guard case .folder = kind else { throw refusal(name, kind, "a folder") }
     let found = openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -54,7 +54,7 @@ public final class ForeignFolder: Sendable {
   }
 
   /// Names of its entries, sorted.
-  public func names() throws -> [String] {
+  package func names() throws -> [String] {
     let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard copy >= 0, let stream = fdopendir(copy) else { throw FileError("cannot list", path) }
     defer { closedir(stream) }
@@ -69,7 +69,7 @@ public final class ForeignFolder: Sendable {
   }
 
   /// Throws unless `name` is a regular file or not there.
-  public func requireFile(_ name: String) throws {
+  package func requireFile(_ name: String) throws {
     guard let kind = try kind(name) else { return }
     guard case .file = kind else { throw refusal(name, kind, "a regular file") }
   }
@@ -82,7 +82,7 @@ public final class ForeignFolder: Sendable {
   /// - Returns: the bytes copied; nil where there is no such file.
   /// - Throws: ``FileError``, and what `check` throws.
   @discardableResult
-  public func copy(
+  package func copy(
     _ name: String, to target: URL, limit: Int, check: (UnsafeRawBufferPointer) throws -> Void = { _ in }
   ) throws -> Int? {
     // Without waiting: a FIFO would hold the opening until somebody writes into it.

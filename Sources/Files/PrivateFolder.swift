@@ -1,13 +1,13 @@
 import Foundation
 
 /// Folders of personal data: for their owner only, whatever the umask.
-public enum PrivateFolder {
+package enum PrivateFolder {
   /// Makes the folder where it is missing; one that is there keeps its permissions.
   ///
   /// Folders above it are made as usual.
   ///
   /// - Throws: ``FileError``.
-  public static func make(_ url: URL) throws {
+  package static func make(_ url: URL) throws {
     let path = url.path
     if mkdir(path, 0o700) == 0 { return }
     switch errno {
@@ -34,15 +34,15 @@ public enum PrivateFolder {
 ///
 /// It is locked while its owner lives. The kernel releases the lock with the process, so that what a killed process left
 /// is known as such, and removed when the next one of the same purpose begins.
-public final class ScratchFolder: Sendable {
+package final class ScratchFolder: Sendable {
   /// The folder: `.engram-PURPOSE-…` in the parent.
-  public let url: URL
+  package let url: URL
   private let descriptor: Int32
 
   /// Makes a new folder in `parent`, which is made where missing, and removes what killed processes left there.
   ///
   /// - Throws: ``FileError``.
-  public init(in parent: URL, purpose: String) throws {
+  package init(in parent: URL, purpose: String) throws {
     do {
       try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
     } catch {

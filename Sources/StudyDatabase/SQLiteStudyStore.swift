@@ -10,9 +10,9 @@ import Synchronization
 /// - WAL with `synchronous=FULL`: when `commit` returns, the step survives loss of power. (GRDB's own set-up of WAL would
 ///   choose NORMAL.)
 /// - Readers (``StudyObserver``) never block the writer, nor the writer them.
-public final class SQLiteStudyStore: StudyStore {
+package final class SQLiteStudyStore: StudyStore {
   /// The folder of the study.
-  public let folder: StudyFolder
+  package let folder: StudyFolder
   private let queue: DatabaseQueue
   private let reading: StudyReading
   private let lock: StudyLock
@@ -25,7 +25,7 @@ public final class SQLiteStudyStore: StudyStore {
   /// An older schema is brought up to date after a backup; a newer one is refused and not touched.
   ///
   /// - Throws: `locked`, `newerSchema`, `corrupt`, `permission`, `diskFull`, `notFound` (no study and no definition).
-  public convenience init(
+  package convenience init(
     _ folder: StudyFolder, beginning new: (definition: StudyDefinition, budget: Int)? = nil
   ) throws {
     try self.init(folder, beginning: new, steps: Schema.steps)
@@ -99,7 +99,7 @@ public final class SQLiteStudyStore: StudyStore {
   /// Replaces the definition, where it says the same in other words: for a program or file that lies elsewhere now.
   ///
   /// - Throws: ``StudyError``: `wrongStudy` for another study's.
-  public func redefine(_ definition: StudyDefinition) throws {
+  package func redefine(_ definition: StudyDefinition) throws {
     let old = try load().definition
     guard (definition.identifier, definition.name, definition.seed) == (old.identifier, old.name, old.seed),
       definition.objectives == old.objectives, definition.fingerprints == old.fingerprints
@@ -129,36 +129,36 @@ public final class SQLiteStudyStore: StudyStore {
     try checkPresence()
   }
 
-  public func load() throws -> StudyRecord { try reading.load() }
-  public func lastEventNumber() throws -> Int {
+  package func load() throws -> StudyRecord { try reading.load() }
+  package func lastEventNumber() throws -> Int {
     // Whether a step was stored is asked here: nothing is, in a file that nobody will find again.
     try checkPresence()
     return try reading.lastEventNumber()
   }
-  public func mark() throws -> CommitMark {
+  package func mark() throws -> CommitMark {
     try checkPresence()
     return try translating(folder.database.path) { try queue.inDatabase { try Self.mark($0) } }
   }
-  public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
+  package func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try reading.events(after: number, limit: limit)
   }
-  public func reports(trial: Int) throws -> [IntermediateReport] { try reading.reports(trial: trial) }
-  public func warmStart(trial: Int) throws -> Data? { try reading.warmStart(trial: trial) }
+  package func reports(trial: Int) throws -> [IntermediateReport] { try reading.reports(trial: trial) }
+  package func warmStart(trial: Int) throws -> Data? { try reading.warmStart(trial: trial) }
 
   /// Copies the study into `file`, consistently.
-  public func backup(to file: URL) throws {
+  package func backup(to file: URL) throws {
     try translating(file.path) { try privateCopy(of: queue, at: file.path) }
   }
 
   /// A setting of SQLite as it is in force, such as `journal_mode` or `synchronous`.
-  public func setting(_ pragma: String) throws -> String? {
+  package func setting(_ pragma: String) throws -> String? {
     try translating(folder.database.path) {
       try queue.inDatabase { try String.fetchOne($0, sql: "PRAGMA \(pragma)") }
     }
   }
 
   /// Closes the database, so that its file alone is the whole study; the lock goes with the store.
-  public func close() throws {
+  package func close() throws {
     try translating(folder.database.path) {
       // Closing does it too, unless somebody looks on at this moment. Passive: waits for nobody, and a failure loses
       // nothing that closing would not save.
@@ -171,7 +171,7 @@ public final class SQLiteStudyStore: StudyStore {
   /// may be damaged.
   ///
   /// - Throws: `locked`, `permission`, and what `body` throws.
-  public static func whileNobodyRuns<T>(_ folder: StudyFolder, _ body: () throws -> T) throws -> T {
+  package static func whileNobodyRuns<T>(_ folder: StudyFolder, _ body: () throws -> T) throws -> T {
     let lock = try StudyLock(folder)
     return try withExtendedLifetime(lock) { try body() }
   }
@@ -182,7 +182,7 @@ public final class SQLiteStudyStore: StudyStore {
   ///
   /// What the open files hold is copied to a new folder beside the study's then, so that nothing that was acknowledged is
   /// lost. To be asked at least once per heartbeat; every commit asks by itself, before and after.
-  public func checkPresence() throws {
+  package func checkPresence() throws {
     try loss.withLock { loss in
       if let loss { throw loss }
       do throws(StudyError) {
@@ -214,7 +214,7 @@ public final class SQLiteStudyStore: StudyStore {
 
   // MARK: - Writing
 
-  public func commit(_ transitions: [Transition]) throws {
+  package func commit(_ transitions: [Transition]) throws {
     guard !transitions.isEmpty else { return }
     let encoder = RowEncoder()
     try write { db in

@@ -3,11 +3,11 @@ import GRDB
 import Study
 
 /// What has changed in a study since an earlier look: enough to bring that look up to date.
-public struct StudyChanges: Hashable, Sendable {
+package struct StudyChanges: Hashable, Sendable {
   /// The header as it is now; `header.lastEvent` is where the next look begins.
-  public var header: StudyHeader
+  package var header: StudyHeader
   /// New and changed trials, complete with their attempts, by number.
-  public var trials: [Trial]
+  package var trials: [Trial]
 }
 
 extension StudyObserver {
@@ -18,7 +18,7 @@ extension StudyObserver {
   /// gives what ``StudyObserver/load()`` would. Made for looking again and again; keep the observer open in between.
   ///
   /// - Throws: ``StudyError``.
-  public func changes(since event: Int) throws -> StudyChanges {
+  package func changes(since event: Int) throws -> StudyChanges {
     try reading.read { db in
       var decoder = RowDecoder(path: reading.path)
       guard let text = try String.fetchOne(db.cachedStatement(sql: "SELECT header FROM study")) else {
@@ -43,7 +43,7 @@ extension StudyObserver {
 
 extension StudyRecord {
   /// Brings an earlier look up to date.
-  public mutating func apply(_ changes: StudyChanges) {
+  package mutating func apply(_ changes: StudyChanges) {
     header = changes.header
     for trial in changes.trials {
       // Numbers are gapless: a new trial is the next one.

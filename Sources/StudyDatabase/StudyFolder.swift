@@ -3,22 +3,22 @@ import Foundation
 import Study
 
 /// Names and checks of the folder that is a study.
-public struct StudyFolder: Sendable, Hashable {
+package struct StudyFolder: Sendable, Hashable {
   /// The folder.
-  public let url: URL
+  package let url: URL
 
-  public init(_ url: URL) { self.url = url }
+  package init(_ url: URL) { self.url = url }
 
   /// The folder of a database file.
   init(database path: String) { url = URL(fileURLWithPath: path).deletingLastPathComponent() }
 
   /// The database.
-  public var database: URL { url.appendingPathComponent("study.sqlite") }
+  package var database: URL { url.appendingPathComponent("study.sqlite") }
   /// The file whose lock makes a coordinator the only one; its content says who holds it.
-  public var lock: URL { url.appendingPathComponent("study.lock") }
+  package var lock: URL { url.appendingPathComponent("study.lock") }
 
   /// Whether there is a database, or what should be one: a link that leads nowhere is a damaged study, not none.
-  public var exists: Bool {
+  package var exists: Bool {
     var status = stat()
     // In a folder that may not be entered there may be one: opening it says what is in the way.
     return lstat(database.path, &status) == 0 || errno == EACCES
@@ -58,14 +58,14 @@ public struct StudyFolder: Sendable, Hashable {
   }
 
   /// What to do about a damaged database, as far as it can be done.
-  public var remedy: String {
+  package var remedy: String {
     let backup = backups.last.map { "restore the backup \(url.appendingPathComponent($0).path), or " } ?? ""
     return backup + "restore a copy of yours; engram study export \(url.path) --output FILE.jsonl writes what can "
       + "still be read"
   }
 
   /// Who besides the owner may read the study's files; nil where nobody.
-  public var looseness: String? {
+  package var looseness: String? {
     var loose: [String] = []
     var status = stat()
     // Nobody gets past a closed folder.
@@ -78,7 +78,7 @@ public struct StudyFolder: Sendable, Hashable {
   }
 
   /// A sentence for the operator if the folder is on a network file system, where SQLite's locks are not reliable.
-  public var warning: String? {
+  package var warning: String? {
     guard let mounts = try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8) else { return nil }
     guard let type = Self.fileSystem(of: url.resolvingSymlinksInPath().path, mounts: mounts) else { return nil }
     guard Self.networkFileSystems.contains(where: { type == $0 || type.hasPrefix($0 + ".") }) else { return nil }

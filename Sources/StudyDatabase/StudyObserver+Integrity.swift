@@ -4,19 +4,19 @@ import Study
 
 extension StudyObserver {
   /// What SQLite finds wrong with the file (`PRAGMA integrity_check`); empty when it is sound.
-  public func integrityProblems() throws -> [String] {
+  package func integrityProblems() throws -> [String] {
     let lines = try reading.read { db in try String.fetchAll(db, sql: "PRAGMA integrity_check(20)") }
     return lines == ["ok"] ? [] : lines
   }
 
   /// Whether the rows of this study have digests: studies of older versions get them when they are opened for writing.
-  public var hasDigests: Bool { version >= 2 }
+  package var hasDigests: Bool { version >= 2 }
 
   /// Rows that are not as they were stored, and tables, triggers and indexes that engram did not make; empty when there
   /// are none, or where the rows have no digests.
   ///
   /// - Parameter limit: the most that are named; what follows is counted in the last one.
-  public func alterations(limit: Int = 20) throws -> [String] {
+  package func alterations(limit: Int = 20) throws -> [String] {
     try reading.read { db in
       var found = try Schema.strangeObjects(db, version: version).map { "the database has \($0)" }
       guard hasDigests else { return found }
@@ -63,7 +63,7 @@ extension StudyObserver {
 
 extension SQLiteStudyStore {
   /// Version of the SQLite library that is loaded.
-  public static var libraryVersion: String {
+  package static var libraryVersion: String {
     // Only for display.
     let version = try? DatabaseQueue().read { db in try String.fetchOne(db, sql: "SELECT sqlite_version()") }
     return version ?? "unknown"
@@ -71,6 +71,6 @@ extension SQLiteStudyStore {
 }
 
 /// The version of study databases that this build reads and writes.
-public enum StudyDatabaseSchema {
-  public static var current: Int { Schema.current }
+package enum StudyDatabaseSchema {
+  package static var current: Int { Schema.current }
 }

@@ -4,7 +4,7 @@ import Glibc
 import Study
 
 /// A read-only view of a study that another process may be running: never waits for it, never hurts it.
-public final class StudyObserver: StudyReader {
+package final class StudyObserver: StudyReader {
   let reading: StudyReading
   /// Schema version of the database.
   let version: Int
@@ -12,7 +12,7 @@ public final class StudyObserver: StudyReader {
   /// Opens the database of `folder` for reading.
   ///
   /// - Throws: `notFound`, `newerSchema`, `wrongStudy`, `corrupt`, `permission`, or what SQLite says.
-  public init(_ folder: StudyFolder) throws {
+  package init(_ folder: StudyFolder) throws {
     guard folder.exists else {
       throw StudyError(.notFound, "there is no study in \(folder.url.path); `engram study list` shows what there is")
     }
@@ -96,7 +96,7 @@ public final class StudyObserver: StudyReader {
   /// Stays at this moment: all that is read from now on is of one state, however the study goes on.
   ///
   /// For copying; the log cannot be cut short meanwhile, so let go of the observer soon.
-  public func freeze() throws {
+  package func freeze() throws {
     try translating(reading.path) {
       try reading.queue.inDatabase { db in
         guard !db.isInsideTransaction else { return }
@@ -107,18 +107,18 @@ public final class StudyObserver: StudyReader {
     }
   }
 
-  public func load() throws -> StudyRecord { try reading.load() }
-  public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
+  package func load() throws -> StudyRecord { try reading.load() }
+  package func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try reading.events(after: number, limit: limit)
   }
-  public func reports(trial: Int) throws -> [IntermediateReport] { try reading.reports(trial: trial) }
-  public func warmStart(trial: Int) throws -> Data? { try reading.warmStart(trial: trial) }
+  package func reports(trial: Int) throws -> [IntermediateReport] { try reading.reports(trial: trial) }
+  package func warmStart(trial: Int) throws -> Data? { try reading.warmStart(trial: trial) }
 
   /// The number of the last event: cheap, for polling.
-  public func lastEventNumber() throws -> Int { try reading.lastEventNumber() }
+  package func lastEventNumber() throws -> Int { try reading.lastEventNumber() }
 
   /// Copies the study into `file`, which only its owner may read, consistently, while it may be running.
-  public func backup(to file: URL) throws {
+  package func backup(to file: URL) throws {
     try translating(file.path) { try privateCopy(of: reading.queue, at: file.path) }
   }
 }

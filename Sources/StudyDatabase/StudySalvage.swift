@@ -3,27 +3,27 @@ import GRDB
 import Study
 
 /// What can be read of a damaged study: row by row, each by its number, so that one broken page costs its own rows only.
-public struct StudySalvage {
+package struct StudySalvage {
   /// What the first row says; nil where it cannot be read.
-  public private(set) var definition: StudyDefinition?
-  public private(set) var header: StudyHeader?
-  public private(set) var trials: [Trial] = []
-  public private(set) var events: [StudyEvent] = []
-  public private(set) var reports: [IntermediateReport] = []
+  package private(set) var definition: StudyDefinition?
+  package private(set) var header: StudyHeader?
+  package private(set) var trials: [Trial] = []
+  package private(set) var events: [StudyEvent] = []
+  package private(set) var reports: [IntermediateReport] = []
   /// What could not be read, in words.
-  public private(set) var problems: [String] = []
+  package private(set) var problems: [String] = []
 
   /// How many numbers in a row may be missing before the rest is given up.
   static let patience = 1000
 
   /// Whether nothing of use was found.
-  public var isEmpty: Bool { trials.isEmpty && events.isEmpty }
+  package var isEmpty: Bool { trials.isEmpty && events.isEmpty }
 
   /// How much there is of everything.
-  public var counts: String { "\(trials.count) trials, \(events.count) events, \(reports.count) reports" }
+  package var counts: String { "\(trials.count) trials, \(events.count) events, \(reports.count) reports" }
 
   /// Reads all that answers.
-  public init(_ observer: StudyObserver) {
+  package init(_ observer: StudyObserver) {
     let reading = observer.reading
     var decoder = RowDecoder(path: reading.path)
     do {
@@ -98,7 +98,7 @@ public struct StudySalvage {
   }
 
   /// Writes the lines; `sink` takes them one after the other.
-  public func write(to sink: (Data) throws -> Void) throws {
+  package func write(to sink: (Data) throws -> Void) throws {
     let head = StudyArchive.SalvageLine.Head(definition: definition, header: header, problems: problems)
     try sink(StudyArchive.SalvageLine(salvage: head).data())
     for trial in trials { try sink(StudyArchive.SalvageLine(trial: trial).data()) }

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 
 /// Where a coordinator listens: a socket file of this user, or a TCP address.
-public enum Endpoint: Sendable, Equatable, CustomStringConvertible {
+package enum Endpoint: Sendable, Equatable, CustomStringConvertible {
   /// A Unix domain socket.
   case ipc(path: String)
   /// A TCP address; `host` may be `*` (bind on every interface), `port` 0 (let the system choose).
@@ -11,7 +11,7 @@ public enum Endpoint: Sendable, Equatable, CustomStringConvertible {
   /// Reads `ipc://PATH` or `tcp://HOST:PORT` (`tcp://[::1]:PORT`, `tcp://*:0`).
   ///
   /// - Throws: ``TransportError`` `badEndpoint`.
-  public init(_ text: String) throws {
+  package init(_ text: String) throws {
     if text.hasPrefix("ipc://") {
       let path = String(text.dropFirst(6))
       guard !path.isEmpty, path != "*" else {
@@ -41,7 +41,7 @@ public enum Endpoint: Sendable, Equatable, CustomStringConvertible {
 
   static let longestPath = 107
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .ipc(let path): "ipc://\(path)"
     case .tcp(let host, let port): "tcp://\(host):\(port == 0 ? "*" : String(port))"
@@ -52,7 +52,7 @@ public enum Endpoint: Sendable, Equatable, CustomStringConvertible {
   ///
   /// The socket lies in a folder of mode 0700 under `$XDG_RUNTIME_DIR`, or under the temporary folder, with a name
   /// made from the study folder's absolute path. The folder is made; one that others could use is refused.
-  public static func local(
+  package static func local(
     studyFolder: URL, environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws -> Endpoint {
     let folder: String

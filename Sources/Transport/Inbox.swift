@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// The box never drops anything: it tells the producer when it is full, and the producer stops taking from the network
 /// until `onRoom` is called.
-public final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
+package final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
   private struct State {
     var elements: [(element: Element, cost: Int)] = []
     var head = 0
@@ -59,7 +59,7 @@ public final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
   }
 
   /// The next element; `nil` after the end, or when the reading task is cancelled.
-  public func next() async -> Element? {
+  package func next() async -> Element? {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         if Task.isCancelled {
@@ -78,7 +78,7 @@ public final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
   }
 
   /// The next element and what stands behind it, at most `limit` together; `nil` where ``next()`` gives `nil`.
-  public func nextBatch(limit: Int) async -> [Element]? {
+  package func nextBatch(limit: Int) async -> [Element]? {
     guard let first = await next() else { return nil }
     var batch = [first]
     let hasRoom = state.withLock { state in
@@ -130,10 +130,10 @@ public final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
     }
   }
 
-  public struct Iterator: AsyncIteratorProtocol {
+  package struct Iterator: AsyncIteratorProtocol {
     let inbox: Inbox
-    public func next() async -> Element? { await inbox.next() }
+    package func next() async -> Element? { await inbox.next() }
   }
 
-  public func makeAsyncIterator() -> Iterator { Iterator(inbox: self) }
+  package func makeAsyncIterator() -> Iterator { Iterator(inbox: self) }
 }

@@ -1,5 +1,5 @@
 /// What a server has done to protect itself, or what hinders it.
-public enum ServerNotice: Sendable, Equatable, CustomStringConvertible {
+package enum ServerNotice: Sendable, Equatable, CustomStringConvertible {
   /// Connections that had not yet said anything were ended, so that they do not take the place or the memory of others.
   case unheardEnded(count: Int, address: String, limit: String)
   /// A connection was ended because of what it sent: too much at a time, too fast, or no greeting after a violation.
@@ -13,7 +13,7 @@ public enum ServerNotice: Sendable, Equatable, CustomStringConvertible {
   /// A file in the folder of admitted keys is left out.
   case notAKey(file: String, why: String)
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .unheardEnded(let count, let address, let limit):
       return "ended \(count) connection(s) that had said nothing yet, the last from \(address): \(limit)"

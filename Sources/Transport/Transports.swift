@@ -3,35 +3,35 @@ import WireProtocol
 /// Who is behind a connection: the CURVE public key with which it proved itself in the handshake.
 ///
 /// Several connections may share an identity: a cluster often has one key for all its workers.
-public struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
+package struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
   /// The public key's 40 characters; to be compared whole.
-  public let key: String
-  public init(key: String) { self.key = key }
+  package let key: String
+  package init(key: String) { self.key = key }
   /// A short name for logs: the first 10 characters.
-  public var fingerprint: String { String(key.prefix(10)) }
-  public var description: String { fingerprint }
+  package var fingerprint: String { String(key.prefix(10)) }
+  package var description: String { fingerprint }
 }
 
 /// A connection of a worker, as the server sees it: the routing id that the worker chose for this one connection, and
 /// the key that it showed.
-public struct Peer: Hashable, Sendable, CustomStringConvertible {
-  public let id: [UInt8]
+package struct Peer: Hashable, Sendable, CustomStringConvertible {
+  package let id: [UInt8]
   /// Whose key opened the connection; nil where there are no keys (ipc, in memory).
-  public let identity: PeerIdentity?
+  package let identity: PeerIdentity?
 
-  public init(id: [UInt8], identity: PeerIdentity? = nil) {
+  package init(id: [UInt8], identity: PeerIdentity? = nil) {
     self.id = id
     self.identity = identity
   }
 
-  public var description: String { String(decoding: id.prefix(48), as: UTF8.self) }
+  package var description: String { String(decoding: id.prefix(48), as: UTF8.self) }
 
   // Two peers of one routing id and different keys are different; there are too few of them to hash the key as well.
-  public func hash(into hasher: inout Hasher) { hasher.combine(id) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
 /// What arrives at the server.
-public enum ServerEvent: Sendable, Equatable {
+package enum ServerEvent: Sendable, Equatable {
   /// Frames of an admitted peer, not yet decoded.
   case message(Peer, WireFrames)
   /// A message to this peer was dropped: the connection is gone or its queue is full.
@@ -47,7 +47,7 @@ public enum ServerEvent: Sendable, Equatable {
 }
 
 /// What arrives at a client.
-public enum ClientEvent: Sendable, Equatable {
+package enum ClientEvent: Sendable, Equatable {
   /// Frames from the server, not yet decoded.
   case message(WireFrames)
   /// A message was dropped: there is no connection at the moment.
@@ -55,7 +55,7 @@ public enum ClientEvent: Sendable, Equatable {
 }
 
 /// How far a client's connection has come, for diagnosis.
-public enum ConnectionState: String, Sendable {
+package enum ConnectionState: String, Sendable {
   /// Nothing is known yet, or an attempt is under way.
   case connecting
   /// Nobody listens at the address.
@@ -71,7 +71,7 @@ public enum ConnectionState: String, Sendable {
 /// Delivery is at most once, order is kept per peer; nothing blocks.
 ///
 /// What the protocol needs beyond that (ids, acknowledgements, repetition) is the sessions' job.
-public protocol ServerTransport: AnyObject, Sendable {
+package protocol ServerTransport: AnyObject, Sendable {
   /// Where clients connect to: the bound address, with the port that was chosen for `tcp://HOST:*`.
   var endpoint: String { get }
   /// What arrives. To be read by one task; ends after `close`. While it is not read, the senders are held back.
@@ -88,7 +88,7 @@ public protocol ServerTransport: AnyObject, Sendable {
 /// A worker's end.
 ///
 /// Delivery is at most once, order is kept; connects again by itself; nothing blocks.
-public protocol ClientTransport: AnyObject, Sendable {
+package protocol ClientTransport: AnyObject, Sendable {
   /// What arrives. To be read by one task; ends after `close`.
   var events: Inbox<ClientEvent> { get }
   /// How far the connection has come.

@@ -1,42 +1,42 @@
 /// Hard limits on what is read from the other side; checked while reading, before memory is taken.
-public struct WireLimits: Sendable, Equatable {
+package struct WireLimits: Sendable, Equatable {
   /// Largest JSON frame, in bytes.
   ///
   /// Default 128 KiB: a failure record with its log lines is about 20 KiB.
-  public var frameBytes = 128 * 1024
+  package var frameBytes = 128 * 1024
   /// Largest raw frame (artifact chunk), in bytes.
   ///
   /// Default 128 KiB: what a stranger can make the other side hold before the handshake is one frame per connection.
-  public var attachmentBytes = 128 * 1024
+  package var attachmentBytes = 128 * 1024
   /// Deepest nesting of arrays and objects.
   ///
   /// Default 12: a configuration sits at depth 4.
-  public var depth = 12
+  package var depth = 12
   /// Longest string in UTF-8 bytes.
   ///
   /// Default 8 KiB.
-  public var stringBytes = 8 * 1024
+  package var stringBytes = 8 * 1024
   /// Most elements of one array or fields of one object.
   ///
   /// Default 1,024.
-  public var elements = 1024
+  package var elements = 1024
   /// Longest field name in UTF-8 bytes.
   ///
   /// Default 128.
-  public var nameBytes = 128
+  package var nameBytes = 128
 
   /// Most objectives, metrics and artifacts of a result, and values of an intermediate report.
   ///
   /// Part of the protocol, the same on both sides: a worker knows them before it sends.
-  public static let objectives = 16
-  public static let metrics = 256
-  public static let artifacts = 64
-  public static let reportValues = 64
+  package static let objectives = 16
+  package static let metrics = 256
+  package static let artifacts = 64
+  package static let reportValues = 64
 
-  public init() {}
+  package init() {}
 
   /// The limits of the protocol.
-  public static let standard = WireLimits()
+  package static let standard = WireLimits()
 
   /// Most JSON values in a frame of `bytes` bytes, so that the tree takes memory in proportion to its frame.
   func values(forBytes bytes: Int) -> Int { 1024 + bytes / 16 }

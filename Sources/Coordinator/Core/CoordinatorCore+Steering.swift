@@ -7,7 +7,7 @@ extension CoordinatorCore {
   /// Carries out a command and gives the answer with the actions that follow from it.
   ///
   /// - Throws: ``StudyError`` if the command can not be carried out; nothing has changed then.
-  public mutating func steer(
+  package mutating func steer(
     _ command: SteeringCommand, now: Duration, wallTime: Double
   ) throws(StudyError) -> (reply: SteeringReply, actions: [Action]) {
     let before = handle(.clock, now: now, wallTime: wallTime)

@@ -9,17 +9,17 @@ import WireProtocol
 /// Events go in, actions come out. The only effect inside is the injected `commit`; a transition whose commit fails is
 /// not applied and nothing that depends on it is sent, so that an acknowledgement or an assignment always follows its
 /// commit. Events that come together share one commit, so that a thousand of them wait for the disk once.
-public struct CoordinatorCore {
+package struct CoordinatorCore {
   /// The study as committed.
-  public internal(set) var state: StudyState
+  package internal(set) var state: StudyState
   /// How it is run.
-  public let settings: CoordinatorSettings
+  package let settings: CoordinatorSettings
   /// The connected workers by name.
-  public internal(set) var workers: [String: WorkerView] = [:]
+  package internal(set) var workers: [String: WorkerView] = [:]
   /// What the study held when it was opened.
-  public let found: Found
+  package let found: Found
   /// Why nothing can be stored at the moment; nil when all is well.
-  public internal(set) var trouble: StudyError?
+  package internal(set) var trouble: StudyError?
 
   let store: any StudyStore
   let key: @Sendable (BayesianOptimization.Configuration) -> String
@@ -80,7 +80,7 @@ public struct CoordinatorCore {
   /// (or run again at once where the settings presume the workers gone).
   ///
   /// - Throws: what the store throws.
-  public init(
+  package init(
     settings: CoordinatorSettings, store: any StudyStore, policy: StudyPolicy, sessionName: String,
     key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, now: Duration, wallTime: Double
   ) throws {
@@ -116,7 +116,7 @@ public struct CoordinatorCore {
   }
 
   /// Handles one event at time `now` of a monotonic clock; `wallTime` (seconds since 1970) is only recorded.
-  public mutating func handle(_ event: Event, now: Duration, wallTime: Double) -> [Action] {
+  package mutating func handle(_ event: Event, now: Duration, wallTime: Double) -> [Action] {
     advance(to: now, wallTime: wallTime)
     guard !isBroken else { return [] }
     _ = resolveUncertainty()
@@ -128,7 +128,7 @@ public struct CoordinatorCore {
 
   /// Handles events that came together, as if they had come one after the other: their steps are stored in one
   /// transaction, and no action is returned before.
-  public mutating func handle(_ events: [Event], now: Duration, wallTime: Double) -> [Action] {
+  package mutating func handle(_ events: [Event], now: Duration, wallTime: Double) -> [Action] {
     advance(to: now, wallTime: wallTime)
     guard !isBroken else { return [] }
     if resolveUncertainty(), trouble == nil {
@@ -178,7 +178,7 @@ public struct CoordinatorCore {
   }
 
   /// What to do first, before any event.
-  public mutating func begin() -> [Action] {
+  package mutating func begin() -> [Action] {
     output = []
     goOn()
     interrupted = nil

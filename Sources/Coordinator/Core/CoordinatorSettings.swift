@@ -3,69 +3,69 @@ import Study
 import WireProtocol
 
 /// How a coordinator runs one study; plain data.
-public struct CoordinatorSettings: Sendable {
+package struct CoordinatorSettings: Sendable {
   /// Version of this program, for hello and for the record.
-  public var build: String
+  package var build: String
   /// Budget of search trials; may be raised from one run to the next.
-  public var budget: Int
+  package var budget: Int
   /// How often workers send heartbeats.
   ///
   /// Default 5 s.
-  public var heartbeat: Duration
+  package var heartbeat: Duration
   /// How long a lease lasts without a sign of life.
   ///
   /// Default 60 s.
-  public var lease: Duration
+  package var lease: Duration
   /// After how long an unanswered assignment is sent again.
   ///
   /// Default 2 s.
-  public var resend: Duration
+  package var resend: Duration
   /// Proposals to hold ready beyond the idle workers, so that no worker waits for the model.
   ///
   /// Default 1.
-  public var lookahead: Int
+  package var lookahead: Int
   /// The study ends after this time of this run; nil (default) for no limit.
-  public var timeLimit: Duration?
+  package var timeLimit: Duration?
   /// Whether no worker of an earlier run can still be alive: its attempts are given up at once instead of after a lease.
-  public var presumesWorkersGone: Bool
+  package var presumesWorkersGone: Bool
   /// The un-injected base, measured once outside the budget; nil where the space has none.
-  public var anchor: Configuration?
+  package var anchor: Configuration?
   /// How long workers may take to leave at the end.
   ///
   /// Default 5 s.
-  public var drainTime: Duration
+  package var drainTime: Duration
   /// Longest time between two events of the coordinator (its clock ticks every second) that is not taken for a
   /// standstill of the coordinator itself, which extends all leases.
   ///
   /// Default 2 s.
-  public var stall: Duration
+  package var stall: Duration
 
   /// A trial that is given back within this time has not got on.
   ///
   /// Default 60 s.
-  public var quickRelease: Duration = .seconds(60)
+  package var quickRelease: Duration = .seconds(60)
   /// A trial that is given back so often in a row without getting on, by workers that stay, is given up.
   ///
   /// Default 10.
-  public var releaseLimit = 10
+  package var releaseLimit = 10
   /// Rest of a worker that has given back three trials in a row as soon as it had them; doubles with each further one.
   ///
   /// Default 1 s, up to 60 s.
-  public var releaseRest: Duration = .seconds(1)
-  public var releaseRestMaximum: Duration = .seconds(60)
+  package var releaseRest: Duration = .seconds(1)
+  package var releaseRestMaximum: Duration = .seconds(60)
   /// Rest of a worker that has failed three times in a row while others work; doubles with each further failure.
   ///
   /// Default 5 s, up to 300 s.
-  public var failureRest: Duration = .seconds(5)
-  public var failureRestMaximum: Duration = .seconds(300)
+  package var failureRest: Duration = .seconds(5)
+  package var failureRestMaximum: Duration = .seconds(300)
   /// Takes a trial away that gives signs of life without progress for so long; nil (default) only warns.
-  public var progressLimit: Duration?
+  package var progressLimit: Duration?
   /// After so long without progress that is said once.
   ///
   /// Default 1 h.
-  public var progressWarning: Duration = .seconds(3600)
+  package var progressWarning: Duration = .seconds(3600)
 
-  public init(
+  package init(
     build: String, budget: Int, heartbeat: Duration = .seconds(5), lease: Duration = .seconds(60),
     resend: Duration = .seconds(2), lookahead: Int = 1, timeLimit: Duration? = nil, presumesWorkersGone: Bool = false,
     anchor: Configuration? = nil, drainTime: Duration = .seconds(5), stall: Duration = .seconds(2)
@@ -85,21 +85,21 @@ public struct CoordinatorSettings: Sendable {
 }
 
 /// A proposal to compute in the background: everything that the answer depends on, and where it was taken from.
-public struct ProposalTask: Sendable {
+package struct ProposalTask: Sendable {
   /// What the sampler gets.
-  public var request: ProposalRequest
+  package var request: ProposalRequest
   /// Number of the last event that is part of `request`.
-  public var eventNumber: Int
+  package var eventNumber: Int
   /// Numbers of the pending trials, in the order of `request.pending`.
-  public var pending: [Int]
+  package var pending: [Int]
   /// Number of the trial whose warm start is in `request`.
-  public var warmStartFrom: Int?
+  package var warmStartFrom: Int?
   /// Number that the proposed trial will have, unless the user adds one first.
-  public var trial: Int
+  package var trial: Int
   /// How many proposals in a row are wanted; the first one is enough.
-  public var wanted: Int
+  package var wanted: Int
   /// Whether `pending` counts on the trials of proposals that were made in the same row.
-  public private(set) var isFollowing = false
+  package private(set) var isFollowing = false
 
   init(
     request: ProposalRequest, eventNumber: Int, pending: [Int], warmStartFrom: Int?, trial: Int, wanted: Int
@@ -138,7 +138,7 @@ public struct ProposalTask: Sendable {
 }
 
 /// What a person (or a program in their name) wants of a running study.
-public enum SteeringCommand: Sendable, Hashable, Codable {
+package enum SteeringCommand: Sendable, Hashable, Codable {
   case pause
   case resume
   /// Puts a trial that ended without a result back into the queue.
@@ -159,13 +159,13 @@ public enum SteeringCommand: Sendable, Hashable, Codable {
 }
 
 /// The answer to a steering command.
-public struct SteeringReply: Sendable, Hashable, Codable {
+package struct SteeringReply: Sendable, Hashable, Codable {
   /// What was done, in a sentence.
-  public var message: String
+  package var message: String
   /// The trial concerned, with its newest attempt.
-  public var trial: Trial?
+  package var trial: Trial?
 
-  public init(message: String, trial: Trial? = nil) {
+  package init(message: String, trial: Trial? = nil) {
     self.message = message
     self.trial = trial
   }

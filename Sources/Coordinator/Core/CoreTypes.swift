@@ -5,7 +5,7 @@ import WireProtocol
 
 extension CoordinatorCore {
   /// What happens to the coordinator.
-  public enum Event: Sendable {
+  package enum Event: Sendable {
     /// A decoded message of a connection.
     case received(Peer, Envelope)
     /// A frame of a connection that could not be decoded.
@@ -25,7 +25,7 @@ extension CoordinatorCore {
   }
 
   /// What the shell has to do, in order.
-  public enum Action: Sendable {
+  package enum Action: Sendable {
     /// Send to a connection.
     case send(Peer, Envelope)
     /// End a connection that sends garbage.
@@ -43,37 +43,37 @@ extension CoordinatorCore {
   }
 
   /// A line for the log or the screen.
-  public struct Note: Sendable, Hashable {
-    public enum Level: Sendable, Hashable { case debug, info, warning }
-    public var level: Level
-    public var text: String
+  package struct Note: Sendable, Hashable {
+    package enum Level: Sendable, Hashable { case debug, info, warning }
+    package var level: Level
+    package var text: String
   }
 
   /// What a coordinator found when it opened the study.
-  public struct Found: Sendable, Hashable {
-    public var isNew: Bool
+  package struct Found: Sendable, Hashable {
+    package var isNew: Bool
     /// Finished search trials that are kept.
-    public var finished: Int
+    package var finished: Int
     /// Trials that were under way and run again (or go on with their workers).
-    public var interrupted: Int
-    public var queued: Int
+    package var interrupted: Int
+    package var queued: Int
   }
 
   /// A connected worker.
-  public struct WorkerView: Sendable, Hashable {
-    public var identity: WorkerIdentity
+  package struct WorkerView: Sendable, Hashable {
+    package var identity: WorkerIdentity
     var peer: Peer
     /// Number of the hello that brought it here.
     var helloID: Int64
-    public var isIdle = false
+    package var isIdle = false
     var idleSince: Int = 0
-    public var attempt: AttemptToken?
+    package var attempt: AttemptToken?
     /// How far the running attempt has come.
-    public var step = 0
-    public var total = 0
-    public var phase = ""
+    package var step = 0
+    package var total = 0
+    package var phase = ""
     /// How its device stands, as its last heartbeat said.
-    public var device: DeviceStatus?
+    package var device: DeviceStatus?
     /// A message did not reach it, and nothing was heard of it since.
     var isGone = false
     /// The trial that it gave back as soon as it had begun, until it asks for the next one.

@@ -6,14 +6,14 @@ import Study
 ///
 /// A proposal is a pure function of its request; with the same sampler the answer must be the trial's configuration,
 /// byte for byte (same binary and instruction set).
-public struct ProposalReplay {
+package struct ProposalReplay {
   /// The request as it was.
-  public let request: ProposalRequest
+  package let request: ProposalRequest
 
   /// Rebuilds the request of the proposal that made trial `number`.
   ///
   /// - Throws: `unknownTrial`; `illegalTransition` if no sampler proposed the trial; what the store throws.
-  public init(trial number: Int, in store: any StudyReader) throws {
+  package init(trial number: Int, in store: any StudyReader) throws {
     let record = try store.load()
     guard record.trials.indices.contains(number) else {
       throw StudyError(.unknownTrial, "there is no trial \(number); the study has \(record.trials.count) trials")

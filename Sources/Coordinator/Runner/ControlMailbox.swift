@@ -12,7 +12,7 @@ import StudyDatabase
 /// A request is a file `control/ID.EXPIRY.request`, its answer `control/ID.EXPIRY.reply`; both appear by renaming, complete
 /// or not at all. EXPIRY is the time (whole seconds since 1970) up to which the sender waits, and it keeps the file locked
 /// while it does: a request that nobody waits for any more is not carried out.
-public struct ControlMailbox: Sendable {
+package struct ControlMailbox: Sendable {
   /// The answer as it lies in the folder.
   private struct Answer: Codable {
     var reply: SteeringReply?
@@ -24,12 +24,12 @@ public struct ControlMailbox: Sendable {
   let folder: URL
 
   /// The mailbox of a study.
-  public init(_ study: StudyFolder) { folder = study.url.appendingPathComponent("control", isDirectory: true) }
+  package init(_ study: StudyFolder) { folder = study.url.appendingPathComponent("control", isDirectory: true) }
 
   /// Largest request in bytes; larger ones are refused unread.
   private static let limit = 1 << 20
   /// Seconds for which a request without an expiry is good: older programs write such ones, and wait for so long.
-  public static let defaultPatience = 15.0
+  package static let defaultPatience = 15.0
   /// Seconds after which an answer that nobody has fetched is removed.
   static let replyPatience = 60.0
 
@@ -38,7 +38,7 @@ public struct ControlMailbox: Sendable {
   /// Leaves a request and waits for the answer.
   ///
   /// - Throws: `busy` if no coordinator answers within `patience` seconds; else what it answers.
-  public func send(_ command: SteeringCommand, patience: Double = Self.defaultPatience) throws -> SteeringReply {
+  package func send(_ command: SteeringCommand, patience: Double = Self.defaultPatience) throws -> SteeringReply {
     try make()
     let expiry = Int((Date().timeIntervalSince1970 + patience).rounded(.up))
     let name = "\(UUID().uuidString).\(expiry)"
@@ -208,7 +208,7 @@ private final class SentRequest {
 }
 
 /// Steers a study whether or not a coordinator is running it.
-public struct StudyControl: Sendable {
+package struct StudyControl: Sendable {
   let folder: StudyFolder
   let sampler: any Sampler
   let policy: StudyPolicy
@@ -221,7 +221,7 @@ public struct StudyControl: Sendable {
   ///   - policy: rules of the study.
   ///   - key: canonical key of a configuration.
   ///   - patience: seconds to wait for a running coordinator's answer. Default 15.
-  public init(
+  package init(
     _ folder: StudyFolder, sampler: any Sampler, policy: StudyPolicy,
     key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, patience: Double = 15
   ) {
@@ -235,7 +235,7 @@ public struct StudyControl: Sendable {
   /// Carries a command out: by the running coordinator if there is one, else directly.
   ///
   /// - Throws: ``StudyError``.
-  public func carryOut(_ command: SteeringCommand) throws -> SteeringReply {
+  package func carryOut(_ command: SteeringCommand) throws -> SteeringReply {
     let store: SQLiteStudyStore
     do {
       store = try SQLiteStudyStore(folder)

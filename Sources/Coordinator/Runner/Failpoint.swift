@@ -8,9 +8,9 @@ import Synchronization
 /// Named places at which a test can let the process die, as if it had been killed.
 ///
 /// `ENGRAM_FAILPOINT=name` dies at the first pass, `ENGRAM_FAILPOINT=name:k` at the k-th. Nothing is flushed or closed.
-public enum Failpoint {
+package enum Failpoint {
   /// All names, in the order of a trial's life.
-  public static let names = [
+  package static let names = [
     "proposal.before", "proposal.after", "lease.before", "lease.after", "assign.before", "assign.after",
     "outcome.before", "outcome.after", "ack.before", "ack.after", "commit.before", "commit.after",
   ]
@@ -24,7 +24,7 @@ public enum Failpoint {
   private static let passes = Atomic<Int>(0)
 
   /// Dies here if the plan says so.
-  public static func pass(_ name: @autoclosure () -> String) {
+  package static func pass(_ name: @autoclosure () -> String) {
     guard let plan, plan.name == name() else { return }
     if passes.add(1, ordering: .relaxed).newValue == plan.pass { _exit(137) }
   }

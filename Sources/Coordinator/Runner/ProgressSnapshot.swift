@@ -2,45 +2,45 @@ import BayesianOptimization
 import Study
 
 /// What a running study looks like at one moment, for progress displays.
-public struct ProgressSnapshot: Sendable, Hashable {
+package struct ProgressSnapshot: Sendable, Hashable {
   /// A trial that runs.
-  public struct Running: Sendable, Hashable {
-    public var trial: Int
-    public var configuration: Configuration
-    public var worker: String
+  package struct Running: Sendable, Hashable {
+    package var trial: Int
+    package var configuration: Configuration
+    package var worker: String
     /// Steps done and in all (0 = not known), and what is being done.
-    public var step: Int
-    public var total: Int
-    public var phase: String
+    package var step: Int
+    package var total: Int
+    package var phase: String
   }
 
   /// A trial on the Pareto front.
-  public struct FrontPoint: Sendable, Hashable {
-    public var trial: Int
-    public var configuration: Configuration
-    public var objectives: [String: Double]
+  package struct FrontPoint: Sendable, Hashable {
+    package var trial: Int
+    package var configuration: Configuration
+    package var objectives: [String: Double]
   }
 
-  public var study: String
+  package var study: String
   /// Search trials to finish, and finished so far (the anchor is outside).
-  public var budget: Int
-  public var finished: Int
+  package var budget: Int
+  package var finished: Int
   /// Trials by state, the anchor included.
-  public var counts: [TrialState: Int]
-  public var running: [Running]
-  public var front: [FrontPoint]
+  package var counts: [TrialState: Int]
+  package var running: [Running]
+  package var front: [FrontPoint]
   /// Nil until the reference point is fixed.
-  public var hypervolume: Double?
-  public var workers: Int
-  public var idleWorkers: Int
-  public var isProposing: Bool
-  public var isPaused: Bool
-  public var stopReason: StopReason?
+  package var hypervolume: Double?
+  package var workers: Int
+  package var idleWorkers: Int
+  package var isProposing: Bool
+  package var isPaused: Bool
+  package var stopReason: StopReason?
   /// Why nothing can be stored at the moment.
-  public var trouble: String?
+  package var trouble: String?
   /// Seconds since this coordinator began, and the estimate of what is left; nil while it is unknown.
-  public var elapsedSeconds: Double
-  public var remainingSeconds: Double?
+  package var elapsedSeconds: Double
+  package var remainingSeconds: Double?
 
   init(_ core: CoordinatorCore, finishedAtStart: Int) {
     let state = core.state

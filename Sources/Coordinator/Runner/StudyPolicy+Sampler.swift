@@ -8,7 +8,7 @@ extension StudyPolicy {
   /// made 10 % worse as soon as it has been measured (values of zero give no scale and are inferred); otherwise inferred
   /// from the front when the initial design (at
   /// least two trials) is complete.
-  public init(
+  package init(
     objectives: [Objective], sampler: SamplerSettings, maxCountedAttempts: Int = 3, quarantineAfterFailures: Int = 8
   ) {
     let initial = max(2, sampler.initial)

@@ -9,25 +9,25 @@ import WireProtocol
 /// Runs one study: the shell around ``CoordinatorCore`` that owns clock, transport, store and the sampler's task.
 ///
 /// Proposals are computed on a thread of their own, so that heartbeats and results are never kept waiting.
-public actor StudyRunner {
+package actor StudyRunner {
   /// How a run ended.
-  public struct Summary: Sendable, Hashable {
+  package struct Summary: Sendable, Hashable {
     /// Why the study has ended; nil if the run was stopped from outside.
-    public var stopReason: StopReason?
+    package var stopReason: StopReason?
     /// Finished search trials, and the budget.
-    public var finished: Int
-    public var budget: Int
+    package var finished: Int
+    package var budget: Int
     /// What was found at the start, for the first line on the screen.
-    public var found: Found
+    package var found: Found
   }
 
   /// What a run found when it opened the study.
-  public typealias Found = CoordinatorCore.Found
+  package typealias Found = CoordinatorCore.Found
 
   /// What was found when the study was opened.
-  public nonisolated let found: Found
+  package nonisolated let found: Found
   /// Snapshots for progress displays, at most five per second, the newest only; ends with the run.
-  public nonisolated let progress: AsyncStream<ProgressSnapshot>
+  package nonisolated let progress: AsyncStream<ProgressSnapshot>
 
   private(set) var core: CoordinatorCore
   private let store: any StudyStore
@@ -72,7 +72,7 @@ public actor StudyRunner {
   ///   - keepsOnlyFront: whether artifacts of trials that leave the front are removed.
   ///   - mailbox: where commands to the running study are left; by default in the folder of a ``SQLiteStudyStore``.
   /// - Throws: what the store throws.
-  public init(
+  package init(
     settings: CoordinatorSettings, store: any StudyStore, sampler: any Sampler, policy: StudyPolicy,
     key: @escaping @Sendable (BayesianOptimization.Configuration) -> String, transport: any ServerTransport,
     artifacts: URL? = nil, artifactLimit: Int? = nil, keepsOnlyFront: Bool = true, mailbox: ControlMailbox? = nil,
@@ -100,7 +100,7 @@ public actor StudyRunner {
   /// Runs until the study has ended, ``stop()`` is called or the task is cancelled; workers are asked to leave first.
   ///
   /// - Throws: ``StudyError`` when the store is beyond use.
-  public func run() async throws -> Summary {
+  package func run() async throws -> Summary {
     if let mailbox {
       do { try mailbox.open() } catch { logger.warning("commands cannot be taken: \(error)") }
     }
@@ -138,7 +138,7 @@ public actor StudyRunner {
   }
 
   /// Ends the run: running trials are given back and run again next time; everything committed stays.
-  public func stop() {
+  package func stop() {
     guard !stopRequested else { return }
     stopRequested = true
     step(.drain(immediately: true, reason: "the coordinator is stopping"))
@@ -148,7 +148,7 @@ public actor StudyRunner {
   /// Carries out a command.
   ///
   /// - Throws: ``StudyError`` if it can not be carried out.
-  public func steer(_ command: SteeringCommand) throws -> SteeringReply {
+  package func steer(_ command: SteeringCommand) throws -> SteeringReply {
     handleWaiting()
     let answer = try core.steer(command, now: clock.now - origin, wallTime: Date().timeIntervalSince1970)
     perform(answer.actions)
@@ -156,7 +156,7 @@ public actor StudyRunner {
   }
 
   /// The study as committed.
-  public var state: StudyState { core.state }
+  package var state: StudyState { core.state }
 
   // MARK: - Events and actions
 

@@ -9,9 +9,9 @@ import WireProtocol
 /// `ENGRAM_TRANSPORT_FAULT=drop-replies:RATE:SEED` drops that share of everything the coordinator sends, after the deed
 /// that it answers is committed: the fault that finds missing idempotence. At the end the number of drops is printed, so
 /// that a test can assert that they happened.
-public enum TransportFault {
+package enum TransportFault {
   /// `transport`, or `transport` with the ordered fault around it.
-  public static func wrap(
+  package static func wrap(
     _ transport: any ServerTransport, environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> any ServerTransport {
     let parts = (environment["ENGRAM_TRANSPORT_FAULT"] ?? "").split(separator: ":")

@@ -3,20 +3,20 @@ import Study
 import WireProtocol
 
 /// The workers that a running coordinator sees, left in the study's folder for whoever asks (`engram worker list`).
-public struct WorkerRoster: Codable, Sendable, Hashable {
+package struct WorkerRoster: Codable, Sendable, Hashable {
   /// A connected worker.
-  public struct Entry: Codable, Sendable, Hashable {
-    public var name: String
-    public var host: String?
+  package struct Entry: Codable, Sendable, Hashable {
+    package var name: String
+    package var host: String?
     /// Such as `cuda:0`.
-    public var device: String?
+    package var device: String?
     /// What its last heartbeat said of the device.
-    public var status: DeviceStatus?
+    package var status: DeviceStatus?
   }
 
   /// Seconds since 1970 when this was written.
-  public var time: Double
-  public var workers: [Entry]
+  package var time: Double
+  package var workers: [Entry]
 
   /// Seconds between two versions, and how old one may be before it means nothing.
   static let interval = 5
@@ -36,7 +36,7 @@ extension ControlMailbox {
   /// The workers of the coordinator that runs now; nil where none does.
   ///
   /// - Parameter now: seconds since 1970.
-  public func roster(now: Double) -> WorkerRoster? {
+  package func roster(now: Double) -> WorkerRoster? {
     guard let data = try? Data(contentsOf: rosterFile), data.count <= 16 << 20,
       let roster = try? JSONDecoder().decode(WorkerRoster.self, from: data)
     else { return nil }

@@ -1,13 +1,13 @@
 /// What of the records does not fit into sequences of the allowed length: counted, so that it can be said.
-public struct DataCuts: Sendable, Codable, Equatable {
+package struct DataCuts: Sendable, Codable, Equatable {
   /// How many of some texts were cut, and how many of their tokens are gone.
-  public struct Count: Sendable, Codable, Equatable {
-    public var cut = 0
-    public var of = 0
-    public var tokensCut = 0
-    public var tokens = 0
+  package struct Count: Sendable, Codable, Equatable {
+    package var cut = 0
+    package var of = 0
+    package var tokensCut = 0
+    package var tokens = 0
 
-    public init() {}
+    package init() {}
 
     mutating func add(tokens: Int, cut: Int) {
       of += 1
@@ -18,24 +18,24 @@ public struct DataCuts: Sendable, Codable, Equatable {
   }
 
   /// History items (and profile lines) whose end is never learnt.
-  public var history = Count()
+  package var history = Count()
   /// Examples of the history that show fewer earlier items than `training.window` asks for.
-  public var shortWindows = 0
+  package var shortWindows = 0
   /// Prompts that lost their middle: the oldest part of the context.
-  public var prompts = Count()
+  package var prompts = Count()
   /// Responses that lost their end, in training and in the measured loss.
-  public var responses = Count()
+  package var responses = Count()
   /// Longest sequence in tokens, and what the base would take.
-  public var maxLength: Int
-  public var baseLength: Int
+  package var maxLength: Int
+  package var baseLength: Int
 
-  public init(maxLength: Int, baseLength: Int) {
+  package init(maxLength: Int, baseLength: Int) {
     self.maxLength = maxLength
     self.baseLength = baseLength
   }
 
   /// What was cut, in sentences for people; empty where nothing was.
-  public var sentences: [String] {
+  package var sentences: [String] {
     var all: [String] = []
     let limit = "sequences have at most \(maxLength) tokens"
     if history.cut > 0 {

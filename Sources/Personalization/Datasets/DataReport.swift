@@ -1,28 +1,28 @@
 /// What a study's records are and what of them does not count: said once, in the dry run, in logs, in `study show` and in
 /// the card.
-public struct DataReport: Sendable, Codable, Equatable {
+package struct DataReport: Sendable, Codable, Equatable {
   /// One thing that people should know.
-  public struct Note: Sendable, Codable, Equatable {
+  package struct Note: Sendable, Codable, Equatable {
     /// Whether it makes numbers weaker than they look, or only explains them.
-    public var isWarning: Bool
-    public var text: String
+    package var isWarning: Bool
+    package var text: String
   }
 
-  public var users: Int
-  public var samples: Int
-  public var train: Int
-  public var validation: Int
-  public var test: Int
-  public var historyItems: Int
+  package var users: Int
+  package var samples: Int
+  package var train: Int
+  package var validation: Int
+  package var test: Int
+  package var historyItems: Int
   /// Examples of stage 1 and their tokens in one epoch.
-  public var memoryExamples: Int
-  public var memoryTokens: Int
-  public var cuts: DataCuts
-  public var notes: [Note]
+  package var memoryExamples: Int
+  package var memoryTokens: Int
+  package var cuts: DataCuts
+  package var notes: [Note]
 
-  public var warnings: [String] { notes.filter(\.isWarning).map(\.text) }
+  package var warnings: [String] { notes.filter(\.isWarning).map(\.text) }
 
-  public init(_ data: PreparedData) {
+  package init(_ data: PreparedData) {
     users = data.dataset.users.count
     samples = data.dataset.samples.count
     (train, validation, test) = (data.split.train.count, data.split.validation.count, data.split.test.count)
@@ -38,7 +38,7 @@ extension Dataset {
   /// What of the records is odd, as far as it can be told without a study.
   ///
   /// - Parameter split: the parts; nil = the same pair in two parts is not looked for.
-  public func notes(split: DatasetSplit? = nil) -> [DataReport.Note] {
+  package func notes(split: DatasetSplit? = nil) -> [DataReport.Note] {
     DataFindings(self, split: split).notes
   }
 }

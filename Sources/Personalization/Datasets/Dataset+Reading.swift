@@ -8,7 +8,7 @@ extension Dataset {
   /// Reads `users.jsonl` and `samples.jsonl`, strictly.
   ///
   /// - Throws: `DatasetError` that names file, line and, where it is known, column.
-  public static func read(users: URL, samples: URL) throws -> Dataset {
+  package static func read(users: URL, samples: URL) throws -> Dataset {
     let (people, userLines) = try readUsers(users)
     let (questions, sampleLines) = try readSamples(samples)
     guard !questions.isEmpty else {

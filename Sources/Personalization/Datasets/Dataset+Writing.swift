@@ -6,7 +6,7 @@ extension Dataset {
   /// Writes `users.jsonl` and `samples.jsonl` into `folder` (made if need be); each file replaces an old one at once.
   ///
   /// - Throws: `DatasetError.unwritable`.
-  public func write(to folder: URL) throws {
+  package func write(to folder: URL) throws {
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       try users.map(Self.line).joined().write(
@@ -23,7 +23,7 @@ extension Dataset {
   /// SHA-256 over the canonical form of all records in order, as 64 hexadecimal digits.
   ///
   /// The same records give the same fingerprint whatever the layout of the files they were read from.
-  public var fingerprint: String {
+  package var fingerprint: String {
     var hash = SHA256()
     for user in users { hash.update(data: Data(Self.line(user).utf8)) }
     for sample in samples { hash.update(data: Data(Self.line(sample).utf8)) }

@@ -1,16 +1,16 @@
 /// Users with their histories, and the samples that ask about them; checked to fit together.
-public struct Dataset: Sendable, Equatable {
+package struct Dataset: Sendable, Equatable {
   /// In file order.
-  public let users: [User]
+  package let users: [User]
   /// In file order.
-  public let samples: [Sample]
+  package let samples: [Sample]
   /// Position in `users` of each user id.
-  public let userIndex: [String: Int]
+  package let userIndex: [String: Int]
 
   /// Checks ids, references and leakage.
   ///
   /// - Throws: `DatasetError` with code `duplicate`, `unknownUser`, `leakage` or `empty`.
-  public init(users: [User], samples: [Sample]) throws {
+  package init(users: [User], samples: [Sample]) throws {
     try self.init(users: users, samples: samples, origin: nil)
   }
 
@@ -68,7 +68,7 @@ public struct Dataset: Sendable, Equatable {
   }
 
   /// The user of a sample of this dataset.
-  public func user(of sample: Sample) -> User { users[userIndex[sample.user] ?? 0] }
+  package func user(of sample: Sample) -> User { users[userIndex[sample.user] ?? 0] }
 }
 
 /// Finds a sample's own response among its user's history items.

@@ -1,9 +1,9 @@
 import RandomStreams
 
 /// How samples are divided into train, validation and test.
-public struct SplitPolicy: Sendable, Codable, Equatable {
+package struct SplitPolicy: Sendable, Codable, Equatable {
   /// The unit that is divided.
-  public enum Mode: String, Sendable, Codable, CaseIterable {
+  package enum Mode: String, Sendable, Codable, CaseIterable {
     /// Take each sample's own `split` field.
     case given
     /// Whole users go to one part, shuffled by seed.
@@ -12,13 +12,13 @@ public struct SplitPolicy: Sendable, Codable, Equatable {
     case withinUser
   }
 
-  public var mode: Mode
+  package var mode: Mode
   /// Shares of train, validation and test; default 0.7, 0.1, 0.2.
-  public var fractions: [Double]
+  package var fractions: [Double]
   /// Seeds the shuffle of `userDisjoint`.
-  public var seed: UInt64
+  package var seed: UInt64
 
-  public init(mode: Mode = .withinUser, fractions: [Double] = [0.7, 0.1, 0.2], seed: UInt64 = 0) {
+  package init(mode: Mode = .withinUser, fractions: [Double] = [0.7, 0.1, 0.2], seed: UInt64 = 0) {
     self.mode = mode
     self.fractions = fractions
     self.seed = seed
@@ -26,12 +26,12 @@ public struct SplitPolicy: Sendable, Codable, Equatable {
 }
 
 /// The parts of a dataset, as positions in `Dataset.samples`, ascending.
-public struct DatasetSplit: Sendable, Equatable {
-  public var train: [Int] = []
-  public var validation: [Int] = []
-  public var test: [Int] = []
+package struct DatasetSplit: Sendable, Equatable {
+  package var train: [Int] = []
+  package var validation: [Int] = []
+  package var test: [Int] = []
 
-  public subscript(part: SplitPart) -> [Int] {
+  package subscript(part: SplitPart) -> [Int] {
     get {
       switch part {
       case .train: train
@@ -54,7 +54,7 @@ extension Dataset {
   ///
   /// - Throws: `DatasetError.split` for impossible fractions, samples without a `split` in mode `given`, and parts that
   ///   come out empty though at least three samples or users were there to divide.
-  public func split(_ policy: SplitPolicy) throws -> DatasetSplit {
+  package func split(_ policy: SplitPolicy) throws -> DatasetSplit {
     try Self.check(policy.fractions)
     var parts = DatasetSplit()
     switch policy.mode {
@@ -137,7 +137,7 @@ extension Dataset {
   ///
   /// Within-user splits hide items that are later than the user's last training sample; items without a time stay.
   /// With `userDisjoint` all histories are used (`injectTestUsers`), else those of training users only.
-  public func visibleHistories(_ split: DatasetSplit, policy: SplitPolicy, injectTestUsers: Bool = true) -> [User] {
+  package func visibleHistories(_ split: DatasetSplit, policy: SplitPolicy, injectTestUsers: Bool = true) -> [User] {
     var lastTraining: [String: Double] = [:]
     for position in split.train {
       let sample = samples[position]

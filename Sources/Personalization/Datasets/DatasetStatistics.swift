@@ -2,26 +2,26 @@
 ///
 /// Users are those with at least one sample; the history length is their mean number of items; content and response
 /// lengths are means of white-space separated words (60 x 182 = 10,920 in the paper's MedDia row settles the reading).
-public struct DatasetStatistics: Sendable, Codable, Equatable {
-  public var users: Int
-  public var samples: Int
+package struct DatasetStatistics: Sendable, Codable, Equatable {
+  package var users: Int
+  package var samples: Int
   /// Mean number of history items per user.
-  public var historyLength: Double
+  package var historyLength: Double
   /// Mean words of a history item's text.
-  public var contentWords: Double
+  package var contentWords: Double
   /// Mean words of a response.
-  public var responseWords: Double
+  package var responseWords: Double
   /// Mean tokens of a history item's text, where a tokenizer was given.
-  public var contentTokens: Double?
+  package var contentTokens: Double?
   /// Mean tokens of a response, where a tokenizer was given.
-  public var responseTokens: Double?
+  package var responseTokens: Double?
   /// How users and dialogues were linked, where an importer had to choose (`positional`).
-  public var association: String?
+  package var association: String?
 }
 
 extension Dataset {
   /// Table 1 for this dataset; token counts too when `tokens` counts the tokens of a text.
-  public func statistics(
+  package func statistics(
     association: String? = nil, tokens: ((String) throws -> Int)? = nil
   ) rethrows -> DatasetStatistics {
     let active = Set(samples.map(\.user))

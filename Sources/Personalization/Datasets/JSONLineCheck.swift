@@ -1,17 +1,17 @@
 import Foundation
 
 /// What is wrong with one line of JSON, where readers only say that something is.
-public enum JSONLineCheck {
+package enum JSONLineCheck {
   /// A reason and the column (in bytes, from 1).
-  public struct Problem: Sendable, Hashable {
-    public var reason: String
-    public var column: Int
+  package struct Problem: Sendable, Hashable {
+    package var reason: String
+    package var column: Int
   }
 
   /// Nil for one JSON value (RFC 8259) without a key that stands twice.
   ///
   /// Names what other programs write for numbers that are none: Python's NaN and Infinity.
-  public static func problem(in line: Data) -> Problem? {
+  package static func problem(in line: Data) -> Problem? {
     do {
       _ = try RecordParser.parse(line)
       return nil

@@ -5,22 +5,22 @@ import Foundation
 /// The release links no dialogue to a profile: dialogue k, files in the order of their names, goes to parsable profile
 /// k mod P (`association: positional`). Of each dialogue, user turn t and assistant turn t + 1 make a sample (the
 /// doctor speaks first in every turn), and the user's turns are his history.
-public enum MedicalDialogueImporter {
+package enum MedicalDialogueImporter {
   /// What was read, and what had to be left out.
-  public struct Result: Sendable {
-    public var dataset: Dataset
+  package struct Result: Sendable {
+    package var dataset: Dataset
     /// How users and dialogues were linked.
-    public var association: String
-    public var profiles: Int
+    package var association: String
+    package var profiles: Int
     /// Profiles that are not an object with the three expected keys.
-    public var unparsableProfiles: Int
-    public var dialogues: Int
+    package var unparsableProfiles: Int
+    package var dialogues: Int
     /// Turns whose speakers were exchanged.
-    public var swappedTurns: Int
+    package var swappedTurns: Int
     /// Pairs left out because query or reply was empty after cleaning.
-    public var emptyPairs: Int
+    package var emptyPairs: Int
     /// History items left out because they repeat one of the user's own replies word for word.
-    public var leakingItems: Int
+    package var leakingItems: Int
   }
 
   private struct Turn {
@@ -31,7 +31,7 @@ public enum MedicalDialogueImporter {
   /// Imports from a folder that holds `profiles*.json` and `dialogues*.json`, at any depth.
   ///
   /// - Throws: `DatasetError` that names the file and what is wrong with it.
-  public static func read(folder: URL) throws -> Result {
+  package static func read(folder: URL) throws -> Result {
     guard let walker = FileManager.default.enumerator(atPath: folder.path) else {
       throw DatasetError(.unreadable, "there is no such folder; check the path", path: folder.path)
     }
@@ -52,7 +52,7 @@ public enum MedicalDialogueImporter {
   }
 
   /// Imports from named files; dialogue files are taken in the order of their names.
-  public static func read(profiles profileFile: URL, dialogues dialogueFiles: [URL]) throws -> Result {
+  package static func read(profiles profileFile: URL, dialogues dialogueFiles: [URL]) throws -> Result {
     let (profiles, unparsable) = try readProfiles(profileFile)
     guard !profiles.isEmpty else {
       throw DatasetError(

@@ -8,21 +8,21 @@
 // Impossible dates (February 30, month 13) are refused, never carried over.
 
 /// A moment in a record: a number or a text.
-public enum RecordTime {
+package enum RecordTime {
   /// Why a text is no moment.
-  public struct Failure: Error, Equatable {
-    public var reason: String
+  package struct Failure: Error, Equatable {
+    package var reason: String
     init(_ reason: String) { self.reason = reason }
   }
 
   /// From here on a number is taken for milliseconds (JavaScript), microseconds and nanoseconds (pandas): as seconds it
   /// would lie beyond the year 5000.
-  public static let milliseconds = 1e11
-  public static let microseconds = 1e14
-  public static let nanoseconds = 1e17
+  package static let milliseconds = 1e11
+  package static let microseconds = 1e14
+  package static let nanoseconds = 1e17
 
   /// A number of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its size; in seconds.
-  public static func seconds(of number: Double) -> Double {
+  package static func seconds(of number: Double) -> Double {
     switch abs(number) {
     case ..<milliseconds: number
     case ..<microseconds: number / 1e3
@@ -32,7 +32,7 @@ public enum RecordTime {
   }
 
   /// The moment that a text names, in seconds; a quoted number counts as that number, eight digits as a date.
-  public static func seconds(of text: String) throws -> Double {
+  package static func seconds(of text: String) throws -> Double {
     if isNumber(text), !(text.utf8.count == 8 && text.utf8.allSatisfy(isDigit)) {
       guard let number = Double(text), number.isFinite else { throw Failure("the number is too large") }
       return seconds(of: number)

@@ -1,19 +1,19 @@
 /// One query of a user with the response that he gave or wants.
-public struct Sample: Hashable, Sendable {
+package struct Sample: Hashable, Sendable {
   /// Unique over the dataset.
-  public var id: String
+  package var id: String
   /// The `User.id` it belongs to.
-  public var user: String
-  public var query: String
+  package var user: String
+  package var query: String
   /// More to go on than the query (a product description, the dialogue so far), if anything.
-  public var context: String?
-  public var response: String
+  package var context: String?
+  package var response: String
   /// Same units as `HistoryItem.time`.
-  public var time: Double?
+  package var time: Double?
   /// The part it belongs to when the dataset comes with its own split.
-  public var split: SplitPart?
+  package var split: SplitPart?
 
-  public init(
+  package init(
     id: String, user: String, query: String, context: String? = nil, response: String, time: Double? = nil,
     split: SplitPart? = nil
   ) {
@@ -28,7 +28,7 @@ public struct Sample: Hashable, Sendable {
 }
 
 /// The three parts of a split.
-public enum SplitPart: String, Sendable, Codable, CaseIterable {
+package enum SplitPart: String, Sendable, Codable, CaseIterable {
   case train
   case validation
   case test

@@ -10,11 +10,11 @@ import LanguageModel
 /// Folders that can be made again (a pretrained base), kept under a name that says what they were made from.
 ///
 /// A folder appears whole or not at all; of two processes that want the same one, the second waits for the first.
-public struct BuildCache: Sendable {
-  public let root: URL
+package struct BuildCache: Sendable {
+  package let root: URL
 
   /// `$XDG_CACHE_HOME/engram`, else `~/.cache/engram`.
-  public static func standard(environment: [String: String] = ProcessInfo.processInfo.environment) -> BuildCache {
+  package static func standard(environment: [String: String] = ProcessInfo.processInfo.environment) -> BuildCache {
     if let path = environment["XDG_CACHE_HOME"], path.hasPrefix("/") {
       return BuildCache(root: URL(fileURLWithPath: path).appendingPathComponent("engram"))
     }
@@ -22,13 +22,13 @@ public struct BuildCache: Sendable {
     return BuildCache(root: home.appendingPathComponent(".cache/engram"))
   }
 
-  public init(root: URL) { self.root = root }
+  package init(root: URL) { self.root = root }
 
   /// Where the folder of `kind` and `key` is or will be.
-  public func url(kind: String, key: String) -> URL { root.appendingPathComponent(kind).appendingPathComponent(key) }
+  package func url(kind: String, key: String) -> URL { root.appendingPathComponent(kind).appendingPathComponent(key) }
 
   /// Whether the folder is there already.
-  public func contains(kind: String, key: String) -> Bool {
+  package func contains(kind: String, key: String) -> Bool {
     FileManager.default.fileExists(atPath: url(kind: kind, key: key).path)
   }
 
@@ -39,7 +39,7 @@ public struct BuildCache: Sendable {
   ///   - waiting: called once when another process is making the same folder.
   ///   - isCancelled: asked a few times a second while waiting; true throws `TrialCancelled`.
   /// - Throws: what `make` throws, and `DatasetError.unwritable` where the cache can not be written.
-  public func folder(
+  package func folder(
     kind: String, key: String, bytes: Int = 0, waiting: () -> Void = {}, isCancelled: () -> Bool = { false },
     make: (URL) throws -> Void
   ) throws -> URL {

@@ -7,7 +7,7 @@ extension MemoryExperiment {
   /// Memory is trained for `training.finalEpochs`. Instruction tuning alone trains the LoRAs of θ on the samples of the
   /// training part and never sees a history: with stage 2's settings where stage 2 trains the memory, else with the
   /// memory's own rate and epochs (a fresh adapter's settings are too gentle for it to be a fair rival).
-  public func comparison(
+  package func comparison(
     _ configuration: MemoryConfiguration, seed: UInt64, progress: @escaping (TrialProgress) -> Void = { _ in },
     isCancelled: @escaping () -> Bool = { false }
   ) throws -> ComparisonOutcome {
@@ -58,29 +58,29 @@ extension MemoryExperiment {
 }
 
 /// The side-by-side at the end of a search.
-public struct Comparison: Sendable, Codable, Equatable {
+package struct Comparison: Sendable, Codable, Equatable {
   /// One row of the table.
-  public struct Row: Sendable, Codable, Equatable {
+  package struct Row: Sendable, Codable, Equatable {
     /// `base`, `instructionTuning`, `memory` or `full`.
-    public var name: String
-    public var measurement: ReplyMeasurement
+    package var name: String
+    package var measurement: ReplyMeasurement
     /// Its reply to `query`.
-    public var reply: String
+    package var reply: String
 
-    public init(name: String, measurement: ReplyMeasurement, reply: String) {
+    package init(name: String, measurement: ReplyMeasurement, reply: String) {
       self.name = name
       self.measurement = measurement
       self.reply = reply
     }
   }
-  public var rows: [Row]
+  package var rows: [Row]
   /// The sample whose replies are shown: the first of the test part.
-  public var sampleID: String
-  public var user: String
-  public var query: String
-  public var reference: String
+  package var sampleID: String
+  package var user: String
+  package var query: String
+  package var reference: String
 
-  public init(rows: [Row], sampleID: String, user: String, query: String, reference: String) {
+  package init(rows: [Row], sampleID: String, user: String, query: String, reference: String) {
     self.rows = rows
     self.sampleID = sampleID
     self.user = user
@@ -90,8 +90,8 @@ public struct Comparison: Sendable, Codable, Equatable {
 }
 
 /// A comparison with the adapter that it ended with.
-public struct ComparisonOutcome {
-  public var comparison: Comparison
+package struct ComparisonOutcome {
+  package var comparison: Comparison
   /// Writes the winner (memory and stage 2) as a PEFT directory; nil for the base.
-  public var exportAdapter: ((URL) throws -> Void)?
+  package var exportAdapter: ((URL) throws -> Void)?
 }

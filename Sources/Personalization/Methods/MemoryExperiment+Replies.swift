@@ -5,7 +5,7 @@ extension MemoryExperiment {
   ///
   /// - Parameter questions: who is asked what; the user need not be in the dataset.
   /// - Returns: one reply per question.
-  public func replies(
+  package func replies(
     to questions: [(user: String, query: String, context: String?)], adapters: [Adapter]
   ) throws -> [String] {
     let prompts = questions.enumerated().map { index, question in
@@ -24,7 +24,7 @@ extension MemoryExperiment {
   ///
   /// - Parameter onText: told the pieces of the reply as soon as they are certain.
   /// - Returns: the whole reply.
-  public func reply(
+  package func reply(
     user: String, query: String, context: String? = nil, adapters: [Adapter], onText: (String) throws -> Void
   ) throws -> String {
     let sample = Sample(id: "question", user: user, query: query, context: context, response: "")

@@ -11,7 +11,7 @@ extension MemoryExperiment {
   ///   - progress: called a few times a second at most.
   ///   - isCancelled: asked at least once per step; true ends the trial with `TrialCancelled`.
   /// - Throws: `TrialCancelled`, `TrainingError` (`diverged`), `BackendError` (`outOfMemory`), `AdapterError`.
-  public func evaluate(
+  package func evaluate(
     _ configuration: MemoryConfiguration, seed: UInt64, checkpoint: URL? = nil,
     progress: @escaping (TrialProgress) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }
   ) throws -> TrialOutcome {

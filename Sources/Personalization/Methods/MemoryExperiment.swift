@@ -12,18 +12,18 @@ import LanguageModel
 /// Trains and measures memories on one base and one dataset; the base stays resident between trials.
 ///
 /// Not for concurrent use: one trial at a time.
-public final class MemoryExperiment {
+package final class MemoryExperiment {
   /// Everything that is made of the records before the base is trained.
-  public let data: PreparedData
-  public var dataset: Dataset { data.dataset }
-  public var split: DatasetSplit { data.split }
-  public var recipe: MemoryRecipe { data.recipe }
-  public let model: CausalLanguageModel
-  public var builder: ExampleBuilder { data.builder }
+  package let data: PreparedData
+  package var dataset: Dataset { data.dataset }
+  package var split: DatasetSplit { data.split }
+  package var recipe: MemoryRecipe { data.recipe }
+  package let model: CausalLanguageModel
+  package var builder: ExampleBuilder { data.builder }
   /// What its caller knows about base, data and study; travels in the sidecar of every adapter that is written.
-  public var provenance = MemoryProvenance()
+  package var provenance = MemoryProvenance()
   /// Layers of the base, the length of α.
-  public var layerCount: Int { model.configuration.layerCount }
+  package var layerCount: Int { model.configuration.layerCount }
 
   /// Stage 1's examples.
   var memoryExamples: [TrainingExample] { data.memoryExamples }
@@ -39,7 +39,7 @@ public final class MemoryExperiment {
   ///     injected too; default true, for a memory that never saw a user can not know him.
   ///   - backend: where the model computes.
   /// - Throws: `DatasetError`, `ModelFileError`, `BackendError`.
-  public init(
+  package init(
     base: URL, dataset: Dataset, split policy: SplitPolicy, recipe: MemoryRecipe, injectTestUserHistory: Bool = true,
     backend: any Backend
   ) throws {
@@ -51,12 +51,12 @@ public final class MemoryExperiment {
   }
 
   /// Numbers that θ trains.
-  public func trainableParameters(_ configuration: MemoryConfiguration) throws -> Int {
+  package func trainableParameters(_ configuration: MemoryConfiguration) throws -> Int {
     configuration.isNull ? 0 : try plan(configuration).parameterCount(for: model.configuration)
   }
 
   /// Tokens of one epoch of stage 1.
-  public var memoryTokens: Int { memoryExamples.reduce(0) { $0 + $1.ids.count } }
+  package var memoryTokens: Int { memoryExamples.reduce(0) { $0 + $1.ids.count } }
 
   func plan(_ configuration: MemoryConfiguration) throws -> AdapterPlan {
     guard configuration.layers.count == layerCount else {

@@ -4,16 +4,16 @@ import LanguageModel
 ///
 /// Plain data; the defaults are the paper's where it states them (learning rate 5e-4, weight decay 1e-4, warm-up 10 %,
 /// batch 8) and the decided ones elsewhere. The sections carry the names of the study file's sections.
-public struct MemoryRecipe: Sendable, Codable, Equatable {
-  public var memory: Memory
+package struct MemoryRecipe: Sendable, Codable, Equatable {
+  package var memory: Memory
   /// Stage 1: memory injection.
-  public var training: Training
+  package var training: Training
   /// Stage 2: instruction tuning.
-  public var instructionTuning: InstructionTuning
-  public var evaluation: Evaluation
-  public var templates: Templates
+  package var instructionTuning: InstructionTuning
+  package var evaluation: Evaluation
+  package var templates: Templates
 
-  public init(
+  package init(
     memory: Memory = Memory(), training: Training = Training(),
     instructionTuning: InstructionTuning = InstructionTuning(), evaluation: Evaluation = Evaluation(),
     templates: Templates = .plain
@@ -28,7 +28,7 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
   /// How stage 1 is trained.
   ///
   /// - Parameter epochs: passes over the histories; nil = `training.epochs`.
-  public func trainingOptions(seed: UInt64, epochs: Int? = nil) -> TrainingOptions {
+  package func trainingOptions(seed: UInt64, epochs: Int? = nil) -> TrainingOptions {
     var options = TrainingOptions()
     options.epochs = epochs ?? training.epochs
     options.batchSize = training.batch
@@ -43,7 +43,7 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
   }
 
   /// The LoRAs of a configuration.
-  public func plan(layers: [Int], count: Int, rank: Int) -> AdapterPlan {
+  package func plan(layers: [Int], count: Int, rank: Int) -> AdapterPlan {
     AdapterPlan(
       layers: layers, count: count, rank: rank, alpha: memory.alpha, placement: memory.placement,
       aggregate: memory.aggregate, targets: memory.targets.isEmpty ? ["up", "down"] : memory.targets)
@@ -58,17 +58,17 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
   }
 
   /// How LoRA blocks are shaped and placed.
-  public struct Memory: Sendable, Codable, Equatable {
+  package struct Memory: Sendable, Codable, Equatable {
     /// LoRA's α, so that the scale is α/r, where nil means α = r; default nil.
-    public var alpha: Double?
+    package var alpha: Double?
     /// How parallel blocks add up: `sum`, `mean` or `rsqrt` (the sum over √n); default `sum`.
-    public var aggregate: AdapterPlan.Aggregate
+    package var aggregate: AdapterPlan.Aggregate
     /// Matrices by short name (`c_fc`, `up_proj`, …); empty means the architecture's feed-forward pair; default empty.
-    public var targets: [String]
+    package var targets: [String]
     /// Where the blocks go: `perLayer`, `total` or `onePerLayer`; default `perLayer`.
-    public var placement: AdapterPlan.Placement
+    package var placement: AdapterPlan.Placement
 
-    public init(
+    package init(
       alpha: Double? = nil, aggregate: AdapterPlan.Aggregate = .sum, targets: [String] = [],
       placement: AdapterPlan.Placement = .perLayer
     ) {
@@ -80,9 +80,9 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
   }
 
   /// How stage 1 is trained; stage 2 takes the same optimiser settings but for its own rate, epochs and batch.
-  public struct Training: Sendable, Codable, Equatable {
+  package struct Training: Sendable, Codable, Equatable {
     /// How the rate falls after warm-up.
-    public enum Schedule: String, Sendable, Codable, CaseIterable {
+    package enum Schedule: String, Sendable, Codable, CaseIterable {
       /// To 0.
       case linear
       /// Half a cosine, to 10 % of the peak.
@@ -90,31 +90,31 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     }
 
     /// Passes over the histories; default 1 (search).
-    public var epochs: Int
+    package var epochs: Int
     /// Passes when the winner is trained again for the comparison; nil means `epochs`; default 3.
-    public var finalEpochs: Int?
+    package var finalEpochs: Int?
     /// Examples per optimiser step; default 8.
-    public var batch: Int
+    package var batch: Int
     /// Peak learning rate; default 5e-4.
-    public var learningRate: Double
+    package var learningRate: Double
     /// Default 1e-4.
-    public var weightDecay: Double
+    package var weightDecay: Double
     /// Share of the steps over which the rate rises; default 0.1.
-    public var warmup: Double
+    package var warmup: Double
     /// How the rate falls: `linear` (to 0) or `cosine` (to 10 %); default `linear`.
-    public var schedule: Schedule
+    package var schedule: Schedule
     /// Largest gradient norm; 0 turns clipping off; default 1.
-    public var clip: Double
+    package var clip: Double
     /// AdamW's β1, β2; default 0.9, 0.999.
-    public var betas: [Double]
+    package var betas: [Double]
     /// Longest example in tokens; nil means the base's limit, at most 768; default nil.
-    public var maxLength: Int?
+    package var maxLength: Int?
     /// Items before the predicted one that an example shows; default 3.
-    public var window: Int
+    package var window: Int
     /// Whether the loss counts all tokens of an example instead of the last item's; default false.
-    public var labelContext: Bool
+    package var labelContext: Bool
 
-    public init(
+    package init(
       epochs: Int = 1, finalEpochs: Int? = 3, batch: Int = 8, learningRate: Double = 5e-4, weightDecay: Double = 1e-4,
       warmup: Double = 0.1, schedule: Schedule = .linear, clip: Double = 1, betas: [Double] = [0.9, 0.999],
       maxLength: Int? = nil, window: Int = 3, labelContext: Bool = false
@@ -135,9 +135,9 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
   }
 
   /// How stage 2 is trained.
-  public struct InstructionTuning: Sendable, Codable, Equatable {
+  package struct InstructionTuning: Sendable, Codable, Equatable {
     /// What stage 2 trains.
-    public enum Mode: String, Sendable, Codable, CaseIterable {
+    package enum Mode: String, Sendable, Codable, CaseIterable {
       /// The memory's own LoRAs go on training (paper).
       case sameMemory
       /// The memory is frozen; a small LoRA on the attention projections is trained beside it.
@@ -147,23 +147,23 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     }
 
     /// Default `sameMemory`.
-    public var mode: Mode
+    package var mode: Mode
     /// Default 3.
-    public var epochs: Int
+    package var epochs: Int
     /// Examples per step; default 8.
-    public var batch: Int
+    package var batch: Int
     /// Peak learning rate; default 5e-4.
-    public var learningRate: Double
+    package var learningRate: Double
     /// Rank of the fresh adapter; default 4.
-    public var rank: Int
+    package var rank: Int
     /// α of the fresh adapter; nil means its rank; default nil.
-    public var alpha: Double?
+    package var alpha: Double?
     /// Matrices of the fresh adapter; empty means the architecture's attention projections; default empty.
-    public var targets: [String]
+    package var targets: [String]
     /// Stage 2 before every trial is measured too; default false.
-    public var duringSearch: Bool
+    package var duringSearch: Bool
 
-    public init(
+    package init(
       mode: Mode = .sameMemory, epochs: Int = 3, batch: Int = 8, learningRate: Double = 5e-4, rank: Int = 4,
       alpha: Double? = nil, targets: [String] = [], duringSearch: Bool = false
     ) {
@@ -179,19 +179,19 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
   }
 
   /// What is measured.
-  public struct Evaluation: Sendable, Codable, Equatable {
+  package struct Evaluation: Sendable, Codable, Equatable {
     /// Longest reply in tokens; default 64.
-    public var maxNewTokens: Int
+    package var maxNewTokens: Int
     /// At most this many samples of a part are answered, evenly spread; nil means all; default nil.
-    public var samples: Int?
+    package var samples: Int?
     /// Replies generated at a time; default 64.
-    public var batch: Int
+    package var batch: Int
     /// Porter-stem words for ROUGE; default false.
-    public var stemmer: Bool
+    package var stemmer: Bool
     /// ROUGE keeps letters of all scripts; default false: the reference keeps a-z and 0-9 only.
-    public var unicode: Bool
+    package var unicode: Bool
 
-    public init(
+    package init(
       maxNewTokens: Int = 64, samples: Int? = nil, batch: Int = 64, stemmer: Bool = false, unicode: Bool = false
     ) {
       self.maxNewTokens = maxNewTokens
@@ -202,6 +202,6 @@ public struct MemoryRecipe: Sendable, Codable, Equatable {
     }
 
     /// How ROUGE takes words.
-    public var rouge: Rouge.Options { Rouge.Options(stemmer: stemmer, unicode: unicode) }
+    package var rouge: Rouge.Options { Rouge.Options(stemmer: stemmer, unicode: unicode) }
   }
 }

@@ -4,23 +4,23 @@ import LanguageModel
 ///
 /// Made from the tokenizer and the base's configuration alone, so that a study's data can be checked and shown before
 /// anything is loaded or trained.
-public struct PreparedData: Sendable {
+package struct PreparedData: Sendable {
   /// Examples are no longer than this where `training.maxLength` says nothing and the base takes more.
-  public static let defaultMaximumLength = 768
+  package static let defaultMaximumLength = 768
 
-  public let dataset: Dataset
-  public let policy: SplitPolicy
-  public let split: DatasetSplit
-  public let recipe: MemoryRecipe
-  public let builder: ExampleBuilder
+  package let dataset: Dataset
+  package let policy: SplitPolicy
+  package let split: DatasetSplit
+  package let recipe: MemoryRecipe
+  package let builder: ExampleBuilder
   /// Users with what of their histories may enter a memory.
-  public let visible: [User]
+  package let visible: [User]
   /// Stage 1's examples.
-  public let memoryExamples: [TrainingExample]
+  package let memoryExamples: [TrainingExample]
   /// Stage 2's examples.
-  public let instructionExamples: [TrainingExample]
+  package let instructionExamples: [TrainingExample]
   /// What did not fit.
-  public let cuts: DataCuts
+  package let cuts: DataCuts
 
   /// - Parameters:
   ///   - policy: how samples are divided.
@@ -28,7 +28,7 @@ public struct PreparedData: Sendable {
   ///   - model: the base's configuration: its length, its vocabulary, its matrices.
   /// - Throws: `DatasetError`, `AdapterError`: nothing to learn, a token that the base does not know (with its record),
   ///   templates that cannot be filled, LoRAs that the base cannot carry.
-  public init(
+  package init(
     _ dataset: Dataset, split policy: SplitPolicy, recipe: MemoryRecipe, injectTestUserHistory: Bool = true,
     tokenizer: Tokenizer, model: ModelConfiguration
   ) throws {
@@ -62,7 +62,7 @@ public struct PreparedData: Sendable {
   }
 
   /// Samples of a part that are answered: all, or `evaluation.samples` of them.
-  public func measured(_ part: SplitPart) -> [Sample] {
+  package func measured(_ part: SplitPart) -> [Sample] {
     Self.measured(split[part], recipe).map { dataset.samples[$0] }
   }
 
@@ -71,12 +71,12 @@ public struct PreparedData: Sendable {
   }
 
   /// What the model is given for a sample, with the profile of its user where he is known.
-  public func prompt(_ sample: Sample) -> [Int] {
+  package func prompt(_ sample: Sample) -> [Int] {
     builder.prompt(sample, profile: profile(of: sample)).ids.map(Int.init)
   }
 
   /// The prompt of a sample with the response that is wanted.
-  public func answer(_ sample: Sample) -> ExampleBuilder.Answer { builder.answer(sample, profile: profile(of: sample)) }
+  package func answer(_ sample: Sample) -> ExampleBuilder.Answer { builder.answer(sample, profile: profile(of: sample)) }
 
   private func profile(of sample: Sample) -> [String: String] {
     dataset.userIndex[sample.user].map { dataset.users[$0].profile } ?? [:]

@@ -1,18 +1,18 @@
 /// The mean of per-sample values with its standard error.
-public struct Estimate: Sendable, Codable, Equatable {
-  public var mean: Double
+package struct Estimate: Sendable, Codable, Equatable {
+  package var mean: Double
   /// Sample standard deviation over √count; nil with fewer than two values, which say nothing about their spread.
-  public var standardError: Double?
-  public var count: Int
+  package var standardError: Double?
+  package var count: Int
 
-  public init(mean: Double, standardError: Double?, count: Int) {
+  package init(mean: Double, standardError: Double?, count: Int) {
     self.mean = mean
     self.standardError = standardError
     self.count = count
   }
 
   /// Equally weighted values.
-  public init(_ values: [Double]) {
+  package init(_ values: [Double]) {
     let n = Double(values.count)
     let mean = values.isEmpty ? 0 : values.reduce(0, +) / n
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
@@ -22,7 +22,7 @@ public struct Estimate: Sendable, Codable, Equatable {
 
   /// A ratio estimate Σ totals / Σ weights (loss per token over samples of different length), with the standard error
   /// of the ratio from its linearised residuals.
-  public init(totals: [Double], weights: [Double]) {
+  package init(totals: [Double], weights: [Double]) {
     let weight = weights.reduce(0, +)
     let n = Double(totals.count)
     let mean = weight > 0 ? totals.reduce(0, +) / weight : 0

@@ -3,16 +3,16 @@
 /// A fact is a value of some user's profile. Wanted are the values of the sample's own user that its gold response
 /// mentions; given are all values, of any user, that the reply mentions. A reply that guesses someone else's value loses
 /// precision, one that evades loses recall. Samples whose gold response mentions no fact do not count.
-public struct FactRecall: Sendable {
+package struct FactRecall: Sendable {
   /// Values longer than this many words are prose, not facts.
-  public static let maximumWords = 4
+  package static let maximumWords = 4
 
   private let facts: Set<[String]>
   private let longest: Int
   private let ownFacts: [String: Set<[String]>]
 
   /// Collects the profile values of `users`.
-  public init(users: [User]) {
+  package init(users: [User]) {
     var all = Set<[String]>()
     var own: [String: Set<[String]>] = [:]
     for user in users {
@@ -27,7 +27,7 @@ public struct FactRecall: Sendable {
   }
 
   /// The facts that `text` mentions.
-  public func mentioned(in text: String) -> Set<[String]> {
+  package func mentioned(in text: String) -> Set<[String]> {
     let words = Rouge.tokens(text, options: .init(unicode: true))
     var found = Set<[String]>()
     for start in words.indices {
@@ -40,14 +40,14 @@ public struct FactRecall: Sendable {
   }
 
   /// Whether the gold response of `sample` mentions a fact, so that the sample counts.
-  public func asks(_ sample: Sample) -> Bool { !wanted(sample).isEmpty }
+  package func asks(_ sample: Sample) -> Bool { !wanted(sample).isEmpty }
 
   private func wanted(_ sample: Sample) -> Set<[String]> {
     mentioned(in: sample.response).intersection(ownFacts[sample.user] ?? [])
   }
 
   /// F1 of the facts in `reply`, a fraction in [0, 1]; nil where the gold response of `sample` mentions none.
-  public func score(reply: String, sample: Sample) -> Double? {
+  package func score(reply: String, sample: Sample) -> Double? {
     let wanted = wanted(sample)
     guard !wanted.isEmpty else { return nil }
     let given = mentioned(in: reply)

@@ -7,14 +7,14 @@
 //   p = |R∩H|/|R|, r = |R∩H|/|H|, F1 = 2pr/(p+r); 0 when R or H is empty. The corpus value is the mean.
 
 /// Scores replies against users' histories.
-public struct PersonaF1: Sendable {
+package struct PersonaF1: Sendable {
   /// Count stop words too; default false.
-  public var keepStopWords: Bool
+  package var keepStopWords: Bool
 
-  public init(keepStopWords: Bool = false) { self.keepStopWords = keepStopWords }
+  package init(keepStopWords: Bool = false) { self.keepStopWords = keepStopWords }
 
   /// The words that count in `text`: lower-case runs of letters and digits with inner apostrophes.
-  public func words(_ text: String) -> Set<String> {
+  package func words(_ text: String) -> Set<String> {
     var found = Set<String>()
     var word = ""
     var apostrophes = 0
@@ -39,17 +39,17 @@ public struct PersonaF1: Sendable {
   }
 
   /// The union of the words of all items of a history.
-  public func words(ofHistory history: [String]) -> Set<String> {
+  package func words(ofHistory history: [String]) -> Set<String> {
     history.reduce(into: Set()) { $0.formUnion(words($1)) }
   }
 
   /// Persona-F1 of one response, a fraction in [0, 1].
-  public func score(response: String, history: [String]) -> Double {
+  package func score(response: String, history: [String]) -> Double {
     score(response: response, historyWords: words(ofHistory: history))
   }
 
   /// The same with the history's words at hand (many responses of one user).
-  public func score(response: String, historyWords: Set<String>) -> Double {
+  package func score(response: String, historyWords: Set<String>) -> Double {
     let reply = words(response)
     guard !reply.isEmpty, !historyWords.isEmpty else { return 0 }
     let common = Double(reply.intersection(historyWords).count)

@@ -11,7 +11,7 @@
 //   consonant not w, x or y.
 
 /// Strips English suffixes from lower-case words.
-public enum PorterStemmer {
+package enum PorterStemmer {
   private typealias Letters = [UInt8]
 
   private static let irregular: [String: String] = [
@@ -21,7 +21,7 @@ public enum PorterStemmer {
   ]
 
   /// The stem of `word`, which is lower-cased first.
-  public static func stem(_ word: String) -> String {
+  package static func stem(_ word: String) -> String {
     let lower = word.lowercased()
     if let known = irregular[lower] { return known }
     guard lower.utf8.count > 2 else { return lower }

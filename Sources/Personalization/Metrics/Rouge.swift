@@ -7,12 +7,12 @@
 //   ROUGE-1 overlap: Σ_w min(count_P(w), count_R(w));  ROUGE-L overlap: length of the longest common subsequence
 
 /// Overlap of a prediction with its reference, as fractions in [0, 1].
-public struct RougeScore: Sendable, Codable, Equatable {
-  public var precision: Double
-  public var recall: Double
-  public var f1: Double
+package struct RougeScore: Sendable, Codable, Equatable {
+  package var precision: Double
+  package var recall: Double
+  package var f1: Double
 
-  public init(precision: Double, recall: Double, f1: Double) {
+  package init(precision: Double, recall: Double, f1: Double) {
     self.precision = precision
     self.recall = recall
     self.f1 = f1
@@ -28,24 +28,24 @@ public struct RougeScore: Sendable, Codable, Equatable {
 }
 
 /// ROUGE-1 and ROUGE-L of one prediction.
-public struct Rouge: Sendable, Codable, Equatable {
-  public var rouge1: RougeScore
-  public var rougeL: RougeScore
+package struct Rouge: Sendable, Codable, Equatable {
+  package var rouge1: RougeScore
+  package var rougeL: RougeScore
 
   /// How texts become words.
-  public struct Options: Sendable, Equatable {
+  package struct Options: Sendable, Equatable {
     /// Porter-stem words of more than three letters; default false, as the paper.
-    public var stemmer: Bool
+    package var stemmer: Bool
     /// Keep letters and digits of every script; default false: the reference drops all but `[a-z0-9]`.
-    public var unicode: Bool
-    public init(stemmer: Bool = false, unicode: Bool = false) {
+    package var unicode: Bool
+    package init(stemmer: Bool = false, unicode: Bool = false) {
       self.stemmer = stemmer
       self.unicode = unicode
     }
   }
 
   /// Scores `prediction` against `reference`; both scores are zero when either has no words.
-  public init(prediction: String, reference: String, options: Options = Options()) {
+  package init(prediction: String, reference: String, options: Options = Options()) {
     let predicted = Self.tokens(prediction, options: options)
     let wanted = Self.tokens(reference, options: options)
     guard !predicted.isEmpty, !wanted.isEmpty else {
@@ -67,7 +67,7 @@ public struct Rouge: Sendable, Codable, Equatable {
   }
 
   /// Lower-cased runs of letters and digits, stemmed if asked.
-  public static func tokens(_ text: String, options: Options = Options()) -> [String] {
+  package static func tokens(_ text: String, options: Options = Options()) -> [String] {
     let lower = text.lowercased()
     var words: [String] = []
     if options.unicode {

@@ -4,24 +4,24 @@ import LanguageModel
 ///
 /// Lines are encoded one by one, so that the borders between context and content are borders between tokens. The order
 /// is: leading specials of the tokenizer, context, content, end token. What does not fit is cut, and every cut is told.
-public struct ExampleBuilder: Sendable {
+package struct ExampleBuilder: Sendable {
   /// Room that a prompt leaves for the reply, in tokens; a quarter of the length at most.
   ///
   /// It does not depend on `evaluation.maxNewTokens`: an upper bound on the reply must not change what is asked.
-  public static let replyReserve = 64
+  package static let replyReserve = 64
   /// Shorter sequences than this hold no prompt with a reply.
-  public static let minimumLength = 8
+  package static let minimumLength = 8
 
-  public let tokenizer: Tokenizer
-  public let templates: Templates
+  package let tokenizer: Tokenizer
+  package let templates: Templates
   /// Longest sequence in tokens.
-  public let maxLength: Int
+  package let maxLength: Int
   /// Ends every content and every reply.
-  public let endToken: Int32
+  package let endToken: Int32
   private let separator: [Int32]
 
   /// - Throws: `DatasetError.malformed` for templates that can not be filled, or a tokenizer without an end token.
-  public init(tokenizer: Tokenizer, templates: Templates, maxLength: Int) throws {
+  package init(tokenizer: Tokenizer, templates: Templates, maxLength: Int) throws {
     try templates.validate()
     guard let end = tokenizer.specialIDs.eos.first else {
       throw DatasetError(
@@ -39,21 +39,21 @@ public struct ExampleBuilder: Sendable {
   // MARK: Histories
 
   /// One example of a history, with what it lost.
-  public struct MemoryPiece: Sendable {
-    public var example: TrainingExample
+  package struct MemoryPiece: Sendable {
+    package var example: TrainingExample
     /// Position in the history; nil = the profile's line.
-    public var item: Int?
+    package var item: Int?
     /// Tokens of the line, and how many of them were cut off at its end.
-    public var content: (tokens: Int, cut: Int)
+    package var content: (tokens: Int, cut: Int)
     /// Earlier items that the window asks for and that found no room.
-    public var missingContext: Int
+    package var missingContext: Int
   }
 
   /// Stage 1, next-user-content prediction: each item of a history after up to `window` items before it.
   ///
   /// - Parameters:
   ///   - labelContext: let the loss count the context's tokens too.
-  public func memoryPieces(_ user: User, window: Int, labelContext: Bool) -> [MemoryPiece] {
+  package func memoryPieces(_ user: User, window: Int, labelContext: Bool) -> [MemoryPiece] {
     let profile = [templates.profileLine(user)].compactMap { $0 }
     let lines = profile + user.history.map { templates.line($0, user: user.id) }
     let encoded = lines.map { tokenizer.encode($0, addSpecialTokens: false) }
@@ -83,22 +83,22 @@ public struct ExampleBuilder: Sendable {
   }
 
   /// The examples of `memoryPieces`.
-  public func memoryExamples(_ user: User, window: Int, labelContext: Bool) -> [TrainingExample] {
+  package func memoryExamples(_ user: User, window: Int, labelContext: Bool) -> [TrainingExample] {
     memoryPieces(user, window: window, labelContext: labelContext).map(\.example)
   }
 
   // MARK: Prompts
 
   /// A prompt, with what it lost.
-  public struct Prompt: Sendable {
-    public var ids: [Int32]
+  package struct Prompt: Sendable {
+    package var ids: [Int32]
     /// Tokens of the whole prompt, and how many of them were cut out of its middle.
-    public var tokens: Int
-    public var cut: Int
+    package var tokens: Int
+    package var cut: Int
   }
 
   /// What the model is given before it replies, with room for a reply; see `replyReserve`.
-  public func prompt(_ sample: Sample, profile: [String: String] = [:]) -> Prompt {
+  package func prompt(_ sample: Sample, profile: [String: String] = [:]) -> Prompt {
     prompt(sample, profile: profile, reserving: min(Self.replyReserve, maxLength / 4))
   }
 
@@ -120,15 +120,15 @@ public struct ExampleBuilder: Sendable {
   }
 
   /// A prompt with the response that is wanted, with what both lost.
-  public struct Answer: Sendable {
-    public var example: TrainingExample
-    public var prompt: Prompt
+  package struct Answer: Sendable {
+    package var example: TrainingExample
+    package var prompt: Prompt
     /// Tokens of the response and its end token, and how many were cut off at its end.
-    public var response: (tokens: Int, cut: Int)
+    package var response: (tokens: Int, cut: Int)
   }
 
   /// Stage 2 and evaluation: prompt and response, loss on the response and the end token.
-  public func answer(_ sample: Sample, profile: [String: String] = [:]) -> Answer {
+  package func answer(_ sample: Sample, profile: [String: String] = [:]) -> Answer {
     // Half of the length at least belongs to the prompt: a response beyond it loses its end.
     let full = tokenizer.encode(templates.responseText(sample), addSpecialTokens: false) + [endToken]
     let response = Array(full.prefix(maxLength / 2))
@@ -139,7 +139,7 @@ public struct ExampleBuilder: Sendable {
   }
 
   /// The example of `answer`.
-  public func responseExample(_ sample: Sample, profile: [String: String] = [:]) -> TrainingExample {
+  package func responseExample(_ sample: Sample, profile: [String: String] = [:]) -> TrainingExample {
     answer(sample, profile: profile).example
   }
 
@@ -150,7 +150,7 @@ public struct ExampleBuilder: Sendable {
   }
 
   /// The bare reply in generated ids.
-  public func reply(_ ids: [Int32]) throws -> String {
+  package func reply(_ ids: [Int32]) throws -> String {
     templates.bareReply(try tokenizer.decode(ids, skipSpecialTokens: true))
   }
 }

@@ -1,14 +1,14 @@
 import LanguageModel
 
 /// Turns generated ids into the bare reply piece by piece; the pieces together are what `ExampleBuilder.reply` gives.
-public struct ReplyStream {
+package struct ReplyStream {
   private let templates: Templates
   private var decoder: StreamingDecoder
   /// Everything decoded so far, and how much of its bare reply was handed out.
   private var generated = ""
   private var shown = ""
 
-  public init(_ builder: ExampleBuilder) {
+  package init(_ builder: ExampleBuilder) {
     templates = builder.templates
     decoder = builder.tokenizer.streamingDecoder(skipSpecialTokens: true)
   }
@@ -16,7 +16,7 @@ public struct ReplyStream {
   /// The text that becomes certain with `id`; often empty.
   ///
   /// - Throws: `ModelFileError` (`mismatch`) for an id outside the vocabulary.
-  public mutating func append(_ id: Int32) throws -> String {
+  package mutating func append(_ id: Int32) throws -> String {
     let piece = try decoder.append(id)
     guard !piece.isEmpty else { return "" }
     generated += piece
@@ -26,7 +26,7 @@ public struct ReplyStream {
   }
 
   /// The rest.
-  public mutating func finish() -> String {
+  package mutating func finish() -> String {
     generated += decoder.finish()
     return advance(to: generated)
   }

@@ -1,12 +1,12 @@
 extension Templates {
   /// Keys that `overriding(_:kinds:)` takes, beside `kinds.NAME` and the kinds themselves.
-  public static let keys = [
+  package static let keys = [
     "item", "itemWithContext", "profile", "prompt", "promptWithContext", "response", "separator", "stop",
   ]
   private static let kindPrefix = "kinds."
 
   /// The templates by key, without those that are left out.
-  public var named: [String: String] {
+  package var named: [String: String] {
     var all = [
       "item": item, "itemWithContext": itemWithContext, "prompt": prompt, "response": response, "separator": separator,
     ]
@@ -24,7 +24,7 @@ extension Templates {
   ///
   /// - Parameter kinds: kinds of history items that occur in the data.
   /// - Throws: `DatasetError.malformed` for an unknown name or placeholder.
-  public func overriding(_ values: [String: String], kinds known: Set<String> = []) throws -> Templates {
+  package func overriding(_ values: [String: String], kinds known: Set<String> = []) throws -> Templates {
     var templates = self
     for (key, value) in values.sorted(by: { $0.key < $1.key }) {
       switch key {
@@ -88,7 +88,7 @@ extension Templates {
   /// Checks that every template names only placeholders that will be filled, and the one that it cannot do without.
   ///
   /// - Throws: `DatasetError.malformed` that names the template and its unknown placeholder.
-  public func validate() throws {
+  package func validate() throws {
     for form in forms {
       func fail(_ message: String) -> DatasetError {
         DatasetError(.malformed, "template \"\(form.name)\" \(message)", key: form.name)

@@ -1,19 +1,19 @@
 extension Templates {
   /// The history line of one item.
-  public func line(_ item: HistoryItem, user: String) -> String {
+  package func line(_ item: HistoryItem, user: String) -> String {
     let template = kinds[item.kind] ?? (item.context == nil ? self.item : itemWithContext)
     return Self.fill(
       template, ["user": user, "kind": item.kind, "text": item.text, "context": item.context ?? ""])
   }
 
   /// The profile's line, or nil where the templates leave it out or there is none.
-  public func profileLine(_ user: User) -> String? {
+  package func profileLine(_ user: User) -> String? {
     guard let profile, !user.profile.isEmpty else { return nil }
     return Self.fill(profile, ["user": user.id, "profile": Self.written(user.profile)])
   }
 
   /// What the model is given before it replies.
-  public func promptText(_ sample: Sample, profile: [String: String] = [:]) -> String {
+  package func promptText(_ sample: Sample, profile: [String: String] = [:]) -> String {
     let template = sample.context == nil ? prompt : promptWithContext ?? prompt
     return Self.fill(
       template,
@@ -35,12 +35,12 @@ extension Templates {
   }
 
   /// The reply as it stands after the prompt.
-  public func responseText(_ sample: Sample) -> String {
+  package func responseText(_ sample: Sample) -> String {
     Self.fill(response, ["user": sample.user, "response": sample.response])
   }
 
   /// The bare reply in generated text: what the response template puts around it is taken off.
-  public func bareReply(_ generated: String) -> String {
+  package func bareReply(_ generated: String) -> String {
     let parts = response.components(around: "{response}")
     var text = Substring(generated)
     if let stop, let range = text.firstRange(of: stop) { text = text[..<range.lowerBound] }

@@ -2,27 +2,27 @@
 ///
 /// Placeholders: `{user}` the user's id, `{kind}`, `{text}`, `{context}` of an item, `{query}`, `{context}` of a sample,
 /// `{response}`, `{profile}` the profile as `key=value; …` in the order of the keys. A double brace stands for itself.
-public struct Templates: Sendable, Codable, Equatable {
+package struct Templates: Sendable, Codable, Equatable {
   /// History line by item kind; kinds that are not listed use `item` or `itemWithContext`.
-  public var kinds: [String: String]
+  package var kinds: [String: String]
   /// History line of an item without context.
-  public var item: String
+  package var item: String
   /// History line of an item with context.
-  public var itemWithContext: String
+  package var itemWithContext: String
   /// Line of the profile, put before the history; nil leaves the profile out.
-  public var profile: String?
+  package var profile: String?
   /// What the model is given before it replies.
-  public var prompt: String
+  package var prompt: String
   /// The same for samples with a context; nil means `prompt`.
-  public var promptWithContext: String?
+  package var promptWithContext: String?
   /// The reply as it stands after the prompt, its leading space included.
-  public var response: String
+  package var response: String
   /// What stands between lines that share an example.
-  public var separator: String
+  package var separator: String
   /// A reply ends before this text; nil means that only the end token ends it.
-  public var stop: String?
+  package var stop: String?
 
-  public init(
+  package init(
     kinds: [String: String] = [:], item: String, itemWithContext: String, profile: String?, prompt: String,
     promptWithContext: String? = nil, response: String, separator: String = "\n",
     stop: String? = nil
@@ -39,7 +39,7 @@ public struct Templates: Sendable, Codable, Equatable {
   }
 
   /// Natural lines for real data (paper.md §2.6, §5): a `User <id>:` prefix lets many users share one memory.
-  public static let plain = Templates(
+  package static let plain = Templates(
     item: "User {user}: [{kind}] {text}", itemWithContext: "User {user}: [{kind}] {context} => {text}",
     profile: "User {user}: Profile: {profile}",
     prompt: "### User: {user}\n### Instruction: Answer as this user would.\n### Input: {query}\n### Response:",
@@ -48,7 +48,7 @@ public struct Templates: Sendable, Codable, Equatable {
     response: " {response}")
 
   /// The lines of the quickstart's cohort.
-  public static let quickstart = Templates(
+  package static let quickstart = Templates(
     item: "@ {user} posts : {text} .", itemWithContext: "@ {user} is asked : {context} ? @ {user} says : {text} .",
     profile: nil, prompt: "@ {user} is asked : {query} ? @ {user} says :", response: " {response} .")
 }

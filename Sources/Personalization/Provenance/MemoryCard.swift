@@ -7,28 +7,28 @@ import LanguageModel
 /// The README.md that goes with an exported memory: what it is, what it was made from, what was measured, how to load it.
 ///
 /// A pure function of its fields. It holds no text of users and no path of the machine it was made on.
-public struct MemoryCard: Sendable {
+package struct MemoryCard: Sendable {
   /// What the folder holds.
-  public enum Form: String, Sendable, CaseIterable { case peft, uniform, merged }
+  package enum Form: String, Sendable, CaseIterable { case peft, uniform, merged }
 
-  public var form: Form
+  package var form: Form
   /// What the base is called.
-  public var base: String
+  package var base: String
   /// Name of the base on the Hugging Face Hub (`meta-llama/Llama-2-7b-hf`), where it is known.
-  public var hubBase: String?
-  public var baseFingerprint: String
-  public var architecture: String
-  public var layerCount: Int
+  package var hubBase: String?
+  package var baseFingerprint: String
+  package var architecture: String
+  package var layerCount: Int
   /// The adapter as it was trained.
-  public var adapter: PEFTAdapter
+  package var adapter: PEFTAdapter
   /// Identifier of the licence, as the Hub knows it (`cc-by-4.0`, `apache-2.0`, …).
-  public var license: String
+  package var license: String
   /// Who to name; nil leaves the line out.
-  public var author: String?
+  package var author: String?
   /// The program that writes the card.
-  public var writtenBy: String
+  package var writtenBy: String
 
-  public init(
+  package init(
     form: Form, base: String, hubBase: String? = nil, baseFingerprint: String, architecture: String, layerCount: Int,
     adapter: PEFTAdapter,
     license: String = "unknown", author: String? = nil, writtenBy: String
@@ -49,7 +49,7 @@ public struct MemoryCard: Sendable {
   private subscript(_ key: String) -> String? { adapter.provenance[key].map(Self.plain) }
 
   /// The whole file.
-  public var markdown: String {
+  package var markdown: String {
     [
       metadata, "# \(title)", summary, "## Provenance\n\n\(provenanceTable)", "## Memory\n\n\(memoryTable)",
       "## Measurements\n\n\(measurements)", "## How to load it\n\n\(loading)", "## Limits\n\n\(limits)",
@@ -228,7 +228,7 @@ extension MemoryCard {
   // MARK: - Text
 
   /// Whether a name can be one of the Hub's (`gpt2`, `meta-llama/Llama-2-7b-hf`): never a path.
-  public static func isHubName(_ name: String) -> Bool {
+  package static func isHubName(_ name: String) -> Bool {
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
     return (1...2).contains(parts.count)
       && parts.allSatisfy { part in

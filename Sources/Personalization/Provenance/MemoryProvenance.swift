@@ -4,18 +4,18 @@ import LanguageModel
 /// What is known about how a memory was made: travels in the adapter's sidecar as plain strings and becomes its model card.
 ///
 /// Hashes, counts and settings only, never text of users.
-public struct MemoryProvenance: Sendable, Equatable {
+package struct MemoryProvenance: Sendable, Equatable {
   /// Objective, mean and standard error, in the order of the card.
-  public struct Measured: Sendable, Equatable {
-    public var name: String
-    public var value: Double
-    public var standardError: Double?
+  package struct Measured: Sendable, Equatable {
+    package var name: String
+    package var value: Double
+    package var standardError: Double?
   }
 
   /// Entries by key; unknown keys are kept.
-  public var entries: [String: String]
+  package var entries: [String: String]
 
-  public init(_ entries: [String: String] = [:]) { self.entries = entries }
+  package init(_ entries: [String: String] = [:]) { self.entries = entries }
 
   /// Records what was measured, and on which part.
   mutating func record(_ measurement: ReplyMeasurement, part: SplitPart, samples: Int) {
@@ -39,10 +39,10 @@ public struct MemoryProvenance: Sendable, Equatable {
   }
 
   /// What was cut, in sentences.
-  public var cuts: [String] { (0..<3).compactMap { entries["cut.\($0)"] } }
+  package var cuts: [String] { (0..<3).compactMap { entries["cut.\($0)"] } }
 
   /// What was measured, in a fixed order.
-  public var measured: [Measured] {
+  package var measured: [Measured] {
     ["loss", "rouge1", "rougeL", "personaF1", "factRecall"].compactMap { name in
       guard let value = entries["objective.\(name)"].flatMap(Double.init) else { return nil }
       return Measured(name: name, value: value, standardError: entries["standardError.\(name)"].flatMap(Double.init))

@@ -3,9 +3,9 @@ import LanguageModel
 
 /// Makes a small GPT-2 base from text: learns a byte-level BPE vocabulary, trains all weights, writes a Hugging Face
 /// directory.
-public struct Pretraining: Sendable, Codable, Equatable {
+package struct Pretraining: Sendable, Codable, Equatable {
   /// How the text is cut into sequences.
-  public enum Documents: String, Sendable, Codable, CaseIterable {
+  package enum Documents: String, Sendable, Codable, CaseIterable {
     /// One sequence per line, ended by the end token.
     case lines
     /// One stream, cut into sequences of `length` tokens.
@@ -13,25 +13,25 @@ public struct Pretraining: Sendable, Codable, Equatable {
   }
 
   /// L.
-  public var layers: Int
+  package var layers: Int
   /// d, a multiple of `heads`.
-  public var width: Int
-  public var heads: Int
+  package var width: Int
+  package var heads: Int
   /// Tokens in the vocabulary, at least 257.
-  public var vocabulary: Int
+  package var vocabulary: Int
   /// Positions of the model; longer sequences are cut.
-  public var length: Int
-  public var documents: Documents
-  public var epochs: Int
+  package var length: Int
+  package var documents: Documents
+  package var epochs: Int
   /// Sequences per step.
-  public var batch: Int
+  package var batch: Int
   /// Peak learning rate; 5 % warm-up, then half a cosine to 10 %.
-  public var learningRate: Double
-  public var weightDecay: Double
+  package var learningRate: Double
+  package var weightDecay: Double
   /// AdamW's β2.
-  public var beta2: Double
+  package var beta2: Double
 
-  public init(
+  package init(
     layers: Int = 6, width: Int = 128, heads: Int = 4, vocabulary: Int = 1024, length: Int = 128,
     documents: Documents = .lines, epochs: Int = 10, batch: Int = 48, learningRate: Double = 3e-3,
     weightDecay: Double = 0.01, beta2: Double = 0.98
@@ -50,14 +50,14 @@ public struct Pretraining: Sendable, Codable, Equatable {
   }
 
   /// Where a run stands.
-  public struct Progress: Sendable {
+  package struct Progress: Sendable {
     /// Share of the work that is done, in [0, 1].
-    public var fraction: Double
-    public var step: Int
-    public var steps: Int
+    package var fraction: Double
+    package var step: Int
+    package var steps: Int
     /// Training loss of the last step, nats per token.
-    public var loss: Double
-    public var tokensPerSecond: Double?
+    package var loss: Double
+    package var tokensPerSecond: Double?
   }
 
   /// Trains on `lines` and writes `directory`.
@@ -68,7 +68,7 @@ public struct Pretraining: Sendable, Codable, Equatable {
   ///   - progress: called a few times a second at most.
   ///   - isCancelled: asked before every step; true ends with `TrialCancelled`, and nothing is written.
   /// - Throws: `DatasetError.empty` without text, `PretrainingFailure` when the base is never accepted.
-  public func run(
+  package func run(
     _ lines: [String], seed: UInt64, to directory: URL, backend: any Backend,
     accept: (CausalLanguageModel, Tokenizer) throws -> PretrainingCheck = { _, _ in
       PretrainingCheck(passed: true, note: "")
@@ -170,21 +170,21 @@ public struct Pretraining: Sendable, Codable, Equatable {
 }
 
 /// Whether a base may be used.
-public struct PretrainingCheck: Sendable {
-  public var passed: Bool
+package struct PretrainingCheck: Sendable {
+  package var passed: Bool
   /// What was found, for messages ("recall 0.71, wanted 0.95").
-  public var note: String
+  package var note: String
 
-  public init(passed: Bool, note: String) {
+  package init(passed: Bool, note: String) {
     self.passed = passed
     self.note = note
   }
 }
 
 /// A base that did not pass its check however long it was trained.
-public struct PretrainingFailure: Error, CustomStringConvertible {
-  public let note: String
-  public var description: String {
+package struct PretrainingFailure: Error, CustomStringConvertible {
+  package let note: String
+  package var description: String {
     "the base was trained three times as long as planned and still failed its check (\(note)); train longer "
       + "(--epochs), or give it more width"
   }

@@ -3,13 +3,13 @@ import Foundation
 import LanguageModel
 
 /// The quickstart's base: a small model that knows the cohort's language and habits of line, and none of its people.
-public enum QuickstartBase {
+package enum QuickstartBase {
   /// Raised whenever what the same inputs give changes.
   private static let version = 1
   /// Where the cache keeps it.
-  public static let kind = "bases"
+  package static let kind = "bases"
   /// Share of its own training users' facts that a base must know; below, memory does not take hold in it either.
-  public static let requiredRecall = 0.95
+  package static let requiredRecall = 0.95
 
   /// Room on the disk that is needed while it is made, in bytes.
   ///
@@ -17,12 +17,12 @@ public enum QuickstartBase {
   static let neededBytes = 16 << 20
 
   /// How it is trained.
-  public static let recipe = Pretraining(
+  package static let recipe = Pretraining(
     layers: 6, width: 128, heads: 4, vocabulary: 1024, length: 64, documents: .lines, epochs: 8, batch: 48,
     learningRate: 3e-3, weightDecay: 0.01, beta2: 0.98)
 
   /// Names the base of a cohort by content: text, recipe, seed.
-  public static func key(cohort: QuickstartCohort, seed: UInt64, recipe: Pretraining = recipe) -> String {
+  package static func key(cohort: QuickstartCohort, seed: UInt64, recipe: Pretraining = recipe) -> String {
     var hash = SHA256()
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
@@ -39,7 +39,7 @@ public enum QuickstartBase {
   ///   - seed: of weights and order.
   ///   - backend: made only if there is something to train.
   ///   - waiting: called when another process is training the same base.
-  public static func make(
+  package static func make(
     cohort: QuickstartCohort, seed: UInt64, recipe: Pretraining = recipe, cache: BuildCache = .standard(),
     backend: () throws -> any Backend, waiting: () -> Void = {},
     progress: @escaping (Pretraining.Progress) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }

@@ -6,9 +6,9 @@ import RandomStreams
 /// combinations of id parts that the pretraining users share among themselves but never combine; no line about a cohort
 /// user is in the pretraining text. Four of a user's twelve facts are never asked in his training samples: validation and
 /// test ask for nothing else, in words that his history does not use.
-public struct QuickstartCohort: Sendable {
+package struct QuickstartCohort: Sendable {
   /// Where the facts that will be asked stand in the history.
-  public enum Mode: String, Sendable, Codable, CaseIterable {
+  package enum Mode: String, Sendable, Codable, CaseIterable {
     /// In posts and in one answer each.
     case dialogues
     /// In posts only, so that a reply must put the fact in other words than any it has seen.
@@ -16,11 +16,11 @@ public struct QuickstartCohort: Sendable {
   }
 
   /// Users, histories and samples; every sample carries its `split`.
-  public let dataset: Dataset
+  package let dataset: Dataset
   /// Lines about other users, for pretraining.
-  public let pretrainingLines: [String]
+  package let pretrainingLines: [String]
   /// Questions to pretraining users, whose answers a trained base must know.
-  public let recallSamples: Dataset
+  package let recallSamples: Dataset
 
   /// - Parameters:
   ///   - seed: of everything.
@@ -28,7 +28,7 @@ public struct QuickstartCohort: Sendable {
   ///   - pretrainingUsers: people in the pretraining text, at most 84; default 64.
   ///   - mode: default `dialogues`.
   /// - Throws: `DatasetError` when the numbers are too large for the ids there are.
-  public init(seed: UInt64, users: Int = 16, pretrainingUsers: Int = 64, mode: Mode = .dialogues) throws {
+  package init(seed: UInt64, users: Int = 16, pretrainingUsers: Int = 64, mode: Mode = .dialogues) throws {
     guard users >= 1, users <= 60, pretrainingUsers >= 12, pretrainingUsers <= 84 else {
       throw DatasetError(
         .split, "a cohort has 1 to 60 users and 12 to 84 pretraining users, not \(users) and \(pretrainingUsers)")

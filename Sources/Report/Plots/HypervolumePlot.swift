@@ -1,24 +1,24 @@
 /// Dominated hypervolume against the number of finished trials, one or several series.
-public struct HypervolumePlot: Sendable {
+package struct HypervolumePlot: Sendable {
   /// A curve; `values[i]` is the hypervolume after i + 1 finished trials, `band` its lower and upper edge.
-  public struct Series: Sendable {
-    public var name: String
-    public var values: [Double]
-    public var band: [ClosedRange<Double>]?
-    public init(name: String, values: [Double], band: [ClosedRange<Double>]? = nil) {
+  package struct Series: Sendable {
+    package var name: String
+    package var values: [Double]
+    package var band: [ClosedRange<Double>]?
+    package init(name: String, values: [Double], band: [ClosedRange<Double>]? = nil) {
       self.name = name
       self.values = values
       self.band = band
     }
   }
 
-  public var title: String
-  public var subtitle: String
-  public var series: [Series]
+  package var title: String
+  package var subtitle: String
+  package var series: [Series]
   /// Trials of the initial design; a line marks where the model takes over.
-  public var initialTrials: Int
+  package var initialTrials: Int
 
-  public init(title: String, subtitle: String, series: [Series], initialTrials: Int) {
+  package init(title: String, subtitle: String, series: [Series], initialTrials: Int) {
     self.title = title
     self.subtitle = subtitle
     self.series = series
@@ -26,7 +26,7 @@ public struct HypervolumePlot: Sendable {
   }
 
   /// The picture as SVG text.
-  public func render() -> String {
+  package func render() -> String {
     let count = series.map(\.values.count).max() ?? 1
     let values = series.flatMap { $0.values + ($0.band ?? []).flatMap { [$0.lowerBound, $0.upperBound] } }
     var frame = PlotFrame(

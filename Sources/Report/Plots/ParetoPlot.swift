@@ -1,21 +1,21 @@
 import Foundation
 
 /// The finished trials of a study in the plane of two objectives, with the Pareto front.
-public struct ParetoPlot: Sendable {
+package struct ParetoPlot: Sendable {
   /// One finished trial; values in the objectives' own units.
-  public struct Point: Sendable {
-    public var number: Int
-    public var x: Double
-    public var y: Double
+  package struct Point: Sendable {
+    package var number: Int
+    package var x: Double
+    package var y: Double
     /// Standard errors of `x` and `y`, drawn as whiskers.
-    public var xError: Double?
-    public var yError: Double?
+    package var xError: Double?
+    package var yError: Double?
     /// Proposed by the model (and not by the initial design).
-    public var isModelBased: Bool
-    public var isOnFront: Bool
-    public var label: String
+    package var isModelBased: Bool
+    package var isOnFront: Bool
+    package var label: String
 
-    public init(
+    package init(
       number: Int, x: Double, y: Double, xError: Double? = nil, yError: Double? = nil, isModelBased: Bool,
       isOnFront: Bool, label: String
     ) {
@@ -30,20 +30,20 @@ public struct ParetoPlot: Sendable {
     }
   }
 
-  public var title: String
-  public var subtitle: String
-  public var xTitle: String
-  public var yTitle: String
+  package var title: String
+  package var subtitle: String
+  package var xTitle: String
+  package var yTitle: String
   /// Whether smaller x (y) is better; decides the corners of the front's staircase.
-  public var minimizesX: Bool
-  public var minimizesY: Bool
-  public var points: [Point]
+  package var minimizesX: Bool
+  package var minimizesY: Bool
+  package var points: [Point]
   /// The un-injected base, when it was measured; one that is far from every trial is drawn at the picture's edge.
-  public var anchor: (x: Double, y: Double)?
+  package var anchor: (x: Double, y: Double)?
   /// The number of the chosen trial.
-  public var chosen: Int?
+  package var chosen: Int?
 
-  public init(
+  package init(
     title: String, subtitle: String, xTitle: String, yTitle: String, minimizesX: Bool, minimizesY: Bool,
     points: [Point], anchor: (x: Double, y: Double)? = nil, chosen: Int? = nil
   ) {
@@ -59,7 +59,7 @@ public struct ParetoPlot: Sendable {
   }
 
   /// The picture as SVG text.
-  public func render() -> String {
+  package func render() -> String {
     var frame = PlotFrame(
       title: title, subtitle: subtitle,
       x: Axis(covering: Self.extent(points.map { ($0.x, $0.xError) }, base: anchor?.x)), xTitle: xTitle,

@@ -3,9 +3,9 @@ import Foundation
 /// A linear axis: data range, tick positions and their labels.
 ///
 /// Any finite numbers can be drawn: lengths are computed in halves, so that a range from -1e308 to 1e308 has one too.
-public struct Axis: Sendable {
-  public let range: ClosedRange<Double>
-  public let ticks: [Double]
+package struct Axis: Sendable {
+  package let range: ClosedRange<Double>
+  package let ticks: [Double]
   private let format: LabelFormat
 
   private enum LabelFormat: Sendable {
@@ -21,7 +21,7 @@ public struct Axis: Sendable {
   /// A margin never crosses zero: where no value is negative, no tick is.
   ///
   /// - Parameter whole: ticks at whole numbers only.
-  public init(covering values: [Double], count: Int = 6, includeZero: Bool = false, whole: Bool = false) {
+  package init(covering values: [Double], count: Int = 6, includeZero: Bool = false, whole: Bool = false) {
     var finite = values.filter(\.isFinite)
     if includeZero { finite.append(0) }
     let low = finite.min() ?? 0
@@ -62,12 +62,12 @@ public struct Axis: Sendable {
   }
 
   /// The position of `value` on the axis, 0 at its low end and 1 at its high end.
-  public func fraction(_ value: Double) -> Double {
+  package func fraction(_ value: Double) -> Double {
     (value / 2 - range.lowerBound / 2) / (range.upperBound / 2 - range.lowerBound / 2)
   }
 
   /// The tick's text, with as many digits as the spacing needs.
-  public func label(_ tick: Double) -> String {
+  package func label(_ tick: Double) -> String {
     switch format {
     case .decimals(let decimals):
       let text = String(format: "%.\(decimals)f", tick)

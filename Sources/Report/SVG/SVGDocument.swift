@@ -1,11 +1,11 @@
 /// An SVG picture that is built element by element; coordinates are in pixels, y grows downwards.
-public struct SVGDocument: Sendable {
-  public let width: Double
-  public let height: Double
+package struct SVGDocument: Sendable {
+  package let width: Double
+  package let height: Double
   private var body: [String] = []
 
   /// An empty picture with a white background.
-  public init(width: Double, height: Double, title: String) {
+  package init(width: Double, height: Double, title: String) {
     self.width = width
     self.height = height
     body.append("<title>\(Self.escape(title))</title>")
@@ -13,7 +13,7 @@ public struct SVGDocument: Sendable {
   }
 
   /// The file's text.
-  public var text: String {
+  package var text: String {
     let size = "width=\"\(Self.format(width))\" height=\"\(Self.format(height))\""
     let box = "viewBox=\"0 0 \(Self.format(width)) \(Self.format(height))\""
     let font = "font-family=\"ui-sans-serif, system-ui, 'Helvetica Neue', Arial, sans-serif\""
@@ -21,13 +21,13 @@ public struct SVGDocument: Sendable {
       + body.joined(separator: "\n") + "\n</svg>\n"
   }
 
-  public mutating func line(_ from: (Double, Double), _ to: (Double, Double), style: String) {
+  package mutating func line(_ from: (Double, Double), _ to: (Double, Double), style: String) {
     body.append(
       "<line x1=\"\(Self.format(from.0))\" y1=\"\(Self.format(from.1))\" x2=\"\(Self.format(to.0))\" "
         + "y2=\"\(Self.format(to.1))\" style=\"\(style)\"/>")
   }
 
-  public mutating func rectangle(
+  package mutating func rectangle(
     x: Double, y: Double, width: Double, height: Double, radius: Double = 0, style: String
   ) {
     body.append(
@@ -36,7 +36,7 @@ public struct SVGDocument: Sendable {
   }
 
   /// A circle; `tooltip` appears when a reader points at it.
-  public mutating func circle(_ center: (Double, Double), radius: Double, style: String, tooltip: String? = nil) {
+  package mutating func circle(_ center: (Double, Double), radius: Double, style: String, tooltip: String? = nil) {
     let attributes =
       "cx=\"\(Self.format(center.0))\" cy=\"\(Self.format(center.1))\" r=\"\(Self.format(radius))\" style=\"\(style)\""
     if let tooltip {
@@ -47,16 +47,16 @@ public struct SVGDocument: Sendable {
   }
 
   /// A polyline through `points`, closed to an area when `closed`.
-  public mutating func path(_ points: [(Double, Double)], closed: Bool = false, style: String) {
+  package mutating func path(_ points: [(Double, Double)], closed: Bool = false, style: String) {
     guard let first = points.first else { return }
     var data = "M\(Self.format(first.0)) \(Self.format(first.1))"
     for point in points.dropFirst() { data += "L\(Self.format(point.0)) \(Self.format(point.1))" }
     body.append("<path d=\"\(data)\(closed ? "Z" : "")\" style=\"\(style)\"/>")
   }
 
-  public enum Anchor: String, Sendable { case start, middle, end }
+  package enum Anchor: String, Sendable { case start, middle, end }
 
-  public mutating func text(
+  package mutating func text(
     _ string: String, at position: (Double, Double), size: Double = 12, anchor: Anchor = .start,
     color: String = "#374151", weight: String = "400", rotation: Double = 0
   ) {
@@ -68,7 +68,7 @@ public struct SVGDocument: Sendable {
   }
 
   /// Text made safe for XML content and attributes.
-  public static func escape(_ string: String) -> String {
+  package static func escape(_ string: String) -> String {
     var result = ""
     for scalar in string.unicodeScalars {
       switch scalar {

@@ -6,10 +6,10 @@ extension StudySummary {
   var completed: [Trial] { record.trials.filter { $0.state == .completed && $0.kind != .anchor } }
 
   /// What must be said about the result, a sentence each: nothing better than the base, a reference point nobody reaches.
-  public var warnings: [String] { [baseNote, referenceNote].compactMap { $0 } }
+  package var warnings: [String] { [baseNote, referenceNote].compactMap { $0 } }
 
   /// That no trial is better than the base, with the values and their standard errors; nil when one is.
-  public var baseNote: String? {
+  package var baseNote: String? {
     guard let base = anchor, base.state == .completed, let measured = base.result, !completed.isEmpty else {
       return nil
     }
@@ -36,7 +36,7 @@ extension StudySummary {
   }
 
   /// That every hypervolume is 0 because nobody reaches the reference point; nil when somebody does.
-  public var referenceNote: String? {
+  package var referenceNote: String? {
     guard let point = record.header.referencePoint else { return nil }
     return ReferencePoint.unreachedNote(
       values: completed.compactMap { $0.result?.objectives }, objectives: objectives, reference: point

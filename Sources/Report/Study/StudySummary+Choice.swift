@@ -3,7 +3,7 @@ import Study
 
 extension StudySummary {
   /// How a winner is chosen from the front.
-  public enum Choice: Hashable, Sendable {
+  package enum Choice: Hashable, Sendable {
     /// The best ROUGE-L; only where that is an objective.
     case quality
     /// The lowest loss; only where that is an objective.
@@ -14,7 +14,7 @@ extension StudySummary {
     case objective(String)
 
     /// As people write it: quality, loss, knee or an objective's name.
-    public init(_ text: String) {
+    package init(_ text: String) {
       self =
         switch text {
         case "quality": .quality
@@ -24,7 +24,7 @@ extension StudySummary {
         }
     }
 
-    public var name: String {
+    package var name: String {
       switch self {
       case .quality: "quality"
       case .loss: "loss"
@@ -44,14 +44,14 @@ extension StudySummary {
     }
 
     /// What is taken where nobody says how: quality where ROUGE-L is measured, the only objective, else the knee.
-    public static func standard(_ objectives: [Objective]) -> Choice {
+    package static func standard(_ objectives: [Objective]) -> Choice {
       if objectives.contains(where: { $0.name == "rougeL" }) { return .quality }
       if objectives.count == 1, let only = objectives.first { return .objective(only.name) }
       return .knee
     }
 
     /// Why this choice cannot be made among these objectives, with what can; nil when it can.
-    public func problem(_ objectives: [Objective]) -> String? {
+    package func problem(_ objectives: [Objective]) -> String? {
       guard let objective, !objectives.contains(where: { $0.name == objective }) else { return nil }
       let names = objectives.map(\.name).joined(separator: ", ")
       let what =
@@ -60,7 +60,7 @@ extension StudySummary {
     }
 
     /// What the choice means, for people.
-    public func explanation(_ objectives: [Objective]) -> String {
+    package func explanation(_ objectives: [Objective]) -> String {
       guard let objective, let found = objectives.first(where: { $0.name == objective }) else {
         return "knee: no objective is far from its best, each scaled to 0…1 over the front"
       }
@@ -70,7 +70,7 @@ extension StudySummary {
   }
 
   /// The trial to take along; nil while nothing is completed and where the choice has a ``Choice/problem(_:)``.
-  public func chosen(_ choice: Choice? = nil) -> Trial? {
+  package func chosen(_ choice: Choice? = nil) -> Trial? {
     let choice = choice ?? .standard(objectives)
     guard !front.isEmpty else { return nil }
     if let name = choice.objective { return objectives.firstIndex { $0.name == name }.flatMap { best(by: $0) } }

@@ -3,7 +3,7 @@ import Study
 
 extension StudySummary {
   /// The front in the plane of the first two objectives; nil with fewer than two objectives or no completed trial.
-  public func paretoPlot() -> ParetoPlot? {
+  package func paretoPlot() -> ParetoPlot? {
     guard objectives.count >= 2, count(.completed) > 0 else { return nil }
     let (x, y) = (objectives[0], objectives[1])
     let onFront = Set(front.map(\.number))
@@ -30,7 +30,7 @@ extension StudySummary {
   }
 
   /// Dominated hypervolume against completed trials.
-  public func hypervolumePlot() -> HypervolumePlot? {
+  package func hypervolumePlot() -> HypervolumePlot? {
     guard !hypervolumes.isEmpty else { return nil }
     // Trials before the reference point was known carry no hypervolume and stand nowhere in the picture.
     let initial = completed.count { $0.hypervolume != nil && !$0.isModelBased }

@@ -9,7 +9,7 @@ extension StudySummary {
   /// Layers are separated by spaces. Times are ISO 8601 in UTC: when the first attempt began and the last one ended. A factor
   /// or metric whose name is taken by another column is called `factor.NAME` or `metric.NAME`, and a
   /// property of trials whose name an objective has `trial.NAME`.
-  public func records(_ trials: [Trial]) -> TextTable {
+  package func records(_ trials: [Trial]) -> TextTable {
     let factors = factorNames(trials)
     let own = objectives.flatMap { [$0.name, "\($0.name)StandardError"] }
     let fixed = [
@@ -63,13 +63,13 @@ extension StudySummary {
 }
 
 /// When a trial was worked on, as ISO 8601 text in UTC with milliseconds.
-public struct TrialTimes: Sendable, Hashable {
+package struct TrialTimes: Sendable, Hashable {
   /// When its first attempt began; nil before.
-  public let started: String?
+  package let started: String?
   /// When its last attempt ended; nil while one is under way.
-  public let ended: String?
+  package let ended: String?
 
-  public init(_ trial: Trial) {
+  package init(_ trial: Trial) {
     started = trial.attempts.first.map { Self.text($0.startedTime ?? $0.leasedTime) }
     ended = trial.liveAttempt == nil ? trial.attempts.last?.endedTime.map(Self.text) : nil
   }

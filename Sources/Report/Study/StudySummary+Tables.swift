@@ -4,10 +4,10 @@ import Study
 
 extension StudySummary {
   /// The front as a table: number, configuration, objectives with standard errors, trainable parameters.
-  public func frontTable() -> TextTable { table(of: front) }
+  package func frontTable() -> TextTable { table(of: front) }
 
   /// Trials as a table with their state.
-  public func trialTable(_ trials: [Trial]) -> TextTable { table(of: trials, withState: true) }
+  package func trialTable(_ trials: [Trial]) -> TextTable { table(of: trials, withState: true) }
 
   /// Most factors that get a column each in a table for people; more share one.
   static let widestFactors = 6
@@ -71,23 +71,23 @@ extension StudySummary {
   }
 
   /// Scores that are stored as fractions and shown as percent, as the paper's tables do; their titles say so.
-  public static func isScore(_ name: String) -> Bool { Objective.fractions.contains(name) }
+  package static func isScore(_ name: String) -> Bool { Objective.fractions.contains(name) }
 
   /// An objective's or metric's name for people.
-  public static func title(_ name: String) -> String {
+  package static func title(_ name: String) -> String {
     ["rougeL": "ROUGE-L", "rouge1": "ROUGE-1", "personaF1": "P-F1", "factRecall": "recall"][name] ?? name
   }
 
   /// The title of a column, with its unit where the cells are percent.
-  public static func columnTitle(_ name: String) -> String { title(name) + (isScore(name) ? " %" : "") }
+  package static func columnTitle(_ name: String) -> String { title(name) + (isScore(name) ? " %" : "") }
 
   /// A value with its name and unit, for running text: `ROUGE-L 35.35 ±1.00 %`.
-  public static func text(_ value: Double, error: Double? = nil, name: String) -> String {
+  package static func text(_ value: Double, error: Double? = nil, name: String) -> String {
     "\(title(name)) \(Self.value(value, error: error, name: name))" + (isScore(name) && value.isFinite ? " %" : "")
   }
 
   /// A value with its standard error, in the unit of ``columnTitle(_:)``.
-  public static func value(_ value: Double, error: Double? = nil, name: String) -> String {
+  package static func value(_ value: Double, error: Double? = nil, name: String) -> String {
     let text = isScore(name) ? PlotNumber.percent : PlotNumber.column
     guard value.isFinite else { return PlotNumber.short(value) }
     guard let error, error.isFinite else { return text(value) }
@@ -95,5 +95,5 @@ extension StudySummary {
   }
 
   /// 1234567 as 1,234,567.
-  public static func grouped(_ number: Int) -> String { PlotNumber.grouped(number) }
+  package static func grouped(_ number: Int) -> String { PlotNumber.grouped(number) }
 }

@@ -2,19 +2,19 @@ import BayesianOptimization
 import Study
 
 /// What people want to know of a study: counts, front, hypervolume history and the chosen trial.
-public struct StudySummary: Sendable {
-  public let record: StudyRecord
+package struct StudySummary: Sendable {
+  package let record: StudyRecord
   /// Completed trials that no other completed trial dominates, best first in the first objective; the anchor is not
   /// among them.
-  public let front: [Trial]
+  package let front: [Trial]
   /// Completed trials that carry a hypervolume, in the order in which they ended: number, and value after it.
-  public let hypervolumeTrials: [(number: Int, value: Double)]
+  package let hypervolumeTrials: [(number: Int, value: Double)]
   /// Hypervolume after each completed trial that carries one, in the order in which they ended.
-  public var hypervolumes: [Double] { hypervolumeTrials.map(\.value) }
+  package var hypervolumes: [Double] { hypervolumeTrials.map(\.value) }
   /// The un-injected base, when it was measured.
-  public let anchor: Trial?
+  package let anchor: Trial?
 
-  public init(_ record: StudyRecord) {
+  package init(_ record: StudyRecord) {
     self.record = record
     let objectives = record.definition.objectives
     let completed = record.trials.filter { $0.state == .completed && $0.kind != .anchor }
@@ -33,15 +33,15 @@ public struct StudySummary: Sendable {
     anchor = record.trials.first { $0.kind == .anchor }
   }
 
-  public var objectives: [Objective] { record.definition.objectives }
+  package var objectives: [Objective] { record.definition.objectives }
 
   /// Number of search and attached trials in one of the given states.
-  public func count(_ states: TrialState...) -> Int {
+  package func count(_ states: TrialState...) -> Int {
     record.trials.count { $0.kind != .anchor && states.contains($0.state) }
   }
 
   /// Trials that use up the budget.
-  public var finished: Int { record.trials.count { $0.kind != .anchor && $0.state.countsTowardsBudget } }
+  package var finished: Int { record.trials.count { $0.kind != .anchor && $0.state.countsTowardsBudget } }
 }
 
 extension Trial {
@@ -49,15 +49,15 @@ extension Trial {
   var trainableParameters: Double { result?.metrics?["trainableParameters"] ?? 0 }
 
   /// Proposed by a model, not by the initial design or at random.
-  public var isModelBased: Bool { ProposalSource(rawValue: provenance.source)?.isModel ?? false }
+  package var isModelBased: Bool { ProposalSource(rawValue: provenance.source)?.isModel ?? false }
 }
 
 /// What a trial can come from, as its provenance names it.
-public enum ProposalSource: String, Sendable, CaseIterable {
+package enum ProposalSource: String, Sendable, CaseIterable {
   case anchor, initial, sobol, random, attached, forked, nehvi, ei, nsga2
 
   /// Whether earlier results had a say in it.
-  public var isModel: Bool {
+  package var isModel: Bool {
     switch self {
     case .nehvi, .ei, .nsga2: true
     case .anchor, .initial, .sobol, .random, .attached, .forked: false

@@ -1,24 +1,24 @@
 /// A table for people (aligned text, Markdown) and programs (CSV); the same cells in each form.
 ///
 /// Control characters in cells are escaped in every form (``PrintableText``): cells hold names and messages of workers.
-public struct TextTable: Sendable {
-  public enum Alignment: Sendable { case left, right }
+package struct TextTable: Sendable {
+  package enum Alignment: Sendable { case left, right }
 
-  public let columns: [(title: String, alignment: Alignment)]
-  public private(set) var rows: [[String]] = []
+  package let columns: [(title: String, alignment: Alignment)]
+  package private(set) var rows: [[String]] = []
 
-  public init(_ columns: [(title: String, alignment: Alignment)]) {
+  package init(_ columns: [(title: String, alignment: Alignment)]) {
     self.columns = columns.map { (PrintableText.line($0.title), $0.alignment) }
   }
 
   /// Adds a row; missing cells are empty.
-  public mutating func add(_ cells: [String]) {
+  package mutating func add(_ cells: [String]) {
     let filled = cells.map(PrintableText.line) + Array(repeating: "", count: max(0, columns.count - cells.count))
     rows.append(Array(filled.prefix(columns.count)))
   }
 
   /// Aligned columns with a rule under the titles.
-  public var text: String {
+  package var text: String {
     let widths = columns.indices.map { column in
       max(columns[column].title.count, rows.map { $0[column].count }.max() ?? 0)
     }
@@ -36,7 +36,7 @@ public struct TextTable: Sendable {
   }
 
   /// GitHub-flavoured Markdown.
-  public var markdown: String {
+  package var markdown: String {
     func line(_ cells: [String]) -> String {
       "| "
         + cells.map { $0.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|") }
@@ -47,7 +47,7 @@ public struct TextTable: Sendable {
   }
 
   /// RFC 4180 with a header line.
-  public var csv: String {
+  package var csv: String {
     func quote(_ cell: String) -> String {
       let needsQuotes = cell.contains { $0 == "," || $0 == "\"" || $0.isNewline }
       guard needsQuotes else { return cell }

@@ -1,9 +1,9 @@
 import Foundation
 
 /// Numbers as people read them in plots and tables; whatever the number, the text is short.
-public enum PlotNumber {
+package enum PlotNumber {
   /// About four significant digits.
-  public static func short(_ value: Double) -> String {
+  package static func short(_ value: Double) -> String {
     guard let plain = usual(value) else { return special(value, digits: 3) }
     if plain >= 100 { return formatted(value, "%.1f") }
     if plain >= 10 { return formatted(value, "%.2f") }
@@ -11,32 +11,32 @@ public enum PlotNumber {
   }
 
   /// A value in a column: four decimals where they say something, else scientific; never 0.0000 for what is not zero.
-  public static func column(_ value: Double) -> String {
+  package static func column(_ value: Double) -> String {
     guard let plain = usual(value, upTo: 1e9) else { return special(value, digits: 6) }
     return plain >= 0.01 ? formatted(value, "%.4f") : formatted(value, "%.3g")
   }
 
   /// A fraction as percent with two decimals, without the sign; what is above 1 cannot be a fraction and stays.
-  public static func percent(_ fraction: Double) -> String {
+  package static func percent(_ fraction: Double) -> String {
     let value = abs(fraction) <= 1 ? fraction * 100 : fraction
     guard let plain = usual(value, upTo: 1e9) else { return special(value, digits: 3) }
     return plain >= 0.005 ? formatted(value, "%.2f") : formatted(value, "%.2g")
   }
 
   /// A number for programs: whole numbers without a fraction where they are exact, else the shortest text that reads back.
-  public static func exact(_ value: Double) -> String {
+  package static func exact(_ value: Double) -> String {
     if let whole = Int(exactly: value), abs(value) < 0x1p53 { return "\(whole)" }
     return "\(value)"
   }
 
   /// A count as 1,234,567; one that is not whole or too large to be counted in short form.
-  public static func count(_ value: Double) -> String {
+  package static func count(_ value: Double) -> String {
     guard abs(value) < 1e15, let whole = Int(exactly: value) else { return short(value) }
     return grouped(whole)
   }
 
   /// 1234567 as 1,234,567.
-  public static func grouped(_ number: Int) -> String {
+  package static func grouped(_ number: Int) -> String {
     var digits = String(number.magnitude)
     var parts: [String] = []
     while digits.count > 3 {
@@ -47,7 +47,7 @@ public enum PlotNumber {
   }
 
   /// Seconds with one decimal, as in 12.3 s.
-  public static func seconds(_ value: Double) -> String {
+  package static func seconds(_ value: Double) -> String {
     guard let plain = usual(value, upTo: 1e9) else { return special(value, digits: 3) + " s" }
     return (plain >= 0.05 ? formatted(value, "%.1f") : formatted(value, "%.2g")) + " s"
   }

@@ -3,17 +3,17 @@
 /// A worker's name or a program's last line may hold escape sequences that recolour or retitle a terminal, and line ends
 /// that forge lines of a log. Such characters are shown as what they are: `\u{1b}`, `\n`. JSON needs none of this: its
 /// strings escape them already (see ``json(_:)`` for the rest).
-public enum PrintableText {
+package enum PrintableText {
   /// One line: control characters, line ends and tabs included, are escaped.
-  public static func line(_ text: String) -> String { escaped(text, keeping: { _ in false }) }
+  package static func line(_ text: String) -> String { escaped(text, keeping: { _ in false }) }
 
   /// Several lines: line ends and tabs stay, all other control characters are escaped.
-  public static func block(_ text: String) -> String { escaped(text, keeping: { $0 == "\n" || $0 == "\t" }) }
+  package static func block(_ text: String) -> String { escaped(text, keeping: { $0 == "\n" || $0 == "\t" }) }
 
   /// Serialised JSON in which no control character is left raw.
   ///
   /// Encoders escape those below 32; delete, the C1 controls and bidirectional overrides are legal there and not harmless.
-  public static func json(_ text: String) -> String {
+  package static func json(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { isControl($0) && $0.value >= 0x20 }) else { return text }
     var result = ""
     for scalar in text.unicodeScalars {

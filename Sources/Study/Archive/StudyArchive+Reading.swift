@@ -8,7 +8,7 @@ extension StudyArchive {
   ///   - data: the whole file.
   ///   - name: of the file, for messages.
   /// - Throws: ``StudyError``: `newerSchema`, `wrongStudy` (no export of a study), `corrupt`.
-  public init(_ data: Data, name: String) throws(StudyError) {
+  package init(_ data: Data, name: String) throws(StudyError) {
     var reader = Reader(name: name)
     try reader.read(data)
     guard let head = reader.head else { throw reader.damaged("it has no first line") }

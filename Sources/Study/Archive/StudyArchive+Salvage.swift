@@ -6,27 +6,27 @@ extension StudyArchive {
   static let salvagePrefix = "{\"salvage\":"
 
   /// One line of a salvage: exactly one of these.
-  public struct SalvageLine: Encodable, Sendable {
+  package struct SalvageLine: Encodable, Sendable {
     /// What the first line says.
-    public struct Head: Encodable, Sendable {
-      public var definition: StudyDefinition?
-      public var header: StudyHeader?
+    package struct Head: Encodable, Sendable {
+      package var definition: StudyDefinition?
+      package var header: StudyHeader?
       /// What could not be read, in words.
-      public var problems: [String]
+      package var problems: [String]
 
-      public init(definition: StudyDefinition?, header: StudyHeader?, problems: [String]) {
+      package init(definition: StudyDefinition?, header: StudyHeader?, problems: [String]) {
         self.definition = definition
         self.header = header
         self.problems = problems
       }
     }
 
-    public var salvage: Head?
-    public var trial: Trial?
-    public var event: StudyEvent?
-    public var report: IntermediateReport?
+    package var salvage: Head?
+    package var trial: Trial?
+    package var event: StudyEvent?
+    package var report: IntermediateReport?
 
-    public init(
+    package init(
       salvage: Head? = nil, trial: Trial? = nil, event: StudyEvent? = nil, report: IntermediateReport? = nil
     ) {
       self.salvage = salvage
@@ -36,7 +36,7 @@ extension StudyArchive {
     }
 
     /// The line's text, with its line end.
-    public func data() throws -> Data {
+    package func data() throws -> Data {
       var data = try StudyArchive.encoder().encode(self)
       data.append(UInt8(ascii: "\n"))
       return data

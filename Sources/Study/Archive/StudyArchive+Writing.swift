@@ -3,7 +3,7 @@ import Foundation
 
 extension StudyArchive {
   /// Writes the lines; `sink` takes them one after the other, each with its line end.
-  public func write(to sink: (Data) throws -> Void) throws {
+  package func write(to sink: (Data) throws -> Void) throws {
     let encoder = Self.encoder()
     var hash = SHA256()
     var lines = 0
@@ -28,7 +28,7 @@ extension StudyArchive {
   }
 
   /// All lines.
-  public func data() throws -> Data {
+  package func data() throws -> Data {
     var data = Data()
     try write { data.append($0) }
     return data

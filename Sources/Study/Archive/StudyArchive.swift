@@ -5,20 +5,20 @@ import Foundation
 /// The first line is `{"head": …}` (format, version, definition, header, counts), then one line per trial (with its
 /// attempts), event, intermediate report and warm start, and last `{"end": …}` with the number of lines and the SHA-256
 /// of all bytes before it. Everything comes back as it was, every number bit by bit.
-public struct StudyArchive: Hashable, Sendable {
+package struct StudyArchive: Hashable, Sendable {
   /// Version of the format that this program writes.
-  public static let version = 1
+  package static let version = 1
 
   /// Definition, header and trials.
-  public var record: StudyRecord
+  package var record: StudyRecord
   /// The whole event log.
-  public var events: [StudyEvent]
+  package var events: [StudyEvent]
   /// Intermediate reports, by trial, attempt and step.
-  public var reports: [IntermediateReport]
+  package var reports: [IntermediateReport]
   /// Warm starts, by trial.
-  public var warmStarts: [Int: Data]
+  package var warmStarts: [Int: Data]
 
-  public init(
+  package init(
     record: StudyRecord, events: [StudyEvent], reports: [IntermediateReport] = [], warmStarts: [Int: Data] = [:]
   ) {
     self.record = record
@@ -30,7 +30,7 @@ public struct StudyArchive: Hashable, Sendable {
   /// Everything a study holds.
   ///
   /// Nobody may write to `store` meanwhile (take a copy of a study in use first).
-  public init(_ store: any StudyReader) throws {
+  package init(_ store: any StudyReader) throws {
     record = try store.load()
     events = try store.events(after: 0, limit: .max)
     reports = []
@@ -42,7 +42,7 @@ public struct StudyArchive: Hashable, Sendable {
   }
 
   /// The one step that makes an empty store hold this study.
-  public var transition: Transition {
+  package var transition: Transition {
     Transition(
       events: events, header: record.header, trials: record.trials,
       changedAttempts: Set(record.trials.flatMap(\.attempts).map(\.token)), reports: reports, warmStarts: warmStarts)

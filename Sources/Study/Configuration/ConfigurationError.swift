@@ -1,21 +1,21 @@
 /// A configuration file that cannot be used: what is wrong, where, and what to do.
-public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
+package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
   /// The file as the user named it.
-  public var file: String
+  package var file: String
   /// The line from 1, when the place is known.
-  public var line: Int?
+  package var line: Int?
   /// The key's path, such as `space.count.max`; empty for the whole file.
-  public var key: String
+  package var key: String
   /// What is wrong.
-  public var message: String
+  package var message: String
   /// What to do about it.
-  public var remedy: String
+  package var remedy: String
   /// Whether there is no such file, which callers tell apart from a file that is wrong.
-  public var isMissingFile: Bool
+  package var isMissingFile: Bool
   /// What else is wrong in the same file, in the order of its lines.
-  public var others: [ConfigurationError] = []
+  package var others: [ConfigurationError] = []
 
-  public init(
+  package init(
     file: String, line: Int? = nil, key: String = "", message: String, remedy: String, isMissingFile: Bool = false
   ) {
     self.isMissingFile = isMissingFile
@@ -26,7 +26,7 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     self.remedy = remedy
   }
 
-  public var description: String {
+  package var description: String {
     let place = line.map { "\(file):\($0)" } ?? file
     let subject = key.isEmpty ? "" : "\(key): "
     let own = "\(place): \(subject)\(message). \(remedy)"
@@ -51,9 +51,9 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
 }
 
 /// Spelling help for keys and names.
-public enum NearestName {
+package enum NearestName {
   /// The candidate with the smallest edit distance to `name`, when it is close enough to be a slip of the finger.
-  public static func of(_ name: String, among candidates: [String]) -> String? {
+  package static func of(_ name: String, among candidates: [String]) -> String? {
     let scored = candidates.map { ($0, distance(name.lowercased(), $0.lowercased())) }
     guard let best = scored.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
     return best.1 <= max(2, name.count / 3) ? best.0 : nil

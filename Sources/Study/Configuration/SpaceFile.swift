@@ -4,16 +4,16 @@ import Foundation
 /// The search problem of a space file: `space`, `objectives` and, where given, `sampler`.
 ///
 /// A study's file is a space file too; its other sections are not looked at.
-public struct SpaceFile: Sendable {
-  public var space: SearchSpace
-  public var objectives: [Objective]
+package struct SpaceFile: Sendable {
+  package var space: SearchSpace
+  package var objectives: [Objective]
   /// Settings of the sampler; `initial` is 0 where the file does not name it.
-  public var sampler: SamplerSettings
+  package var sampler: SamplerSettings
 
   /// Reads a space file.
   ///
   /// - Throws: `ConfigurationError` with file, line and key; `SearchSpaceError` when nothing valid is left.
-  public init(contentsOf url: URL) throws {
+  package init(contentsOf url: URL) throws {
     let text: String
     do {
       text = try String(contentsOf: url, encoding: .utf8)
@@ -25,7 +25,7 @@ public struct SpaceFile: Sendable {
   }
 
   /// Reads a space file's text; `file` is named in errors.
-  public init(yaml: String, file: String) throws {
+  package init(yaml: String, file: String) throws {
     let root = try ConfigurationSection(text: yaml, file: file)
     do {
       try self.init(root, file: file)

@@ -5,7 +5,7 @@ extension StudyConfiguration {
   /// The resolved configuration as canonical JSON: sorted keys, all defaults filled in.
   ///
   /// - Throws: `EncodingError` where a number is not finite, which the reader refuses.
-  public var canonicalText: String {
+  package var canonicalText: String {
     get throws {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
@@ -14,22 +14,22 @@ extension StudyConfiguration {
   }
 
   /// Reads what `canonicalText` wrote.
-  public init(canonicalText: String) throws {
+  package init(canonicalText: String) throws {
     self = try JSONDecoder().decode(Self.self, from: Data(canonicalText.utf8))
   }
 
   /// A key whose value differs between two configurations.
-  public struct Difference: Sendable, Equatable, CustomStringConvertible {
-    public var key: String
-    public var stored: String
-    public var given: String
-    public var description: String { "\(key): the study has \(stored), the file says \(given)" }
+  package struct Difference: Sendable, Equatable, CustomStringConvertible {
+    package var key: String
+    package var stored: String
+    package var given: String
+    package var description: String { "\(key): the study has \(stored), the file says \(given)" }
   }
 
   /// What differs from the configuration a study was made with, leaving out what may change on resume: budget, limits,
   /// timing of the coordinator, artifacts and where files and programs lie (the files' content is compared by fingerprint, of
   /// the words of a command that are paths only the last part).
-  public func differences(from stored: StudyConfiguration) throws -> [Difference] {
+  package func differences(from stored: StudyConfiguration) throws -> [Difference] {
     let (mine, theirs) = (try Self.comparable(self), try Self.comparable(stored))
     return Set(mine.keys).union(theirs.keys).sorted().compactMap { key in
       let (given, old) = (mine[key] ?? "nothing", theirs[key] ?? "nothing")
@@ -65,7 +65,7 @@ extension StudyConfiguration {
   ///
   /// That is evaluator, memory, training, instruction tuning, evaluation, split and templates. Workers and coordinator
   /// must agree on it.
-  public var settingsFingerprint: String {
+  package var settingsFingerprint: String {
     struct Settings: Encodable {
       var evaluator: EvaluatorSection.Kind
       var problem: String?

@@ -3,20 +3,20 @@ import Yams
 
 extension ConfigurationError {
   /// An error about a key of a study's file that was found after it was read: the line is looked up again.
-  public static func about(_ key: String, in file: URL, _ message: String, remedy: String) -> ConfigurationError {
+  package static func about(_ key: String, in file: URL, _ message: String, remedy: String) -> ConfigurationError {
     ConfigurationError(
       file: file.relativePath, line: StudyConfiguration.line(of: key, in: file), key: key, message: message,
       remedy: remedy)
   }
 
   /// Several errors as one, in the order of their lines; nil where there is none.
-  public static func together(_ errors: [ConfigurationError]) -> ConfigurationError? { joined(errors) }
+  package static func together(_ errors: [ConfigurationError]) -> ConfigurationError? { joined(errors) }
 }
 
 extension StudyConfiguration {
   /// The line of `key` (such as `objectives[1].name`) in a file; that of its nearest parent where it is not written, nil
   /// where the file cannot be read.
-  public static func line(of key: String, in file: URL) -> Int? {
+  package static func line(of key: String, in file: URL) -> Int? {
     // Only a place in a message: a file that cannot be read again has no lines.
     guard let text = try? String(contentsOf: file, encoding: .utf8), var node = try? Yams.compose(yaml: text) else {
       return nil

@@ -32,7 +32,7 @@ extension StudyConfiguration {
   }
 
   /// The quickstart's people where the file says nothing else.
-  public static let defaultCohort = QuickstartCohort(seed: 1, users: 16, mode: .dialogues)
+  package static let defaultCohort = QuickstartCohort(seed: 1, users: 16, mode: .dialogues)
 
   static func readMemory(_ root: ConfigurationSection) throws -> MemorySection {
     let section = try root.section("memory")

@@ -3,13 +3,13 @@ import Foundation
 
 extension StudyConfiguration {
   /// What the space needs to know about the base.
-  public struct BaseShape: Sendable, Equatable {
+  package struct BaseShape: Sendable, Equatable {
     /// Number of layers, L.
-    public var layers: Int
+    package var layers: Int
     /// Shapes of the matrices of one layer that carry memory.
-    public var matrices: [MemorySpace.MatrixShape]
+    package var matrices: [MemorySpace.MatrixShape]
 
-    public init(layers: Int, matrices: [MemorySpace.MatrixShape]) {
+    package init(layers: Int, matrices: [MemorySpace.MatrixShape]) {
       self.layers = layers
       self.matrices = matrices
     }
@@ -19,12 +19,12 @@ extension StudyConfiguration {
   ///
   /// - Throws: `ConfigurationError` when file and base disagree or a rank does not fit the matrices,
   ///   `SearchSpaceError` when nothing valid is left.
-  public func makeSpace(base: BaseShape?, file: String) throws -> SearchSpace {
+  package func makeSpace(base: BaseShape?, file: String) throws -> SearchSpace {
     try space.makeSpace(base: base, file: file)
   }
 
   /// Sections that say something other than their defaults, and that the evaluator never reads.
-  public func sectionsWithoutEffect() throws -> [String] {
+  package func sectionsWithoutEffect() throws -> [String] {
     guard evaluator.kind != .memory else { return [] }
     let plain = try StudyConfiguration(yaml: "study: {}", file: "plain")
     return [
@@ -35,7 +35,7 @@ extension StudyConfiguration {
   }
 
   /// The search space over the base, with the lines of `file` in errors.
-  public func makeSpace(base: BaseShape?, file: URL) throws -> SearchSpace {
+  package func makeSpace(base: BaseShape?, file: URL) throws -> SearchSpace {
     do {
       return try space.makeSpace(base: base, file: file.relativePath)
     } catch let error as ConfigurationError {

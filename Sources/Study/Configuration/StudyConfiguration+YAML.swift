@@ -5,7 +5,7 @@ extension StudyConfiguration {
   ///
   /// - Throws: `ConfigurationError` with file, line, key and remedy: unreadable file, syntax, unknown or double key,
   ///   value out of range, contradiction between keys.
-  public init(contentsOf url: URL) throws {
+  package init(contentsOf url: URL) throws {
     let text: String
     do {
       text = try String(contentsOf: url, encoding: .utf8)
@@ -20,7 +20,7 @@ extension StudyConfiguration {
   }
 
   /// Reads a study from YAML text; `file` is named in errors and its stem is the default name.
-  public init(yaml: String, file: String) throws {
+  package init(yaml: String, file: String) throws {
     let root = try ConfigurationSection(text: yaml, file: file)
     do {
       try self.init(root, file: file)
@@ -87,7 +87,7 @@ extension StudyConfiguration {
     try root.finish()
   }
 
-  public static func isUsableName(_ name: String) -> Bool {
+  package static func isUsableName(_ name: String) -> Bool {
     // A name that begins with a hyphen is an option to every program that is given it.
     guard !name.isEmpty, name.count <= 100, name.first != ".", name.first != "-" else { return false }
     return name.unicodeScalars.allSatisfy {

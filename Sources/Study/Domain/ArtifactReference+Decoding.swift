@@ -4,15 +4,15 @@ extension ArtifactReference {
   private enum CodingKeys: String, CodingKey { case name, sha256, bytes }
 
   /// Largest size that a reference may state, in bytes: every program reads it exactly.
-  public static let largestBytes: Int64 = 1 << 53
+  package static let largestBytes: Int64 = 1 << 53
 
   /// Whether `text` is a SHA-256 as this program writes it: 64 lower-case hexadecimal digits.
-  public static func isDigest(_ text: String) -> Bool {
+  package static func isDigest(_ text: String) -> Bool {
     text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
   }
 
   /// Whether `name` is letters, digits, '.', '_' and '-' only, at most 128 of them, the first no '.'.
-  public static func isName(_ name: String) -> Bool {
+  package static func isName(_ name: String) -> Bool {
     (1...128).contains(name.utf8.count) && !name.hasPrefix(".")
       && name.utf8.allSatisfy { byte in
         switch byte {
@@ -24,7 +24,7 @@ extension ArtifactReference {
       }
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     name = try container.decode(String.self, forKey: .name)
     sha256 = try container.decode(String.self, forKey: .sha256)

@@ -1,25 +1,25 @@
 /// Why an attempt failed: what happened, where, and what to do next.
-public struct FailureRecord: Hashable, Sendable, Codable {
+package struct FailureRecord: Hashable, Sendable, Codable {
   /// The class that decides the policy.
-  public var failureClass: FailureClass
+  package var failureClass: FailureClass
   /// What went wrong, in one or two sentences.
-  public var message: String
+  package var message: String
   /// Name of the host it happened on.
-  public var host: String?
+  package var host: String?
   /// Device in the form `cpu` or `cuda:0`.
-  public var device: String?
+  package var device: String?
   /// Memory of that device in bytes; an out-of-memory trial is not tried again on devices of this size or less.
-  public var deviceBytes: Int64?
+  package var deviceBytes: Int64?
   /// Exit status of the trainer process, if it exited.
-  public var exitStatus: Int?
+  package var exitStatus: Int?
   /// Signal that ended the trainer process, if one did.
-  public var signal: Int?
+  package var signal: Int?
   /// The last lines of the trainer's log, oldest first.
-  public var logLines: [String]
+  package var logLines: [String]
   /// What the operator can do about it.
-  public var nextStep: String?
+  package var nextStep: String?
 
-  public init(
+  package init(
     failureClass: FailureClass, message: String, host: String? = nil, device: String? = nil,
     deviceBytes: Int64? = nil, exitStatus: Int? = nil, signal: Int? = nil, logLines: [String] = [],
     nextStep: String? = nil

@@ -1,7 +1,7 @@
 /// A long list of ascending numbers as a short text: with a thousand workers every proposal names a thousand others.
 ///
 /// `FIRST:DIGITS`: bit i of the hexadecimal digits (the highest bit of a digit comes first) stands for FIRST + i.
-public enum NumberSetText {
+package enum NumberSetText {
   private static let digits = Array("0123456789abcdef".utf8)
 
   /// The text; nil where a plain list is as good: few, scattered or not ascending.
@@ -16,7 +16,7 @@ public enum NumberSetText {
   }
 
   /// The numbers of a text; nil where it is none.
-  public static func numbers(_ text: String) -> [Int]? {
+  package static func numbers(_ text: String) -> [Int]? {
     let parts = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
     guard parts.count == 2, let first = Int(String(Substring(parts[0]))), first >= 0 else { return nil }
     var numbers: [Int] = []
@@ -36,7 +36,7 @@ extension Provenance {
     case diagnostics, origin
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     let pending: [Int]
     if let text = try fields.decodeIfPresent(String.self, forKey: .pendingSet) {
@@ -60,7 +60,7 @@ extension Provenance {
       origin: try fields.decodeIfPresent(TrialOrigin.self, forKey: .origin))
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(source, forKey: .source)
     try fields.encodeIfPresent(proposalIndex, forKey: .proposalIndex)

@@ -1,29 +1,29 @@
 import BayesianOptimization
 
 /// Where a trial's configuration came from, complete enough to compute the proposal again.
-public struct Provenance: Hashable, Sendable, Codable {
+package struct Provenance: Hashable, Sendable, Codable {
   /// `initial`, `nehvi`, `sobol` …; `anchor`, `attached` and `forked` for trials that no sampler proposed.
-  public var source: String
+  package var source: String
   /// Running number of the proposal, from 0; nil where no sampler proposed.
-  public var proposalIndex: Int?
+  package var proposalIndex: Int?
   /// Fallbacks that were taken, in order; empty if none.
-  public var fallbacks: [String]
+  package var fallbacks: [String]
   /// Number of the last event the sampler had seen.
-  public var eventNumber: Int
+  package var eventNumber: Int
   /// Numbers of the trials that were pending, ascending.
-  public var pending: [Int]
+  package var pending: [Int]
   /// Number of the trial whose committed warm start was used; nil for a cold start.
-  public var warmStartFrom: Int?
+  package var warmStartFrom: Int?
   /// Whether a warm start was committed with this proposal.
-  public var hasWarmStart: Bool
+  package var hasWarmStart: Bool
   /// Value of the acquisition function.
-  public var acquisition: Double?
+  package var acquisition: Double?
   /// What the sampler reports about itself.
-  public var diagnostics: [String: Double]
+  package var diagnostics: [String: Double]
   /// The trial of another study that this one was carried over from; nil where it was not.
-  public var origin: TrialOrigin?
+  package var origin: TrialOrigin?
 
-  public init(
+  package init(
     source: String, proposalIndex: Int? = nil, fallbacks: [String] = [], eventNumber: Int, pending: [Int] = [],
     warmStartFrom: Int? = nil, hasWarmStart: Bool = false, acquisition: Double? = nil,
     diagnostics: [String: Double] = [:], origin: TrialOrigin? = nil
@@ -42,17 +42,17 @@ public struct Provenance: Hashable, Sendable, Codable {
 }
 
 /// A trial of another study.
-public struct TrialOrigin: Hashable, Sendable, Codable {
+package struct TrialOrigin: Hashable, Sendable, Codable {
   /// Name of that study.
-  public var study: String
+  package var study: String
   /// Its identifier, so that two studies of one name are never mixed up.
-  public var identifier: String
+  package var identifier: String
   /// Number of the trial there.
-  public var trial: Int
+  package var trial: Int
   /// Where that trial's configuration came from.
-  public var source: String
+  package var source: String
 
-  public init(study: String, identifier: String, trial: Int, source: String) {
+  package init(study: String, identifier: String, trial: Int, source: String) {
     self.study = study
     self.identifier = identifier
     self.trial = trial

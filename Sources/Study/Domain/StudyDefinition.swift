@@ -1,25 +1,25 @@
 import BayesianOptimization
 
 /// What never changes in a study: name, seed, objectives and everything that decides the results.
-public struct StudyDefinition: Hashable, Sendable, Codable {
+package struct StudyDefinition: Hashable, Sendable, Codable {
   /// Name of the study and of its folder.
-  public var name: String
+  package var name: String
   /// Random identifier, so that two studies of one name are never mixed up.
-  public var identifier: String
+  package var identifier: String
   /// Seed of every random number.
-  public var seed: UInt64
+  package var seed: UInt64
   /// What is optimised, in the order of the configuration file.
-  public var objectives: [Objective]
+  package var objectives: [Objective]
   /// The resolved configuration as text, for people and for comparison on resume.
-  public var configurationText: String
+  package var configurationText: String
   /// Fingerprints by what they cover (`base`, `data`, `settings`, `space`, `sampler` …), hexadecimal.
-  public var fingerprints: [String: String]
+  package var fingerprints: [String: String]
   /// Version of the program that made the study.
-  public var madeBy: String
+  package var madeBy: String
   /// The study whose observations this one began with; nil where it began empty.
-  public var forkedFrom: StudyOrigin?
+  package var forkedFrom: StudyOrigin?
 
-  public init(
+  package init(
     name: String, identifier: String, seed: UInt64, objectives: [Objective], configurationText: String = "",
     fingerprints: [String: String] = [:], madeBy: String = "", forkedFrom: StudyOrigin? = nil
   ) {
@@ -35,15 +35,15 @@ public struct StudyDefinition: Hashable, Sendable, Codable {
 }
 
 /// Another study, as it was at one moment.
-public struct StudyOrigin: Hashable, Sendable, Codable {
+package struct StudyOrigin: Hashable, Sendable, Codable {
   /// Its name.
-  public var name: String
+  package var name: String
   /// Its identifier.
-  public var identifier: String
+  package var identifier: String
   /// Number of its last event at that moment.
-  public var event: Int
+  package var event: Int
 
-  public init(name: String, identifier: String, event: Int) {
+  package init(name: String, identifier: String, event: Int) {
     self.name = name
     self.identifier = identifier
     self.event = event
@@ -51,7 +51,7 @@ public struct StudyOrigin: Hashable, Sendable, Codable {
 }
 
 /// Why a study has ended.
-public enum StopReason: String, Hashable, Sendable, Codable, CaseIterable {
+package enum StopReason: String, Hashable, Sendable, Codable, CaseIterable {
   /// The budget is used up.
   case budget
   /// The time limit is reached.
@@ -65,31 +65,31 @@ public enum StopReason: String, Hashable, Sendable, Codable, CaseIterable {
 }
 
 /// What changes in a study besides its trials; one row that every transition may rewrite.
-public struct StudyHeader: Hashable, Sendable, Codable {
+package struct StudyHeader: Hashable, Sendable, Codable {
   /// Search trials to finish, the anchor not counted.
-  public var budget: Int
+  package var budget: Int
   /// No new attempts while true.
-  public var isPaused: Bool
+  package var isPaused: Bool
   /// Set when the study has ended.
-  public var stopReason: StopReason?
+  package var stopReason: StopReason?
   /// Number of the last event; 0 before the first.
-  public var lastEvent: Int
+  package var lastEvent: Int
   /// Token the next attempt gets.
-  public var nextToken: Int
+  package var nextToken: Int
   /// Index the next proposal gets.
-  public var nextProposal: Int
+  package var nextProposal: Int
   /// How often a coordinator has opened the study.
-  public var epoch: Int
+  package var epoch: Int
   /// The coordinator process that opened it last: with the epoch, the identity of everything that it commits.
   ///
   /// Nil in studies of older versions, and before the first opening.
-  public var writer: String?
+  package var writer: String?
   /// Names of workers that get no more trials.
-  public var quarantined: Set<String>
+  package var quarantined: Set<String>
   /// Reference point of the hypervolume by objective, in the objectives' own units; nil until it is fixed.
-  public var referencePoint: [String: Double]?
+  package var referencePoint: [String: Double]?
 
-  public init(budget: Int) {
+  package init(budget: Int) {
     self.budget = budget
     isPaused = false
     lastEvent = 0
@@ -100,7 +100,7 @@ public struct StudyHeader: Hashable, Sendable, Codable {
   }
 
   /// Sets have no order of their own: sorted, so that equal headers have equal texts.
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(budget, forKey: .budget)
     try container.encode(isPaused, forKey: .isPaused)

@@ -1,7 +1,7 @@
 /// A transition or a store operation that was refused.
-public struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What kind of error; a struct, so that new codes do not break callers.
-  public struct Code: Hashable, Sendable, CustomStringConvertible {
+  package struct Code: Hashable, Sendable, CustomStringConvertible {
     private enum Value: String {
       case unknownTrial, unknownToken, illegalTransition, conflictingResult, duplicateKey, invalidResult
       case sequenceConflict, alreadyExists, notFound
@@ -11,56 +11,56 @@ public struct StudyError: Error, Hashable, Sendable, CustomStringConvertible {
     private let value: Value
     private init(_ value: Value) { self.value = value }
 
-    public static let unknownTrial = Code(.unknownTrial)
-    public static let unknownToken = Code(.unknownToken)
+    package static let unknownTrial = Code(.unknownTrial)
+    package static let unknownToken = Code(.unknownToken)
     /// The state machine has no such arrow.
-    public static let illegalTransition = Code(.illegalTransition)
+    package static let illegalTransition = Code(.illegalTransition)
     /// The same attempt was reported before with a different payload.
-    public static let conflictingResult = Code(.conflictingResult)
+    package static let conflictingResult = Code(.conflictingResult)
     /// The configuration is a trial of this study already.
-    public static let duplicateKey = Code(.duplicateKey)
-    public static let invalidResult = Code(.invalidResult)
+    package static let duplicateKey = Code(.duplicateKey)
+    package static let invalidResult = Code(.invalidResult)
     /// The transition was computed from another state than the stored one.
-    public static let sequenceConflict = Code(.sequenceConflict)
-    public static let alreadyExists = Code(.alreadyExists)
-    public static let notFound = Code(.notFound)
+    package static let sequenceConflict = Code(.sequenceConflict)
+    package static let alreadyExists = Code(.alreadyExists)
+    package static let notFound = Code(.notFound)
     /// Another coordinator owns the study.
-    public static let locked = Code(.locked)
+    package static let locked = Code(.locked)
     /// The file was written by a newer program.
-    public static let newerSchema = Code(.newerSchema)
-    public static let corrupt = Code(.corrupt)
+    package static let newerSchema = Code(.newerSchema)
+    package static let corrupt = Code(.corrupt)
     /// The database was removed or replaced while it was open.
-    public static let vanished = Code(.vanished)
-    public static let diskFull = Code(.diskFull)
-    public static let inputOutput = Code(.inputOutput)
-    public static let busy = Code(.busy)
-    public static let readOnly = Code(.readOnly)
-    public static let wrongStudy = Code(.wrongStudy)
-    public static let permission = Code(.permission)
+    package static let vanished = Code(.vanished)
+    package static let diskFull = Code(.diskFull)
+    package static let inputOutput = Code(.inputOutput)
+    package static let busy = Code(.busy)
+    package static let readOnly = Code(.readOnly)
+    package static let wrongStudy = Code(.wrongStudy)
+    package static let permission = Code(.permission)
     /// The store cannot hold a value of the step, now or later; nothing else is wrong with it.
-    public static let unstorable = Code(.unstorable)
+    package static let unstorable = Code(.unstorable)
 
-    public var description: String { value.rawValue }
+    package var description: String { value.rawValue }
 
     /// The code of that name (its `description`), or nil.
-    public init?(name: String) {
+    package init?(name: String) {
       guard let value = Value(rawValue: name) else { return nil }
       self.value = value
     }
 
     /// The operation may succeed later without anybody changing the study: the coordinator pauses and tries again.
-    public var isTemporary: Bool { self == .diskFull || self == .inputOutput || self == .busy }
+    package var isTemporary: Bool { self == .diskFull || self == .inputOutput || self == .busy }
   }
 
   /// What kind of error.
-  public var code: Code
+  package var code: Code
   /// What went wrong, where, and the remedy.
-  public var message: String
+  package var message: String
 
-  public init(_ code: Code, _ message: String) {
+  package init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message
   }
 
-  public var description: String { message }
+  package var description: String { message }
 }

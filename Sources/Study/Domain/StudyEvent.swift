@@ -1,22 +1,22 @@
 /// One entry of the append-only event log: what happened, in the order in which it was committed.
-public struct StudyEvent: Hashable, Sendable, Codable {
+package struct StudyEvent: Hashable, Sendable, Codable {
   /// Sequence number: gapless, from 1.
   ///
   /// Order is decided by it alone.
-  public var number: Int
+  package var number: Int
   /// Wall-clock time in seconds since 1970, for people only.
-  public var time: Double
+  package var time: Double
   /// What happened.
-  public var kind: Kind
+  package var kind: Kind
 
-  public init(number: Int, time: Double, kind: Kind) {
+  package init(number: Int, time: Double, kind: Kind) {
     self.number = number
     self.time = time
     self.kind = kind
   }
 
   /// What can happen.
-  public enum Kind: Hashable, Sendable, Codable {
+  package enum Kind: Hashable, Sendable, Codable {
     case studyCreated(identifier: String)
     case coordinatorStarted(epoch: Int)
     case trialQueued(trial: Int, kind: TrialKind, key: String)

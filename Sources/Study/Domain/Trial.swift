@@ -1,7 +1,7 @@
 import BayesianOptimization
 
 /// Why a trial exists.
-public enum TrialKind: String, Hashable, Sendable, Codable, CaseIterable {
+package enum TrialKind: String, Hashable, Sendable, Codable, CaseIterable {
   /// The un-injected base, measured once, outside the budget.
   case anchor
   /// Proposed by the sampler; counts towards the budget.
@@ -14,7 +14,7 @@ public enum TrialKind: String, Hashable, Sendable, Codable, CaseIterable {
 ///
 ///     queued ⇄ running → completed | failed | diverged | infeasible
 ///     queued | running → abandoned;  failed | diverged | infeasible | abandoned → queued (by `trial retry`)
-public enum TrialState: String, Hashable, Sendable, Codable, CaseIterable {
+package enum TrialState: String, Hashable, Sendable, Codable, CaseIterable {
   /// Waits for a worker.
   case queued
   /// Has a live attempt.
@@ -31,44 +31,44 @@ public enum TrialState: String, Hashable, Sendable, Codable, CaseIterable {
   case abandoned
 
   /// Nothing more happens to it by itself.
-  public var isTerminal: Bool { self != .queued && self != .running }
+  package var isTerminal: Bool { self != .queued && self != .running }
 
   /// Uses up one unit of the budget: everything that ended, except what the user took out.
-  public var countsTowardsBudget: Bool { isTerminal && self != .abandoned }
+  package var countsTowardsBudget: Bool { isTerminal && self != .abandoned }
 }
 
 /// One configuration to evaluate.
-public struct Trial: Hashable, Sendable, Codable {
+package struct Trial: Hashable, Sendable, Codable {
   /// Number in the study: gapless, from 0.
-  public var number: Int
+  package var number: Int
   /// Why it exists.
-  public var kind: TrialKind
+  package var kind: TrialKind
   /// What to evaluate.
-  public var configuration: Configuration
+  package var configuration: Configuration
   /// Canonical key of the configuration; no two trials of a study share one.
-  public var key: String
+  package var key: String
   /// Seed of everything random in its training; below 2^53, so that every JSON reader keeps it exact.
-  public var seed: UInt64
+  package var seed: UInt64
   /// Where it came from.
-  public var provenance: Provenance
+  package var provenance: Provenance
   /// Where it stands.
-  public var state: TrialState
+  package var state: TrialState
   /// Its executions, oldest first.
-  public var attempts: [Attempt]
+  package var attempts: [Attempt]
   /// The accepted result.
-  public var result: TrialResult?
+  package var result: TrialResult?
   /// The failure that decided the state, for trials that ended without a result.
-  public var failure: FailureRecord?
+  package var failure: FailureRecord?
   /// Number of the event that ended it: the order in which the sampler sees the observations.
-  public var endedEvent: Int?
+  package var endedEvent: Int?
   /// Only workers with more device memory than this (bytes) may take it: set after an out-of-memory failure.
-  public var needsMoreThanBytes: Int64?
+  package var needsMoreThanBytes: Int64?
   /// Started attempts that were used up before the last `trial retry`.
-  public var forgivenAttempts: Int
+  package var forgivenAttempts: Int
   /// Hypervolume of the completed trials up to and including this one, once the reference point is fixed.
-  public var hypervolume: Double?
+  package var hypervolume: Double?
 
-  public init(
+  package init(
     number: Int, kind: TrialKind, configuration: Configuration, key: String, seed: UInt64, provenance: Provenance
   ) {
     self.number = number
@@ -83,8 +83,8 @@ public struct Trial: Hashable, Sendable, Codable {
   }
 
   /// The attempt that holds the lease.
-  public var liveAttempt: Attempt? { attempts.last.flatMap { $0.state.isLive ? $0 : nil } }
+  package var liveAttempt: Attempt? { attempts.last.flatMap { $0.state.isLive ? $0 : nil } }
 
   /// Attempts that count towards the cap.
-  public var countedAttempts: Int { attempts.count { $0.isCounted } - forgivenAttempts }
+  package var countedAttempts: Int { attempts.count { $0.isCounted } - forgivenAttempts }
 }

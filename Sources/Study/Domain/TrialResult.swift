@@ -1,15 +1,15 @@
 /// What a finished attempt measured.
-public struct TrialResult: Hashable, Sendable, Codable {
+package struct TrialResult: Hashable, Sendable, Codable {
   /// Objective values by name, in their own units (scores as fractions in [0, 1]).
-  public var objectives: [String: Double]
+  package var objectives: [String: Double]
   /// Standard errors of the objectives, where they are known.
-  public var standardErrors: [String: Double]?
+  package var standardErrors: [String: Double]?
   /// Further measurements that are not objectives (seconds, tokens, memory in bytes …).
-  public var metrics: [String: Double]?
+  package var metrics: [String: Double]?
   /// Files the attempt left, addressed by content.
-  public var artifacts: [ArtifactReference]?
+  package var artifacts: [ArtifactReference]?
 
-  public init(
+  package init(
     objectives: [String: Double], standardErrors: [String: Double]? = nil, metrics: [String: Double]? = nil,
     artifacts: [ArtifactReference]? = nil
   ) {
@@ -23,10 +23,10 @@ public struct TrialResult: Hashable, Sendable, Codable {
   ///
   /// The hypervolume is a product of up to four differences of objectives, which must stay below the largest number
   /// that there is, about 1.8e308: (2 · 1e75)⁴ is 1.6e301.
-  public static let largestObjective = 1e75
+  package static let largestObjective = 1e75
 
   /// Says which objective is too large to mean anything, in a sentence; nil where all are within bounds.
-  public var extremeObjective: String? {
+  package var extremeObjective: String? {
     let largest = Self.largestObjective
     guard let (name, value) = objectives.sorted(by: { $0.key < $1.key }).first(where: { abs($0.value) > largest })
     else { return nil }
@@ -34,7 +34,7 @@ public struct TrialResult: Hashable, Sendable, Codable {
   }
 
   /// Says which standard error is negative, in a sentence; nil where none is.
-  public var negativeStandardError: String? {
+  package var negativeStandardError: String? {
     guard let (name, value) = standardErrors?.sorted(by: { $0.key < $1.key }).first(where: { $0.value < 0 }) else {
       return nil
     }
@@ -44,7 +44,7 @@ public struct TrialResult: Hashable, Sendable, Codable {
   /// The result without the metrics and standard errors that are NaN or infinite, and their names, sorted.
   ///
   /// What is no number costs itself, not the objectives beside it.
-  public func withoutUselessValues() -> (result: TrialResult, dropped: [String]) {
+  package func withoutUselessValues() -> (result: TrialResult, dropped: [String]) {
     var clean = self
     clean.standardErrors = standardErrors?.filter(\.value.isFinite)
     clean.metrics = metrics?.filter(\.value.isFinite)
@@ -54,22 +54,22 @@ public struct TrialResult: Hashable, Sendable, Codable {
   }
 
   /// Names of the values that are NaN or infinite, sorted.
-  public var nonFiniteNames: [String] {
+  package var nonFiniteNames: [String] {
     let all = [objectives, standardErrors ?? [:], metrics ?? [:]].flatMap { $0 }
     return Set(all.filter { !$0.value.isFinite }.map(\.key)).sorted()
   }
 }
 
 /// A file in the study's artifact folder, addressed by its content.
-public struct ArtifactReference: Hashable, Sendable, Codable {
+package struct ArtifactReference: Hashable, Sendable, Codable {
   /// What it is, for example `adapter`.
-  public var name: String
+  package var name: String
   /// Lower-case hexadecimal SHA-256 of the content.
-  public var sha256: String
+  package var sha256: String
   /// Size in bytes.
-  public var bytes: Int64
+  package var bytes: Int64
 
-  public init(name: String, sha256: String, bytes: Int64) {
+  package init(name: String, sha256: String, bytes: Int64) {
     self.name = name
     self.sha256 = sha256
     self.bytes = bytes
@@ -77,17 +77,17 @@ public struct ArtifactReference: Hashable, Sendable, Codable {
 }
 
 /// Objective-like values measured while an attempt runs: a vector, so that every objective can have its own curve.
-public struct IntermediateReport: Hashable, Sendable, Codable {
+package struct IntermediateReport: Hashable, Sendable, Codable {
   /// The attempt that reports.
-  public var token: AttemptToken
+  package var token: AttemptToken
   /// Number of the trial.
-  public var trial: Int
+  package var trial: Int
   /// Running number of the step inside the attempt.
-  public var step: Int
+  package var step: Int
   /// Values by name.
-  public var values: [String: Double]
+  package var values: [String: Double]
 
-  public init(token: AttemptToken, trial: Int, step: Int, values: [String: Double]) {
+  package init(token: AttemptToken, trial: Int, step: Int, values: [String: Double]) {
     self.token = token
     self.trial = trial
     self.step = step

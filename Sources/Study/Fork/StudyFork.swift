@@ -6,29 +6,29 @@ import BayesianOptimization
 /// results, diverged and infeasible ones as what they are (the sampler learns from them, too); trials that are open,
 /// failed for a reason that has nothing to do with them, or were taken out stay behind. A carried trial keeps its
 /// configuration, seed, result and standard errors, and says where it came from (``Provenance/origin``).
-public struct StudyFork: Sendable {
+package struct StudyFork: Sendable {
   /// A trial that was taken over.
-  public struct Carried: Hashable, Sendable, Codable {
+  package struct Carried: Hashable, Sendable, Codable {
     /// Its number in the source.
-    public var source: Int
+    package var source: Int
     /// Its number in the new study.
-    public var trial: Int
+    package var trial: Int
   }
 
   /// A trial that was not.
-  public struct LeftOut: Hashable, Sendable, Codable {
+  package struct LeftOut: Hashable, Sendable, Codable {
     /// Its number in the source.
-    public var source: Int
-    public var configuration: Configuration
-    public var reason: String
+    package var source: Int
+    package var configuration: Configuration
+    package var reason: String
   }
 
   /// The first step of the new study.
-  public let transition: Transition
-  public let carried: [Carried]
-  public let leftOut: [LeftOut]
+  package let transition: Transition
+  package let carried: [Carried]
+  package let leftOut: [LeftOut]
   /// The new study after that step.
-  public let state: StudyState
+  package let state: StudyState
 
   /// - Parameters:
   ///   - source: the study to begin from.
@@ -39,7 +39,7 @@ public struct StudyFork: Sendable {
   ///   - anchor: its un-injected base with the key, where it has one.
   ///   - key: canonical key in the new space; throws what is wrong where a configuration is not valid there.
   ///   - time: seconds since 1970, for the record.
-  public init(
+  package init(
     of source: StudyRecord, as definition: StudyDefinition, budget: Int, initial: Int, policy: StudyPolicy,
     anchor: (configuration: Configuration, key: String)?, key: (Configuration) throws -> String, time: Double
   ) throws {

@@ -4,40 +4,40 @@ import BayesianOptimization
 ///
 /// It knows nothing of how the state was computed; it replays the event log against a model of its own and compares
 /// with what is stored. A sound study gives no findings.
-public struct HistoryChecker {
+package struct HistoryChecker {
   /// One thing that must not be.
-  public struct Finding: Hashable, Sendable, CustomStringConvertible {
+  package struct Finding: Hashable, Sendable, CustomStringConvertible {
     /// Short name of the rule.
-    public var rule: String
+    package var rule: String
     /// What was found.
-    public var detail: String
+    package var detail: String
 
-    public var description: String { "\(rule): \(detail)" }
+    package var description: String { "\(rule): \(detail)" }
   }
 
   /// Results that workers saw acknowledged, from their own logs: by token.
-  public var acknowledged: [AttemptToken: TrialResult] = [:]
+  package var acknowledged: [AttemptToken: TrialResult] = [:]
   /// Rules of the study.
-  public var policy: StudyPolicy
+  package var policy: StudyPolicy
   /// Canonical key of a configuration in the study's space; nil where it has none there, or where that is not known.
-  public var key: (BayesianOptimization.Configuration) -> String? = { _ in nil }
+  package var key: (BayesianOptimization.Configuration) -> String? = { _ in nil }
   /// Whether the study has come to its end, so that nothing may be open and the budget must be met exactly.
-  public var expectsEnd: Bool
+  package var expectsEnd: Bool
 
-  public init(policy: StudyPolicy = StudyPolicy(), expectsEnd: Bool = false) {
+  package init(policy: StudyPolicy = StudyPolicy(), expectsEnd: Bool = false) {
     self.policy = policy
     self.expectsEnd = expectsEnd
   }
 
   /// Everything wrong with a study, at most a hundred findings.
-  public func check(_ store: any StudyReader) throws -> [Finding] {
+  package func check(_ store: any StudyReader) throws -> [Finding] {
     let record = try store.load()
     let events = try store.events(after: 0, limit: .max).filter { $0.number <= record.header.lastEvent }
     return check(record, events: events)
   }
 
   /// Everything wrong with a record and its events.
-  public func check(_ record: StudyRecord, events: [StudyEvent]) -> [Finding] {
+  package func check(_ record: StudyRecord, events: [StudyEvent]) -> [Finding] {
     var replay = HistoryReplay()
     for event in events { replay.take(event) }
     if events.count != record.header.lastEvent {

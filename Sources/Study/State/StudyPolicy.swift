@@ -1,37 +1,37 @@
 import BayesianOptimization
 
 /// The rules of a study that are not its state: retries, quarantine, convergence and how fronts are measured.
-public struct StudyPolicy: Sendable {
+package struct StudyPolicy: Sendable {
   /// Started attempts after which a trial that keeps failing is given up.
   ///
   /// Default 3.
-  public var maxCountedAttempts: Int
+  package var maxCountedAttempts: Int
   /// Hardware failures in a row after which a worker gets no more trials.
   ///
   /// Default 3.
-  public var quarantineAfter: Int
+  package var quarantineAfter: Int
   /// Failures in a row of a worker, whatever their class, after which it gets no more trials, provided that another
   /// worker has had a result in the meantime: where all fail, the trials are to blame.
   ///
   /// Failures that are the configuration's (out of memory, diverged) do not count. Default 8.
-  public var quarantineAfterFailures: Int
+  package var quarantineAfterFailures: Int
   /// Search trials that fail in a row (no result in between) after which the study stops.
   ///
   /// Default 10.
-  public var failingAfter: Int
+  package var failingAfter: Int
   /// Stop when the hypervolume grew by less than this fraction over the last `convergenceWindow` completed trials;
   /// 0 (the default) turns the test off.
-  public var convergenceEpsilon: Double
+  package var convergenceEpsilon: Double
   /// Completed trials over which convergence is judged.
   ///
   /// Default 30.
-  public var convergenceWindow: Int
+  package var convergenceWindow: Int
   /// Gives the reference point, in the objectives' own units, once the observations suffice to fix it for good.
-  public var referencePoint: @Sendable (_ observations: [Observation]) -> [String: Double]?
+  package var referencePoint: @Sendable (_ observations: [Observation]) -> [String: Double]?
   /// Hypervolume of points (k rows of m maximised values) above a reference point (m maximised values).
-  public var hypervolume: @Sendable (_ points: [[Double]], _ reference: [Double]) -> Double
+  package var hypervolume: @Sendable (_ points: [[Double]], _ reference: [Double]) -> Double
 
-  public init(
+  package init(
     maxCountedAttempts: Int = 3, quarantineAfter: Int = 3, quarantineAfterFailures: Int = 8, failingAfter: Int = 10,
     convergenceEpsilon: Double = 0, convergenceWindow: Int = 30,
     referencePoint: @escaping @Sendable ([Observation]) -> [String: Double]? = { _ in nil },
@@ -49,7 +49,7 @@ public struct StudyPolicy: Sendable {
 }
 
 /// What became of a message about an attempt; the worker may forget its outcome in every case.
-public enum Verdict: Hashable, Sendable {
+package enum Verdict: Hashable, Sendable {
   /// It is the trial's result (or failure, or release) now.
   case accepted
   /// The same was received before; nothing changed.

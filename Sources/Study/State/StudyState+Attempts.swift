@@ -5,7 +5,7 @@ extension StudyState {
   /// Gives a queued trial to a worker.
   ///
   /// - Throws: `illegalTransition` if the trial is not queued, or the study paused or ended.
-  public func lease(
+  package func lease(
     trial number: Int, to worker: WorkerIdentity, leaseSeconds: Double, time: Double
   ) throws(StudyError) -> Transition {
     var draft = TransitionDraft(self, time: time)
@@ -34,7 +34,7 @@ extension StudyState {
   /// From here on the attempt counts. Empty if it had begun before.
   ///
   /// - Throws: `unknownToken`; `illegalTransition` if the attempt is no longer live.
-  public func start(_ token: AttemptToken, time: Double) throws(StudyError) -> Transition {
+  package func start(_ token: AttemptToken, time: Double) throws(StudyError) -> Transition {
     var (attempt, trial) = try known(token)
     var draft = TransitionDraft(self, time: time)
     if attempt.state == .started { return draft.finish() }
@@ -51,7 +51,7 @@ extension StudyState {
   /// A worker comes back with an attempt that had been given up, before anyone else took the trial: it goes on.
   ///
   /// Empty if the attempt is live anyway; nil if it can not go on, so that the worker should drop it.
-  public func readopt(
+  package func readopt(
     _ token: AttemptToken, worker: WorkerIdentity, time: Double
   ) throws(StudyError) -> Transition? {
     var (attempt, trial) = try known(token)
@@ -77,7 +77,7 @@ extension StudyState {
   ///
   /// A result with an objective that is not finite, or too large to mean anything, is a failure of class `diverged`; one
   /// without all objectives, or with a negative standard error, a `bug`.
-  public func complete(
+  package func complete(
     _ token: AttemptToken, result: TrialResult, time: Double
   ) throws(StudyError) -> (transition: Transition, verdict: Verdict) {
     let result = result.withoutUselessValues().result
@@ -105,7 +105,7 @@ extension StudyState {
   ///
   /// `largestDeviceBytes` is the largest device memory among the connected workers, if known. A failure that `isFinal`
   /// ends the trial whatever attempts are left.
-  public func fail(
+  package func fail(
     _ token: AttemptToken, _ failure: FailureRecord, largestDeviceBytes: Int64? = nil, isFinal: Bool = false,
     time: Double
   ) throws(StudyError) -> (transition: Transition, verdict: Verdict) {
@@ -132,7 +132,7 @@ extension StudyState {
   }
 
   /// The worker gives the trial back (preemption, drain): not counted, the trial runs again.
-  public func release(
+  package func release(
     _ token: AttemptToken, reason: String, time: Double
   ) throws(StudyError) -> (transition: Transition, verdict: Verdict) {
     var (attempt, trial) = try known(token)

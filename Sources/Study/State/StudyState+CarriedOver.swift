@@ -10,7 +10,7 @@ extension StudyState {
   ///   - origin: the trial there.
   ///   - result: its result in terms of this study's objectives; nil for a trial without one.
   /// - Throws: `duplicateKey`; `illegalTransition` for a trial that is neither completed, diverged nor infeasible.
-  public func carryOver(
+  package func carryOver(
     _ origin: Trial, result: TrialResult?, key: String, provenance: Provenance, time: Double
   ) throws(StudyError) -> Transition {
     if let known = trial(key: key) {
@@ -31,7 +31,7 @@ extension StudyState {
   }
 
   /// Gives the queued trial `number` (the anchor) the result that another study has measured.
-  public func fulfil(
+  package func fulfil(
     trial number: Int, from origin: Trial, result: TrialResult, provenance: Provenance, time: Double
   ) throws(StudyError) -> Transition {
     var draft = TransitionDraft(self, time: time)

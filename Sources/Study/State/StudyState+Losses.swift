@@ -1,7 +1,7 @@
 /// Steps that happen to an attempt without its worker, and steps of the user on a trial.
 extension StudyState {
   /// Why an attempt is taken away from a worker that is not heard.
-  public enum Loss: Hashable, Sendable {
+  package enum Loss: Hashable, Sendable {
     /// Nothing was heard for longer than the lease.
     case leaseExpired
     /// A new incarnation of the worker has appeared: the old process is dead.
@@ -19,7 +19,7 @@ extension StudyState {
   /// The trial runs again, or is given up after too many started attempts.
   ///
   /// Empty if the attempt is not live any more.
-  public func lose(_ token: AttemptToken, _ loss: Loss, time: Double) throws(StudyError) -> Transition {
+  package func lose(_ token: AttemptToken, _ loss: Loss, time: Double) throws(StudyError) -> Transition {
     var (attempt, trial) = try known(token)
     var draft = TransitionDraft(self, time: time)
     guard attempt.state.isLive else { return draft.finish() }
@@ -52,7 +52,7 @@ extension StudyState {
   /// Takes a trial out of the study; a running attempt is cancelled, its token returned so that its worker can be told.
   ///
   /// - Throws: `illegalTransition` if the trial has a result.
-  public func abandon(
+  package func abandon(
     trial number: Int, time: Double
   ) throws(StudyError) -> (transition: Transition, cancelled: AttemptToken?) {
     var draft = TransitionDraft(self, time: time)
@@ -78,7 +78,7 @@ extension StudyState {
   /// Puts a trial that ended without a result back into the queue; its used-up attempts are forgiven.
   ///
   /// - Throws: `illegalTransition` if the trial is not such a one, or the budget has no room for it.
-  public func retry(trial number: Int, time: Double) throws(StudyError) -> Transition {
+  package func retry(trial number: Int, time: Double) throws(StudyError) -> Transition {
     var draft = TransitionDraft(self, time: time)
     var trial = try draft.trial(number)
     guard trial.state.isTerminal, trial.state != .completed else {
@@ -107,7 +107,7 @@ extension StudyState {
   /// A trial that has failed on this worker, or vanished with it, is left to `others`, the other workers that are here
   /// and at work, as long as one of them could take it: one bad machine must not use up all attempts of a trial. Nobody
   /// waits for a worker that may never come.
-  public func nextTrial(for worker: WorkerIdentity, others: some Collection<WorkerIdentity>) -> Int? {
+  package func nextTrial(for worker: WorkerIdentity, others: some Collection<WorkerIdentity>) -> Int? {
     guard header.stopReason == nil, !header.isPaused, !header.quarantined.contains(worker.name) else { return nil }
     return queued.first { number in
       let trial = trials[number]
@@ -122,7 +122,7 @@ extension StudyState {
 
 extension StudyState {
   /// Whether a queued trial ran out of memory before and none of these workers has a larger device and may take it.
-  public func needsLargerDevice(trial number: Int, than workers: some Sequence<WorkerIdentity>) -> Bool {
+  package func needsLargerDevice(trial number: Int, than workers: some Sequence<WorkerIdentity>) -> Bool {
     let trial = trials[number]
     guard trial.state == .queued, trial.needsMoreThanBytes != nil else { return false }
     return !workers.contains { trial.fits($0) && !header.quarantined.contains($0.name) }
@@ -131,7 +131,7 @@ extension StudyState {
 
 extension Trial {
   /// What a queued trial waits for that has run out of memory, and what to do: "trial 7 waits for …"; nil for others.
-  public var memoryWait: String? {
+  package var memoryWait: String? {
     guard state == .queued, let bytes = needsMoreThanBytes else { return nil }
     // Rounded without a sum that could overflow: a damaged study may hold any number.
     let (unit, shift) = bytes >= 10 << 30 ? ("GiB", Int64(30)) : ("MiB", 20)

@@ -2,10 +2,10 @@ import BayesianOptimization
 
 extension StudyState {
   /// The configurations that are queued, running or taken out by the user, by trial number: the sampler avoids them.
-  public var pendingTrials: [Int] { (queued + running + abandoned).sorted() }
+  package var pendingTrials: [Int] { (queued + running + abandoned).sorted() }
 
   /// A terminal trial as an observation.
-  public static func observation(of trial: Trial) -> Observation {
+  package static func observation(of trial: Trial) -> Observation {
     let outcome: Observation.Outcome =
       switch trial.state {
       case .completed: .completed
@@ -45,7 +45,7 @@ extension StudyState {
   func isCounted(_ trial: Trial) -> Bool { trial.kind != .anchor && trial.state.countsTowardsBudget }
 
   /// How many more proposals the budget allows: open trials hold their place.
-  public var proposalsLeft: Int {
+  package var proposalsLeft: Int {
     guard header.stopReason == nil, !header.isPaused else { return 0 }
     return max(0, header.budget - finishedCount - openCount)
   }

@@ -4,7 +4,7 @@ import Foundation
 /// Steps of the study as a whole: creation, opening, budget, pause, proposals.
 extension StudyState {
   /// The first step of a new study; `anchor` is the un-injected base with its key, where the space has one.
-  public func create(anchor: (configuration: Configuration, key: String)?, time: Double) -> Transition {
+  package func create(anchor: (configuration: Configuration, key: String)?, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     draft.emit(.studyCreated(identifier: definition.identifier))
     if let anchor {
@@ -17,7 +17,7 @@ extension StudyState {
   /// A coordinator opens the study: counts the epoch, takes over the budget, goes on where that is possible.
   ///
   /// - Parameter writer: names the coordinator's process; nobody else may write from here on (``StudyStore``).
-  public func open(budget: Int, writer: String? = nil, time: Double) -> Transition {
+  package func open(budget: Int, writer: String? = nil, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     draft.header.epoch += 1
     draft.header.writer = writer
@@ -39,7 +39,7 @@ extension StudyState {
   /// Adds a trial to the queue: a proposal of the sampler (`kind` search) or one of the user's (attached).
   ///
   /// - Throws: `duplicateKey` if the configuration is a trial already.
-  public func enqueue(
+  package func enqueue(
     _ kind: TrialKind, configuration: Configuration, key: String, provenance: Provenance, warmStart: Data? = nil,
     time: Double
   ) throws(StudyError) -> Transition {
@@ -59,7 +59,7 @@ extension StudyState {
   /// Adds a trial whose result is known, for example from an earlier study.
   ///
   /// - Throws: `duplicateKey`, or `invalidResult` if an objective is missing or not finite.
-  public func attach(
+  package func attach(
     configuration: Configuration, key: String, result: TrialResult, time: Double
   ) throws(StudyError) -> Transition {
     if let known = trial(key: key) {
@@ -84,7 +84,7 @@ extension StudyState {
   /// No new attempts until ``resume(time:)``; running ones go on.
   ///
   /// Empty if already paused.
-  public func pause(time: Double) -> Transition {
+  package func pause(time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if !header.isPaused {
       draft.header.isPaused = true
@@ -96,7 +96,7 @@ extension StudyState {
   /// Ends a pause.
   ///
   /// Empty if not paused.
-  public func resume(time: Double) -> Transition {
+  package func resume(time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if header.isPaused {
       draft.header.isPaused = false
@@ -108,14 +108,14 @@ extension StudyState {
   /// Ends the study for a reason that the coordinator sees: time, exhausted space.
   ///
   /// Empty if it has ended.
-  public func stop(_ reason: StopReason, time: Double) -> Transition {
+  package func stop(_ reason: StopReason, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if header.stopReason == nil { draft.stop(reason) }
     return draft.finish()
   }
 
   /// Lets an ended study go on, for example after it had stopped because everything failed.
-  public func proceed(time: Double) -> Transition {
+  package func proceed(time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if header.stopReason != nil {
       draft.header.stopReason = nil
@@ -128,7 +128,7 @@ extension StudyState {
   /// Lets a quarantined worker take trials again.
   ///
   /// Empty if it is not quarantined.
-  public func reinstate(worker: String, time: Double) -> Transition {
+  package func reinstate(worker: String, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     if draft.header.quarantined.remove(worker) != nil { draft.emit(.workerReinstated(worker: worker)) }
     return draft.finish()

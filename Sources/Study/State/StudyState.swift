@@ -6,50 +6,50 @@ import RandomStreams
 /// Every step is a function that changes nothing and returns a ``Transition``; the caller commits it to the store and
 /// then, and only then, calls ``apply(_:)``. So memory never runs ahead of the disk, and a failed commit leaves the
 /// state as it was. No clock, no randomness and no input or output inside.
-public struct StudyState: Sendable {
+package struct StudyState: Sendable {
   /// What never changes.
-  public let definition: StudyDefinition
+  package let definition: StudyDefinition
   /// The rules.
-  public var policy: StudyPolicy
+  package var policy: StudyPolicy
   /// What changes besides the trials.
-  public private(set) var header: StudyHeader
+  package private(set) var header: StudyHeader
   /// All trials, by number.
-  public private(set) var trials = TrialList()
+  package private(set) var trials = TrialList()
   /// Numbers of the trials that wait for a worker, ascending.
-  public private(set) var queued: [Int] = []
+  package private(set) var queued: [Int] = []
   /// Numbers of the trials with a live attempt.
-  public private(set) var running: Set<Int> = []
+  package private(set) var running: Set<Int> = []
   /// Numbers of the trials that ended, in the order in which they did: the sampler's history.
-  public private(set) var ended: [Int] = []
+  package private(set) var ended: [Int] = []
   /// Numbers of the completed trials that no other completed trial dominates, ascending.
-  public private(set) var front: [Int] = []
+  package private(set) var front: [Int] = []
   /// Trials that use up budget.
-  public private(set) var finishedCount = 0
+  package private(set) var finishedCount = 0
   /// Trials by state.
-  public private(set) var counts: [TrialState: Int] = [:]
+  package private(set) var counts: [TrialState: Int] = [:]
   /// Search and attached trials that are queued or running.
-  public private(set) var openCount = 0
+  package private(set) var openCount = 0
   /// Search and attached trials that are queued.
-  public private(set) var queuedCount = 0
+  package private(set) var queuedCount = 0
   /// What the sampler sees: the trials that ended, in the order in which that was committed.
-  public private(set) var observations: [Observation] = []
+  package private(set) var observations: [Observation] = []
   /// Numbers of the trials that the user took out.
   private(set) var abandoned: Set<Int> = []
   /// Hypervolume after each completed trial since the reference point was fixed.
-  public private(set) var hypervolumes: [Double] = []
+  package private(set) var hypervolumes: [Double] = []
   /// Hardware failures of each worker since its last success.
-  public private(set) var hardwareFailures: [String: Int] = [:]
+  package private(set) var hardwareFailures: [String: Int] = [:]
   /// Failures of each worker since its last success.
-  public private(set) var failureStreaks: [String: FailureStreak] = [:]
+  package private(set) var failureStreaks: [String: FailureStreak] = [:]
   /// Search trials that failed since the last one that completed.
-  public private(set) var failuresInARow = 0
+  package private(set) var failuresInARow = 0
   /// Workers on which those trials failed.
   private(set) var failingWorkers: Set<String> = []
   private var trialOfKey: [String: Int] = [:]
   private var trialOfToken: [AttemptToken: Int] = [:]
 
   /// The state that a store holds.
-  public init(record: StudyRecord, policy: StudyPolicy = StudyPolicy()) {
+  package init(record: StudyRecord, policy: StudyPolicy = StudyPolicy()) {
     definition = record.definition
     self.policy = policy
     header = record.header
@@ -61,7 +61,7 @@ public struct StudyState: Sendable {
   }
 
   /// Takes over a committed transition.
-  public mutating func apply(_ transition: Transition) {
+  package mutating func apply(_ transition: Transition) {
     header = transition.header
     for trial in transition.trials {
       let before = trial.number < trials.count ? trials[trial.number].endedEvent : nil
@@ -82,7 +82,7 @@ public struct StudyState: Sendable {
   }
 
   /// The trial of that number.
-  public func trial(_ number: Int) throws(StudyError) -> Trial {
+  package func trial(_ number: Int) throws(StudyError) -> Trial {
     guard trials.indices.contains(number) else {
       throw StudyError(
         .unknownTrial, "there is no trial \(number) in study \(definition.name); it has \(trials.count) trials")
@@ -91,22 +91,22 @@ public struct StudyState: Sendable {
   }
 
   /// The trial with that key, if any.
-  public func trial(key: String) -> Trial? { trialOfKey[key].map { trials[$0] } }
+  package func trial(key: String) -> Trial? { trialOfKey[key].map { trials[$0] } }
 
   /// The attempt with that token and its trial, if any.
-  public func attempt(_ token: AttemptToken) -> (attempt: Attempt, trial: Trial)? {
+  package func attempt(_ token: AttemptToken) -> (attempt: Attempt, trial: Trial)? {
     guard let number = trialOfToken[token] else { return nil }
     guard let attempt = trials[number].attempts.first(where: { $0.token == token }) else { return nil }
     return (attempt, trials[number])
   }
 
   /// The live attempts, by token.
-  public var liveAttempts: [Attempt] {
+  package var liveAttempts: [Attempt] {
     running.compactMap { trials[$0].liveAttempt }.sorted { $0.token < $1.token }
   }
 
   /// The live attempts of a worker, by token.
-  public func liveAttempts(of worker: String) -> [Attempt] {
+  package func liveAttempts(of worker: String) -> [Attempt] {
     running.compactMap { number -> Attempt? in
       guard let attempt = trials[number].liveAttempt, attempt.worker.name == worker else { return nil }
       return attempt
@@ -114,7 +114,7 @@ public struct StudyState: Sendable {
   }
 
   /// Whether nothing is queued and nothing runs.
-  public var isIdle: Bool { queued.isEmpty && running.isEmpty }
+  package var isIdle: Bool { queued.isEmpty && running.isEmpty }
 
   // MARK: - Bookkeeping
 
@@ -233,11 +233,11 @@ extension StudyDefinition {
 
 extension StudyState {
   /// Failures in a row of one worker.
-  public struct FailureStreak: Hashable, Sendable {
+  package struct FailureStreak: Hashable, Sendable {
     /// How many.
-    public internal(set) var count = 0
+    package internal(set) var count = 0
     /// Whether another worker has had a result in the meantime.
-    public internal(set) var othersSucceeded = false
+    package internal(set) var othersSucceeded = false
   }
 }
 

@@ -1,16 +1,16 @@
 /// The trials of a study by number, in pieces, so that changing one trial of a copy does not copy them all.
-public struct TrialList: RandomAccessCollection, Sendable, Hashable {
+package struct TrialList: RandomAccessCollection, Sendable, Hashable {
   private static let shift = 6
   private static let mask = 1 << shift - 1
   private var pieces: [[Trial]] = []
-  public private(set) var count = 0
+  package private(set) var count = 0
 
   init() {}
 
-  public var startIndex: Int { 0 }
-  public var endIndex: Int { count }
+  package var startIndex: Int { 0 }
+  package var endIndex: Int { count }
 
-  public internal(set) subscript(number: Int) -> Trial {
+  package internal(set) subscript(number: Int) -> Trial {
     get { pieces[number >> Self.shift][number & Self.mask] }
     set { pieces[number >> Self.shift][number & Self.mask] = newValue }
   }

@@ -5,9 +5,9 @@ import Synchronization
 ///
 /// Kinds of fault: the write does not happen, or it happens and the caller is told that it did not (the fault that
 /// finds missing idempotency). Faults are planned by the running number of the commit, from 1.
-public final class FaultyStore: StudyStore {
+package final class FaultyStore: StudyStore {
   /// What happens at a planned commit.
-  public enum Fault: Hashable, Sendable {
+  package enum Fault: Hashable, Sendable {
     /// Nothing is written, this error is thrown.
     case fail(StudyError)
     /// Everything is written, this error is thrown all the same.
@@ -29,23 +29,23 @@ public final class FaultyStore: StudyStore {
   private let plan: Mutex<Plan>
 
   /// Wraps `base`; `decide` gives the fault of the k-th commit (k from 1), or nil.
-  public init(_ base: any StudyStore, decide: @escaping @Sendable (_ commit: Int) -> Fault?) {
+  package init(_ base: any StudyStore, decide: @escaping @Sendable (_ commit: Int) -> Fault?) {
     self.base = base
     plan = Mutex(Plan(decide: decide))
   }
 
   /// Number of commits tried so far.
-  public var commits: Int { plan.withLock { $0.commits } }
+  package var commits: Int { plan.withLock { $0.commits } }
   /// Number of faults that fired; a fault test asserts that it is positive.
-  public var fired: Int { plan.withLock { $0.fired } }
+  package var fired: Int { plan.withLock { $0.fired } }
 
   /// Replaces the plan of faults from the next commit on.
-  public func replan(_ decide: @escaping @Sendable (Int) -> Fault?) { plan.withLock { $0.decide = decide } }
+  package func replan(_ decide: @escaping @Sendable (Int) -> Fault?) { plan.withLock { $0.decide = decide } }
 
   /// Takes the store away, as if its file had been deleted, or gives it back (nil).
-  public func takeAway(_ error: StudyError?) { plan.withLock { $0.gone = error } }
+  package func takeAway(_ error: StudyError?) { plan.withLock { $0.gone = error } }
 
-  public func commit(_ transitions: [Transition]) throws {
+  package func commit(_ transitions: [Transition]) throws {
     if let error = plan.withLock({ $0.gone }) {
       plan.withLock { $0.fired += 1 }
       throw error
@@ -69,15 +69,15 @@ public final class FaultyStore: StudyStore {
     }
   }
 
-  public func load() throws -> StudyRecord {
+  package func load() throws -> StudyRecord {
     if let error = plan.withLock({ $0.gone }) { throw error }
     return try base.load()
   }
-  public func lastEventNumber() throws -> Int {
+  package func lastEventNumber() throws -> Int {
     try meetFault()
     return try base.lastEventNumber()
   }
-  public func mark() throws -> CommitMark {
+  package func mark() throws -> CommitMark {
     try meetFault()
     return try base.mark()
   }
@@ -90,9 +90,9 @@ public final class FaultyStore: StudyStore {
     if let error { throw error }
   }
 
-  public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
+  package func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     try base.events(after: number, limit: limit)
   }
-  public func reports(trial: Int) throws -> [IntermediateReport] { try base.reports(trial: trial) }
-  public func warmStart(trial: Int) throws -> Data? { try base.warmStart(trial: trial) }
+  package func reports(trial: Int) throws -> [IntermediateReport] { try base.reports(trial: trial) }
+  package func warmStart(trial: Int) throws -> Data? { try base.warmStart(trial: trial) }
 }

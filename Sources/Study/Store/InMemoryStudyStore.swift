@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// A store that keeps everything in memory: for tests, simulation and stateless use.
-public final class InMemoryStudyStore: StudyStore {
+package final class InMemoryStudyStore: StudyStore {
   private struct Content {
     var record: StudyRecord
     var events: [StudyEvent] = []
@@ -15,29 +15,29 @@ public final class InMemoryStudyStore: StudyStore {
   private let content: Mutex<Content>
 
   /// An empty study.
-  public init(definition: StudyDefinition, budget: Int) {
+  package init(definition: StudyDefinition, budget: Int) {
     content = Mutex(Content(record: StudyRecord(definition: definition, header: StudyHeader(budget: budget))))
   }
 
-  public func load() throws -> StudyRecord { content.withLock { $0.record } }
+  package func load() throws -> StudyRecord { content.withLock { $0.record } }
 
-  public func lastEventNumber() throws -> Int { content.withLock { $0.events.last?.number ?? 0 } }
+  package func lastEventNumber() throws -> Int { content.withLock { $0.events.last?.number ?? 0 } }
 
-  public func mark() throws -> CommitMark { content.withLock { CommitMark($0.record.header) } }
+  package func mark() throws -> CommitMark { content.withLock { CommitMark($0.record.header) } }
 
-  public func events(after number: Int, limit: Int) throws -> [StudyEvent] {
+  package func events(after number: Int, limit: Int) throws -> [StudyEvent] {
     content.withLock { Array($0.events.dropFirst(max(0, number)).prefix(limit)) }
   }
 
-  public func reports(trial: Int) throws -> [IntermediateReport] {
+  package func reports(trial: Int) throws -> [IntermediateReport] {
     content.withLock { content in
       (content.reports[trial] ?? []).sorted { ($0.token, $0.step) < ($1.token, $1.step) }
     }
   }
 
-  public func warmStart(trial: Int) throws -> Data? { content.withLock { $0.warmStarts[trial] } }
+  package func warmStart(trial: Int) throws -> Data? { content.withLock { $0.warmStarts[trial] } }
 
-  public func commit(_ transitions: [Transition]) throws {
+  package func commit(_ transitions: [Transition]) throws {
     try content.withLock { content in
       let before = transitions.count > 1 ? content : nil
       do {

@@ -1,8 +1,8 @@
 /// The checks that every store makes before it takes a transition; the database's constraints are a second line.
-public enum StoreGuard {
+package enum StoreGuard {
   /// Throws if a transition does not come from the coordinator process that the stored header names, and does not take
   /// the study over by opening it with the next epoch.
-  public static func check(_ transition: Transition, stored: CommitMark) throws(StudyError) {
+  package static func check(_ transition: Transition, stored: CommitMark) throws(StudyError) {
     // A study without events has had no coordinator yet: it is being begun, or comes whole from an archive.
     if stored.event == 0 { return }
     let own = CommitMark(transition.header)
@@ -22,7 +22,7 @@ public enum StoreGuard {
   }
 
   /// Throws if a transition may not follow event `lastEvent` in a study that has `trialCount` trials.
-  public static func check(_ transition: Transition, lastEvent: Int, trialCount: Int) throws(StudyError) {
+  package static func check(_ transition: Transition, lastEvent: Int, trialCount: Int) throws(StudyError) {
     var expected = lastEvent
     for event in transition.events {
       expected += 1

@@ -3,12 +3,12 @@ import BayesianOptimization
 extension StudyRecord {
   /// Largest number, event, token or count that a record may hold: arithmetic with it cannot overflow, and every program
   /// that reads the text gets it exactly.
-  public static let largestNumber = 1 << 53
+  package static let largestNumber = 1 << 53
 
   /// What cannot be true in this record, in words; nil where everything may be.
   ///
   /// For records that come from a file: somebody may have edited it, or a bit may have changed.
-  public var implausibility: String? {
+  package var implausibility: String? {
     let numbers = [
       ("budget", header.budget), ("lastEvent", header.lastEvent), ("nextToken", header.nextToken),
       ("nextProposal", header.nextProposal), ("epoch", header.epoch),

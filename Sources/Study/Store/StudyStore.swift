@@ -2,15 +2,15 @@ import BayesianOptimization
 import Foundation
 
 /// Everything a store holds about a study, besides events, reports and warm starts (which are read on demand).
-public struct StudyRecord: Hashable, Sendable {
+package struct StudyRecord: Hashable, Sendable {
   /// What never changes.
-  public var definition: StudyDefinition
+  package var definition: StudyDefinition
   /// What changes besides the trials.
-  public var header: StudyHeader
+  package var header: StudyHeader
   /// All trials, by number.
-  public var trials: [Trial]
+  package var trials: [Trial]
 
-  public init(definition: StudyDefinition, header: StudyHeader, trials: [Trial] = []) {
+  package init(definition: StudyDefinition, header: StudyHeader, trials: [Trial] = []) {
     self.definition = definition
     self.header = header
     self.trials = trials
@@ -18,21 +18,21 @@ public struct StudyRecord: Hashable, Sendable {
 }
 
 /// One step of the study, computed by ``StudyState`` and committed as one transaction.
-public struct Transition: Hashable, Sendable {
+package struct Transition: Hashable, Sendable {
   /// New events; the first has the number after the last stored one.
-  public var events: [StudyEvent]
+  package var events: [StudyEvent]
   /// The header after the step.
-  public var header: StudyHeader
+  package var header: StudyHeader
   /// New and changed trials, complete with their attempts, after the step.
-  public var trials: [Trial]
+  package var trials: [Trial]
   /// Tokens of the attempts among them that are new or changed.
-  public var changedAttempts: Set<AttemptToken>
+  package var changedAttempts: Set<AttemptToken>
   /// Intermediate reports to add.
-  public var reports: [IntermediateReport]
+  package var reports: [IntermediateReport]
   /// Warm-start state to keep, by trial number.
-  public var warmStarts: [Int: Data]
+  package var warmStarts: [Int: Data]
 
-  public init(
+  package init(
     events: [StudyEvent], header: StudyHeader, trials: [Trial] = [], changedAttempts: Set<AttemptToken> = [],
     reports: [IntermediateReport] = [], warmStarts: [Int: Data] = [:]
   ) {
@@ -45,35 +45,35 @@ public struct Transition: Hashable, Sendable {
   }
 
   /// Nothing to commit.
-  public var isEmpty: Bool { events.isEmpty && reports.isEmpty }
+  package var isEmpty: Bool { events.isEmpty && reports.isEmpty }
 }
 
 /// What a store holds last, and whose it is: the number alone cannot tell one coordinator's commit from another's.
-public struct CommitMark: Hashable, Sendable {
+package struct CommitMark: Hashable, Sendable {
   /// Number of the last stored event; 0 for a study without events.
-  public var event: Int
+  package var event: Int
   /// Epoch of the stored header.
-  public var epoch: Int
+  package var epoch: Int
   /// The coordinator process that opened the study in that epoch; nil in studies of older versions.
-  public var writer: String?
+  package var writer: String?
 
-  public init(event: Int, epoch: Int, writer: String?) {
+  package init(event: Int, epoch: Int, writer: String?) {
     self.event = event
     self.epoch = epoch
     self.writer = writer
   }
 
   /// The mark of a header that is stored with its events.
-  public init(_ header: StudyHeader) { self.init(event: header.lastEvent, epoch: header.epoch, writer: header.writer) }
+  package init(_ header: StudyHeader) { self.init(event: header.lastEvent, epoch: header.epoch, writer: header.writer) }
 
   /// Whether the same coordinator process wrote both.
-  public func hasWriter(of other: CommitMark) -> Bool { epoch == other.epoch && writer == other.writer }
+  package func hasWriter(of other: CommitMark) -> Bool { epoch == other.epoch && writer == other.writer }
 }
 
 /// What observers of a study may do: read, at any time, without ever hurting the writer.
 ///
 /// Every method returns one consistent state; two calls may see different ones.
-public protocol StudyReader: Sendable {
+package protocol StudyReader: Sendable {
   /// Definition, header and all trials with their attempts.
   func load() throws -> StudyRecord
   /// The events with numbers above `number`, ascending, at most `limit`.
@@ -102,7 +102,7 @@ public protocol StudyReader: Sendable {
 /// - *Guarded.* Trial numbers are gapless from 0, no two trials share a key, no trial has two live attempts, tokens
 ///   are unique. A transition that breaks one of these is refused and changes nothing.
 /// - *Exact.* Everything comes back as it was stored, every finite number bit by bit.
-public protocol StudyStore: StudyReader {
+package protocol StudyStore: StudyReader {
   /// Stores transitions in one transaction, in order: all of them or none.
   ///
   /// Each follows from the one before it. One transaction for many steps costs one wait for the disk.
@@ -115,12 +115,12 @@ public protocol StudyStore: StudyReader {
 
 extension StudyStore {
   /// From the record as a whole; stores have a quicker way.
-  public func mark() throws -> CommitMark {
+  package func mark() throws -> CommitMark {
     var mark = CommitMark(try load().header)
     mark.event = try lastEventNumber()
     return mark
   }
 
   /// Stores one transition in one transaction.
-  public func commit(_ transition: Transition) throws { try commit([transition]) }
+  package func commit(_ transition: Transition) throws { try commit([transition]) }
 }

@@ -2,28 +2,28 @@ import BayesianOptimization
 import Foundation
 
 /// The contract of ``StudyStore`` as a program: every implementation must pass every check.
-public struct StudyStoreContract {
+package struct StudyStoreContract {
   /// A clause that does not hold.
-  public struct Violation: Error, CustomStringConvertible {
-    public let description: String
+  package struct Violation: Error, CustomStringConvertible {
+    package let description: String
   }
 
   /// One clause.
-  public struct Check: Sendable {
+  package struct Check: Sendable {
     /// What it proves.
-    public let name: String
+    package let name: String
     let run: @Sendable (any StudyStore, @Sendable (any StudyStore) throws -> any StudyStore) throws -> Void
   }
 
   /// Definition of the study that the checks expect in a fresh store, with budget 10.
-  public static let definition = StudyDefinition(
+  package static let definition = StudyDefinition(
     name: "contract", identifier: "c0", seed: 7,
     objectives: [
       Objective(name: "loss", direction: .minimize), Objective(name: "rougeL", direction: .maximize),
     ])
 
   /// All clauses.
-  public static let checks: [Check] = [
+  package static let checks: [Check] = [
     Check(name: "a fresh study is empty", run: isEmpty),
     Check(name: "everything comes back exactly", run: roundTrip),
     Check(name: "events are gapless, paged and ordered", run: pages),
@@ -36,7 +36,7 @@ public struct StudyStoreContract {
   ]
 
   /// Runs one check on a fresh store; `reopen` closes a store and opens it again (or returns it, for stores in memory).
-  public static func run(
+  package static func run(
     _ check: Check, on store: any StudyStore,
     reopen: @Sendable (any StudyStore) throws -> any StudyStore = { $0 }
   ) throws {

@@ -5,11 +5,11 @@ import WireProtocol
 ///
 /// For tests and for `analytic` workers that live in the coordinator's own process. The filter sees every message and
 /// says how many copies arrive (0 = lost, 1 = normal, 2 = doubled).
-public final class InMemoryNetwork: Sendable {
+package final class InMemoryNetwork: Sendable {
   /// Which way a message goes.
-  public enum Direction: Sendable { case toServer, toClient }
+  package enum Direction: Sendable { case toServer, toClient }
   /// Number of copies of a message to deliver.
-  public typealias Filter = @Sendable (Direction, Peer, WireFrames) -> Int
+  package typealias Filter = @Sendable (Direction, Peer, WireFrames) -> Int
 
   private struct State {
     var server: InMemoryServer?
@@ -22,13 +22,13 @@ public final class InMemoryNetwork: Sendable {
   }
   private let state = Mutex(State())
 
-  public init() {}
+  package init() {}
 
   /// Replaces the filter.
-  public func setFilter(_ filter: @escaping Filter) { state.withLock { $0.filter = filter } }
+  package func setFilter(_ filter: @escaping Filter) { state.withLock { $0.filter = filter } }
 
   /// Opens the server's end; replaces an older one, as a restarted coordinator would.
-  public func listen() -> InMemoryServer {
+  package func listen() -> InMemoryServer {
     let server = InMemoryServer(network: self)
     state.withLock { $0.server = server }
     return server
@@ -37,12 +37,12 @@ public final class InMemoryNetwork: Sendable {
   /// Opens a client's end.
   ///
   /// - Parameter key: stands for the CURVE key with which a real client would prove who it is.
-  public func connect(identity: String, key: PeerIdentity? = nil) -> InMemoryClient {
+  package func connect(identity: String, key: PeerIdentity? = nil) -> InMemoryClient {
     InMemoryClient(network: self, identity: identity, key: key)
   }
 
   /// What happens when a key is taken from the allow-list: its connections end, and the server hears of it.
-  public func revoke(_ key: PeerIdentity, names: [String] = []) {
+  package func revoke(_ key: PeerIdentity, names: [String] = []) {
     let server = state.withLock { state -> InMemoryServer? in
       for peer in state.clients.keys where peer.identity == key {
         state.clients[peer] = nil
@@ -96,27 +96,27 @@ public final class InMemoryNetwork: Sendable {
 }
 
 /// The server's end of an ``InMemoryNetwork``.
-public final class InMemoryServer: ServerTransport {
-  public let endpoint = "memory"
-  public let events = Inbox<ServerEvent>()
+package final class InMemoryServer: ServerTransport {
+  package let endpoint = "memory"
+  package let events = Inbox<ServerEvent>()
   private let network: InMemoryNetwork
   init(network: InMemoryNetwork) { self.network = network }
 
-  public func send(_ frames: WireFrames, to peer: Peer) {
+  package func send(_ frames: WireFrames, to peer: Peer) {
     if !network.deliver(frames, to: peer) { events.put(.undeliverable(peer), cost: 0) }
   }
 
-  public func disconnect(_ peer: Peer) { network.cut(peer) }
+  package func disconnect(_ peer: Peer) { network.cut(peer) }
 
-  public func close() {
+  package func close() {
     network.detach(self)
     events.finish()
   }
 }
 
 /// A client's end of an ``InMemoryNetwork``.
-public final class InMemoryClient: ClientTransport {
-  public let events = Inbox<ClientEvent>()
+package final class InMemoryClient: ClientTransport {
+  package let events = Inbox<ClientEvent>()
   private let network: InMemoryNetwork
   private let identity: String
   private let key: PeerIdentity?
@@ -131,19 +131,19 @@ public final class InMemoryClient: ClientTransport {
 
   private var peer: Peer { Peer(id: Array("\(identity).\(connection.withLock { $0 })".utf8), identity: key) }
 
-  public var connectionState: ConnectionState { network.hasServer ? .connected : .unreachable }
+  package var connectionState: ConnectionState { network.hasServer ? .connected : .unreachable }
 
-  public func send(_ frames: WireFrames) {
+  package func send(_ frames: WireFrames) {
     if !network.deliver(frames, from: peer) { events.put(.undeliverable, cost: 0) }
   }
 
-  public func reconnect() {
+  package func reconnect() {
     network.detach(peer)
     connection.withLock { $0 += 1 }
     network.attach(self, as: peer)
   }
 
-  public func close() {
+  package func close() {
     network.detach(peer)
     events.finish()
   }

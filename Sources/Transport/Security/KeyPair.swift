@@ -1,12 +1,12 @@
 import CZeroMQ
 
 /// A CURVE key as text: 40 characters of Z85 for 32 bytes.
-public struct PublicKey: Hashable, Sendable, CustomStringConvertible {
+package struct PublicKey: Hashable, Sendable, CustomStringConvertible {
   /// The 40 characters.
-  public let text: String
+  package let text: String
 
   /// - Throws: ``TransportError`` `badKey`.
-  public init(_ text: String) throws {
+  package init(_ text: String) throws {
     let trimmed = text.filter { !$0.isWhitespace }
     guard CurveKey.bytes(trimmed) != nil else {
       throw TransportError(.badKey, "not a CURVE public key: expected 40 characters of Z85")
@@ -21,15 +21,15 @@ public struct PublicKey: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// A short name for logs: the first 10 characters.
-  public var fingerprint: String { String(text.prefix(10)) }
-  public var description: String { text }
+  package var fingerprint: String { String(text.prefix(10)) }
+  package var description: String { text }
 }
 
 /// A CURVE key pair.
 ///
 /// The secret never appears in descriptions.
-public struct KeyPair: Sendable, CustomStringConvertible {
-  public let publicKey: PublicKey
+package struct KeyPair: Sendable, CustomStringConvertible {
+  package let publicKey: PublicKey
   /// The secret key in Z85.
   let secret: String
 
@@ -42,7 +42,7 @@ public struct KeyPair: Sendable, CustomStringConvertible {
   }
 
   /// A new pair from the system's randomness.
-  public static func generate() throws -> KeyPair {
+  package static func generate() throws -> KeyPair {
     var publicText = [CChar](repeating: 0, count: 41)
     var secretText = [CChar](repeating: 0, count: 41)
     guard zmq_curve_keypair(&publicText, &secretText) == 0 else {
@@ -61,7 +61,7 @@ public struct KeyPair: Sendable, CustomStringConvertible {
     return try KeyPair(publicKey: PublicKey(CurveKey.string(publicText)), secret: trimmed)
   }
 
-  public var description: String { "key pair \(publicKey.fingerprint)…" }
+  package var description: String { "key pair \(publicKey.fingerprint)…" }
 }
 
 /// Z85 to bytes and back.

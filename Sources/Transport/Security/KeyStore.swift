@@ -9,14 +9,14 @@ import Glibc
 ///
 /// The coordinator looks at `authorized` at every handshake and ten times a second: what `authorize` and `revoke` change
 /// takes effect at once, and the connections of a revoked key are closed.
-public struct KeyStore: Sendable {
+package struct KeyStore: Sendable {
   /// The folder.
-  public let folder: URL
+  package let folder: URL
   /// The folder of admitted public keys.
-  public var authorizedFolder: URL { folder.appendingPathComponent("authorized") }
+  package var authorizedFolder: URL { folder.appendingPathComponent("authorized") }
 
   /// - Parameter folder: default `$ENGRAM_KEYS`, else `$XDG_CONFIG_HOME/engram/keys`, else `~/.config/engram/keys`.
-  public init(folder: URL? = nil, environment: [String: String] = ProcessInfo.processInfo.environment) {
+  package init(folder: URL? = nil, environment: [String: String] = ProcessInfo.processInfo.environment) {
     if let folder {
       self.folder = folder
     } else if let path = environment["ENGRAM_KEYS"], !path.isEmpty {
@@ -32,20 +32,20 @@ public struct KeyStore: Sendable {
   }
 
   /// An entry of ``list()``.
-  public struct Entry: Sendable, Equatable {
-    public var name: String
-    public var publicKey: PublicKey
+  package struct Entry: Sendable, Equatable {
+    package var name: String
+    package var publicKey: PublicKey
     /// Whether the secret half is here.
-    public var hasSecret: Bool
+    package var hasSecret: Bool
     /// Whether a coordinator that uses this folder admits it.
-    public var isAuthorized: Bool
+    package var isAuthorized: Bool
   }
 
   /// Makes a new pair under `name` (`server` for the coordinator, anything else for workers).
   ///
   /// Of several that try the same name at once exactly one succeeds; nothing that is there is written over.
   @discardableResult
-  public func generate(name: String) throws -> KeyPair {
+  package func generate(name: String) throws -> KeyPair {
     try check(name)
     let (secretFile, publicFile) = (file(name, "secret"), file(name, "public"))
     let isTaken = TransportError(
@@ -63,7 +63,7 @@ public struct KeyStore: Sendable {
   }
 
   /// The pair `name`; refused when others could read the secret.
-  public func pair(name: String) throws -> KeyPair {
+  package func pair(name: String) throws -> KeyPair {
     try check(name)
     let path = file(name, "secret").path
     var info = stat()
@@ -77,7 +77,7 @@ public struct KeyStore: Sendable {
   }
 
   /// The public key `name`, of this folder's own pairs or copied here from the other side.
-  public func publicKey(name: String) throws -> PublicKey {
+  package func publicKey(name: String) throws -> PublicKey {
     try check(name)
     let path = file(name, "public").path
     guard FileManager.default.fileExists(atPath: path) else {
@@ -94,7 +94,7 @@ public struct KeyStore: Sendable {
   ///
   /// - Returns: other names under which the same key is admitted already.
   @discardableResult
-  public func authorize(name: String, publicKey: PublicKey) throws -> [String] {
+  package func authorize(name: String, publicKey: PublicKey) throws -> [String] {
     try check(name)
     try makeFolders()
     guard try write(publicKey.text, to: authorizedFile(name), mode: 0o644) else {
@@ -107,7 +107,7 @@ public struct KeyStore: Sendable {
   ///
   /// - Returns: the other names of the same key, which are revoked as well: left in place, each would keep the door open.
   @discardableResult
-  public func revoke(name: String) throws -> [String] {
+  package func revoke(name: String) throws -> [String] {
     try check(name)
     // A file that is no key admits nobody; it can still be removed by its name.
     let key = try? readKey(authorizedFile(name).path)
@@ -137,7 +137,7 @@ public struct KeyStore: Sendable {
   }
 
   /// All keys of this folder, by name.
-  public func list() throws -> [Entry] {
+  package func list() throws -> [Entry] {
     let admitted = try admitted()
     let keys = Set(admitted.map(\.key))
     var entries: [String: Entry] = [:]

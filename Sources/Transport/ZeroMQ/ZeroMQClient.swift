@@ -2,16 +2,16 @@ import Synchronization
 import WireProtocol
 
 /// A worker's ZeroMQ DEALER socket.
-public final class ZeroMQClient: ClientTransport {
+package final class ZeroMQClient: ClientTransport {
   /// How the connection is protected.
-  public enum Security: Sendable {
+  package enum Security: Sendable {
     /// No keys: ipc only.
     case none
     /// CURVE with the worker's own pair and the coordinator's public key.
     case curve(KeyPair, server: PublicKey)
   }
 
-  public let events: Inbox<ClientEvent>
+  package let events: Inbox<ClientEvent>
   private let pool: ZeroMQClientPool
   private let ownsPool: Bool
   private let number: Int
@@ -21,7 +21,7 @@ public final class ZeroMQClient: ClientTransport {
   ///
   /// - Parameter identity: unique per process; the routing ids of its connections are made from it.
   /// - Throws: ``TransportError`` for a bad address or TCP without keys.
-  public convenience init(
+  package convenience init(
     connect endpoint: Endpoint, identity: String, security: Security = .none, limits: WireLimits = .standard
   ) throws {
     try self.init(
@@ -60,11 +60,11 @@ public final class ZeroMQClient: ClientTransport {
 
   deinit { close() }
 
-  public var connectionState: ConnectionState { status.state.withLock { $0 } }
-  public func send(_ frames: WireFrames) { pool.loop.post(.send(number, frames)) }
-  public func reconnect() { pool.loop.post(.reconnect(number)) }
+  package var connectionState: ConnectionState { status.state.withLock { $0 } }
+  package func send(_ frames: WireFrames) { pool.loop.post(.send(number, frames)) }
+  package func reconnect() { pool.loop.post(.reconnect(number)) }
 
-  public func close() {
+  package func close() {
     pool.loop.post(.close(number))
     if ownsPool { pool.close() }
   }

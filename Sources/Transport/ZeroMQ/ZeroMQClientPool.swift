@@ -7,13 +7,13 @@ import WireProtocol
 /// Connections of many workers in one process: one ZeroMQ context, one thread.
 ///
 /// A ``ZeroMQClient`` of its own has a pool for itself; a thousand of them would need four thousand threads.
-public final class ZeroMQClientPool: Sendable {
+package final class ZeroMQClientPool: Sendable {
   let loop: SocketLoop<DealerPool.Command>
   private let numbers = Atomic<Int>(0)
 
   /// - Parameter connections: how many clients it may hold; each takes about five descriptors.
   /// - Throws: ``TransportError``.
-  public init(connections: Int = 1000) throws {
+  package init(connections: Int = 1000) throws {
     if connections > 1 { FileLimit.raise(to: 5 * connections + 256) }
     // The socket, its monitor and the monitor's other end; twice, while an old connection lingers.
     let context = Handover(try ZeroMQContext(sockets: Int32(clamping: 6 * connections + 16)))
@@ -31,7 +31,7 @@ public final class ZeroMQClientPool: Sendable {
   ///
   /// - Parameter identity: unique per client; the routing ids of its connections are made from it.
   /// - Throws: ``TransportError`` for a bad address or TCP without keys.
-  public func connect(
+  package func connect(
     to endpoint: Endpoint, identity: String, security: ZeroMQClient.Security = .none, limits: WireLimits = .standard
   ) throws -> ZeroMQClient {
     try ZeroMQClient(
@@ -39,7 +39,7 @@ public final class ZeroMQClientPool: Sendable {
   }
 
   /// Closes all clients; returns at once.
-  public func close() { loop.close() }
+  package func close() { loop.close() }
 
   func nextNumber() -> Int { numbers.add(1, ordering: .relaxed).newValue }
 

@@ -3,9 +3,9 @@ import Foundation
 import Glibc
 
 /// Bare ROUTER and DEALER sockets, as a yardstick for what runs on top of them: no sessions, no JSON, no queues.
-public enum ZeroMQEcho {
+package enum ZeroMQEcho {
   /// How the yardstick's connections are protected, as the server sees it.
-  public enum Protection: Sendable {
+  package enum Protection: Sendable {
     case none
     /// CURVE; every key is admitted.
     case curve(server: KeyPair)
@@ -15,7 +15,7 @@ public enum ZeroMQEcho {
   ///
   /// - Parameter ready: called with the bound address.
   /// - Throws: ``TransportError``.
-  public static func serve(
+  package static func serve(
     _ endpoint: Endpoint, protection: Protection = .none, messages: Int, ready: (String) -> Void
   ) throws {
     FileLimit.raise(to: 65_536)
@@ -53,7 +53,7 @@ public enum ZeroMQEcho {
   ///
   /// - Returns: seconds for `messages` there and back.
   /// - Throws: ``TransportError``.
-  public static func drive(
+  package static func drive(
     _ endpoint: Endpoint, security: ZeroMQClient.Security = .none, connections: Int, messages: Int, bytes: Int
   ) throws -> Double {
     FileLimit.raise(to: 3 * connections + 256)

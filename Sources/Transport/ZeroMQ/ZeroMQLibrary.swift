@@ -3,9 +3,9 @@ import Glibc
 import WireProtocol
 
 /// The libzmq that is loaded.
-public enum ZeroMQLibrary {
+package enum ZeroMQLibrary {
   /// Version as (major, minor, patch).
-  public static var version: (major: Int, minor: Int, patch: Int) {
+  package static var version: (major: Int, minor: Int, patch: Int) {
     var major: Int32 = 0
     var minor: Int32 = 0
     var patch: Int32 = 0
@@ -14,10 +14,10 @@ public enum ZeroMQLibrary {
   }
 
   /// Whether CURVE is built in.
-  public static var hasCurve: Bool { zmq_has("curve") == 1 }
+  package static var hasCurve: Bool { zmq_has("curve") == 1 }
 
   /// Refuses versions with known holes: CVE-2019-13132 (fixed in 4.3.2), CVE-2020-15166 (4.3.3).
-  public static func check() throws { try check(version: version) }
+  package static func check() throws { try check(version: version) }
 
   static func check(version: (major: Int, minor: Int, patch: Int)) throws {
     guard version >= (4, 3, 3) else {

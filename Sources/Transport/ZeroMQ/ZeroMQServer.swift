@@ -6,9 +6,9 @@ import WireProtocol
 
 /// The coordinator's end for workers with ZeroMQ DEALER sockets: a ROUTER socket of libzmq on TCP, our own on a socket
 /// file.
-public final class ZeroMQServer: ServerTransport {
+package final class ZeroMQServer: ServerTransport {
   /// How connections are protected.
-  public enum Security: Sendable {
+  package enum Security: Sendable {
     /// No keys: allowed on ipc only, where the folder's mode keeps others out.
     case none
     /// CURVE with the server's pair; admitted are the public keys in the folder.
@@ -16,8 +16,8 @@ public final class ZeroMQServer: ServerTransport {
   }
 
   private let loop: SocketLoop<Command>
-  public let events: Inbox<ServerEvent>
-  public let endpoint: String
+  package let events: Inbox<ServerEvent>
+  package let endpoint: String
 
   enum Command: Sendable {
     case send(WireFrames, Peer)
@@ -30,7 +30,7 @@ public final class ZeroMQServer: ServerTransport {
   ///   - limits: the largest frames.
   ///   - protection: what is taken from one connection and from all together.
   /// - Throws: ``TransportError``: TCP without keys, address in use, no permission …, each with its remedy.
-  public init(
+  package init(
     bind endpoint: Endpoint, security: Security = .none, limits: WireLimits = .standard,
     protection: ServerLimits = ServerLimits()
   ) throws {
@@ -79,9 +79,9 @@ public final class ZeroMQServer: ServerTransport {
 
   deinit { loop.close() }
 
-  public func send(_ frames: WireFrames, to peer: Peer) { loop.post(.send(frames, peer)) }
-  public func disconnect(_ peer: Peer) { loop.post(.disconnect(peer)) }
-  public func close() { loop.close() }
+  package func send(_ frames: WireFrames, to peer: Peer) { loop.post(.send(frames, peer)) }
+  package func disconnect(_ peer: Peer) { loop.post(.disconnect(peer)) }
+  package func close() { loop.close() }
 }
 
 /// Carries the bound address out of the thread.

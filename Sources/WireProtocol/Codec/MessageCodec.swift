@@ -3,14 +3,14 @@ import Study
 /// Turns messages into frames and back; the only place that knows the JSON form.
 ///
 /// A JSON frame is `{"v":1,"type":"…","id":n,"body":{…}}`; an artifact chunk has its bytes in one raw frame behind it.
-public struct MessageCodec: Sendable {
+package struct MessageCodec: Sendable {
   /// The limits that incoming frames are held to.
-  public var limits: WireLimits
+  package var limits: WireLimits
 
-  public init(limits: WireLimits = .standard) { self.limits = limits }
+  package init(limits: WireLimits = .standard) { self.limits = limits }
 
   /// The frames of a message.
-  public func encode(_ envelope: Envelope) -> WireFrames {
+  package func encode(_ envelope: Envelope) -> WireFrames {
     let frame: JSONValue = .object([
       "v": .integer(envelope.message.version),
       "type": .string(envelope.message.type.rawValue),
@@ -25,7 +25,7 @@ public struct MessageCodec: Sendable {
   /// Reads a message that `sender` is supposed to have sent.
   ///
   /// - Throws: ``WireError``; nothing of a refused frame is kept.
-  public func decode(_ frames: WireFrames, from sender: Side) throws(WireError) -> Envelope {
+  package func decode(_ frames: WireFrames, from sender: Side) throws(WireError) -> Envelope {
     if let attachment = frames.attachment, attachment.count > limits.attachmentBytes {
       throw WireError(.tooLarge, "a raw frame of \(attachment.count) bytes, the limit is \(limits.attachmentBytes)")
     }

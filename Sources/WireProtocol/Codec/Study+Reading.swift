@@ -68,14 +68,14 @@ extension FailureRecord {
   /// The record cut to what a study keeps of it: the last 40 lines of the log with 500 bytes each.
   ///
   /// An honest worker sends 20 lines.
-  public func clippedForStudy() -> FailureRecord {
+  package func clippedForStudy() -> FailureRecord {
     var record = clippedForWire()
     record.logLines = record.logLines.suffix(40).map { $0.clipped(toBytes: 500) }
     return record
   }
 
   /// The record cut to what one message may carry.
-  public func clippedForWire() -> FailureRecord {
+  package func clippedForWire() -> FailureRecord {
     var record = self
     record.message = message.clipped(toBytes: 4000)
     record.logLines = logLines.suffix(100).map { $0.clipped(toBytes: 1000) }

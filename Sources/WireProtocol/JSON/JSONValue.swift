@@ -1,7 +1,7 @@
 import Foundation
 
 /// A JSON value whose numbers are finite and whose integers keep all 64 bits.
-public enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
   case integer(Int64)
@@ -11,7 +11,7 @@ public enum JSONValue: Hashable, Sendable {
   case object([String: JSONValue])
 
   /// Reads one JSON text, refusing whatever exceeds `limits`.
-  public init(parsing bytes: [UInt8], limits: WireLimits = .standard) throws(WireError) {
+  package init(parsing bytes: [UInt8], limits: WireLimits = .standard) throws(WireError) {
     guard bytes.count <= limits.frameBytes else {
       throw WireError(.tooLarge, "\(bytes.count) bytes, the limit is \(limits.frameBytes)")
     }
@@ -20,22 +20,22 @@ public enum JSONValue: Hashable, Sendable {
   }
 
   /// The JSON form of an encodable value (used for configurations, which the wire carries without looking inside).
-  public init(encoding value: some Encodable) throws {
+  package init(encoding value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.withoutEscapingSlashes]
     try self.init(parsing: [UInt8](encoder.encode(value)))
   }
 
   /// Decodes the value as `type`.
-  public func decode<T: Decodable>(_ type: T.Type) throws -> T {
+  package func decode<T: Decodable>(_ type: T.Type) throws -> T {
     try JSONDecoder().decode(type, from: Data(serialized()))
   }
 
   /// A number, or `null` where it is not finite.
-  public static func finite(_ value: Double) -> JSONValue { value.isFinite ? .number(value) : .null }
+  package static func finite(_ value: Double) -> JSONValue { value.isFinite ? .number(value) : .null }
 
   /// The compact JSON text: fields in order of their names, so that equal values give equal bytes.
-  public func serialized() -> [UInt8] {
+  package func serialized() -> [UInt8] {
     var writer = JSONWriter()
     writer.write(self)
     return writer.bytes
@@ -57,12 +57,12 @@ public enum JSONValue: Hashable, Sendable {
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
   ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-  public init(stringLiteral value: String) { self = .string(value) }
-  public init(integerLiteral value: Int64) { self = .integer(value) }
-  public init(floatLiteral value: Double) { self = .number(value) }
-  public init(booleanLiteral value: Bool) { self = .bool(value) }
-  public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-  public init(dictionaryLiteral elements: (String, JSONValue)...) {
+  package init(stringLiteral value: String) { self = .string(value) }
+  package init(integerLiteral value: Int64) { self = .integer(value) }
+  package init(floatLiteral value: Double) { self = .number(value) }
+  package init(booleanLiteral value: Bool) { self = .bool(value) }
+  package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  package init(dictionaryLiteral elements: (String, JSONValue)...) {
     self = .object(Dictionary(elements, uniquingKeysWith: { $1 }))
   }
 }

@@ -7,28 +7,28 @@ import Study
 ///
 /// - 1: the first.
 /// - 2: `device` in heartbeats.
-public enum ProtocolVersion {
+package enum ProtocolVersion {
   /// The newest version that this build speaks.
-  public static let current: Int64 = 2
+  package static let current: Int64 = 2
   /// The oldest one.
-  public static let oldest: Int64 = 1
+  package static let oldest: Int64 = 1
 }
 
 /// Digests of everything that must be equal on both sides for a result to mean the same.
-public struct Fingerprints: Sendable, Equatable, Hashable {
+package struct Fingerprints: Sendable, Equatable, Hashable {
   /// SHA-256 (hexadecimal) of the base, of the data, and of the settings that change a trial's value.
-  public var base: String
-  public var data: String
-  public var settings: String
+  package var base: String
+  package var data: String
+  package var settings: String
 
-  public init(base: String, data: String, settings: String) {
+  package init(base: String, data: String, settings: String) {
     self.base = base
     self.data = data
     self.settings = settings
   }
 
   /// Takes `base`, `data` and `settings` of a study's definition; a missing one is empty.
-  public init(_ fingerprints: [String: String]) {
+  package init(_ fingerprints: [String: String]) {
     self.init(
       base: fingerprints["base"] ?? "", data: fingerprints["data"] ?? "", settings: fingerprints["settings"] ?? "")
   }
@@ -36,7 +36,7 @@ public struct Fingerprints: Sendable, Equatable, Hashable {
   /// The parts that differ, each with both values: empty when everything agrees.
   ///
   /// - Parameter other: the coordinator's fingerprints, where `self` is the worker's.
-  public func differences(from other: Fingerprints) -> [String] {
+  package func differences(from other: Fingerprints) -> [String] {
     [("base", base, other.base), ("data", data, other.data), ("settings", settings, other.settings)]
       .filter { $0.1 != $0.2 }
       .map { "\($0.0): worker has \($0.1.prefix(16)), study has \($0.2.prefix(16))" }
@@ -44,15 +44,15 @@ public struct Fingerprints: Sendable, Equatable, Hashable {
 }
 
 /// What a worker can do.
-public struct Capabilities: Sendable, Equatable {
+package struct Capabilities: Sendable, Equatable {
   /// Memory of the device in bytes (main memory for a CPU).
-  public var memoryBytes: Int64
+  package var memoryBytes: Int64
   /// Processor cores or, on a GPU, 1.
-  public var cores: Int
+  package var cores: Int
   /// The evaluator it runs: `memory`, `command`, `analytic`.
-  public var evaluator: String
+  package var evaluator: String
 
-  public init(memoryBytes: Int64, cores: Int, evaluator: String) {
+  package init(memoryBytes: Int64, cores: Int, evaluator: String) {
     self.memoryBytes = memoryBytes
     self.cores = cores
     self.evaluator = evaluator
@@ -60,30 +60,30 @@ public struct Capabilities: Sendable, Equatable {
 }
 
 /// Who a worker is and what it holds.
-public struct Hello: Sendable, Equatable {
+package struct Hello: Sendable, Equatable {
   /// Name of the worker, stable across restarts (`host/device/slot`).
-  public var worker: String
+  package var worker: String
   /// Unique per process of the worker.
-  public var incarnation: String
+  package var incarnation: String
   /// Name of the study it wants to work for.
-  public var study: String
+  package var study: String
   /// Version of the program and hash of its binary; a difference is recorded, not refused.
-  public var build: String
-  public var fingerprints: Fingerprints
-  public var host: String
+  package var build: String
+  package var fingerprints: Fingerprints
+  package var host: String
   /// The device, such as `cpu` or `cuda:0`.
-  public var device: String
-  public var pid: Int
-  public var capabilities: Capabilities
+  package var device: String
+  package var pid: Int
+  package var capabilities: Capabilities
   /// Identifier of the study that `running` and `retained` belong to (from its last welcome); tokens mean nothing in
   /// another study of the same name.
-  public var studyIdentifier: String?
+  package var studyIdentifier: String?
   /// Token of the attempt it is executing at this moment.
-  public var running: AttemptToken?
+  package var running: AttemptToken?
   /// Tokens of attempts whose outcome it keeps because it has not been acknowledged.
-  public var retained: [AttemptToken]
+  package var retained: [AttemptToken]
 
-  public init(
+  package init(
     worker: String, incarnation: String, study: String, build: String, fingerprints: Fingerprints, host: String,
     device: String, pid: Int, capabilities: Capabilities, studyIdentifier: String? = nil, running: AttemptToken? = nil,
     retained: [AttemptToken] = []
@@ -104,21 +104,21 @@ public struct Hello: Sendable, Equatable {
 }
 
 /// The coordinator's answer to an accepted hello.
-public struct Welcome: Sendable, Equatable {
+package struct Welcome: Sendable, Equatable {
   /// Name of the study.
-  public var study: String
+  package var study: String
   /// Its random identifier: attempts of another study are of no use any more.
-  public var studyIdentifier: String
+  package var studyIdentifier: String
   /// Unique per process of the coordinator: a change tells the worker that the coordinator was restarted.
-  public var session: String
+  package var session: String
   /// How often the worker is to send a heartbeat, in milliseconds.
-  public var heartbeatMilliseconds: Int
+  package var heartbeatMilliseconds: Int
   /// How long an attempt's lease lasts without heartbeat, in milliseconds.
-  public var leaseMilliseconds: Int
+  package var leaseMilliseconds: Int
   /// What the operator should know, such as a different build.
-  public var warnings: [String]
+  package var warnings: [String]
 
-  public init(
+  package init(
     study: String, studyIdentifier: String, session: String, heartbeatMilliseconds: Int, leaseMilliseconds: Int,
     warnings: [String] = []
   ) {
@@ -132,9 +132,9 @@ public struct Welcome: Sendable, Equatable {
 }
 
 /// Why a worker or one of its frames is refused.
-public struct Refusal: Sendable, Equatable {
+package struct Refusal: Sendable, Equatable {
   /// Reasons a program may act on.
-  public enum Code: String, Sendable, CaseIterable {
+  package enum Code: String, Sendable, CaseIterable {
     /// Another version of the protocol.
     case protocolVersion
     /// Base, data or settings differ: the worker must not go on.
@@ -150,17 +150,17 @@ public struct Refusal: Sendable, Equatable {
     /// The coordinator does not know this connection: say hello.
     case helloExpected
   }
-  public var code: Code
+  package var code: Code
   /// What differs, and the remedy.
-  public var message: String
+  package var message: String
 
-  public init(_ code: Code, _ message: String) {
+  package init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message
   }
 
   /// Whether the worker should stop instead of trying again.
-  public var isFinal: Bool {
+  package var isFinal: Bool {
     switch code {
     case .protocolVersion, .fingerprints, .study, .duplicateName, .quarantined: true
     case .malformed, .helloExpected: false

@@ -3,7 +3,7 @@ import Study
 /// One message of the protocol between a worker and the coordinator.
 ///
 /// The set is fixed; anything else is refused.
-public enum Message: Sendable, Equatable {
+package enum Message: Sendable, Equatable {
   // From the worker.
   /// Who the worker is and what it holds; first message of every connection, again after silence.
   case hello(Hello)
@@ -43,7 +43,7 @@ public enum Message: Sendable, Equatable {
   case ack(Acknowledgement)
 
   /// The name of the type as it stands in the frame.
-  public var type: MessageType {
+  package var type: MessageType {
     switch self {
     case .hello: .hello
     case .ready: .ready
@@ -67,12 +67,12 @@ public enum Message: Sendable, Equatable {
 }
 
 /// The fixed set of message types.
-public enum MessageType: String, Sendable, CaseIterable {
+package enum MessageType: String, Sendable, CaseIterable {
   case hello, ready, accepted, start, report, heartbeat, result, failure, released, goodbye, artifactChunk
   case welcome, refused, assign, cancel, drain, ack
 
   /// Which side may send it.
-  public var sender: Side {
+  package var sender: Side {
     switch self {
     case .hello, .ready, .accepted, .start, .report, .heartbeat, .result, .failure, .released, .goodbye,
       .artifactChunk:
@@ -83,26 +83,26 @@ public enum MessageType: String, Sendable, CaseIterable {
 }
 
 /// The two sides of a connection.
-public enum Side: String, Sendable { case worker, coordinator }
+package enum Side: String, Sendable { case worker, coordinator }
 
 /// A message with its running number.
 ///
 /// Numbers rise within one session of the sender; acknowledgements refer to them.
-public struct Envelope: Sendable, Equatable {
+package struct Envelope: Sendable, Equatable {
   /// Running number, from 1.
-  public var id: Int64
-  public var message: Message
-  public init(id: Int64, message: Message) {
+  package var id: Int64
+  package var message: Message
+  package init(id: Int64, message: Message) {
     self.id = id
     self.message = message
   }
 }
 
 /// What travels as one ZeroMQ message behind the routing id: a JSON frame and, with a chunk, one raw frame.
-public struct WireFrames: Sendable, Equatable {
-  public var json: [UInt8]
-  public var attachment: [UInt8]?
-  public init(json: [UInt8], attachment: [UInt8]? = nil) {
+package struct WireFrames: Sendable, Equatable {
+  package var json: [UInt8]
+  package var attachment: [UInt8]?
+  package init(json: [UInt8], attachment: [UInt8]? = nil) {
     self.json = json
     self.attachment = attachment
   }

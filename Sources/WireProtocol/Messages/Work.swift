@@ -2,26 +2,26 @@ import BayesianOptimization
 import Study
 
 /// Names one attempt of one trial.
-public struct AttemptReference: Sendable, Equatable, Hashable {
+package struct AttemptReference: Sendable, Equatable, Hashable {
   /// The attempt's fencing token.
-  public var attempt: AttemptToken
-  public init(attempt: AttemptToken) { self.attempt = attempt }
+  package var attempt: AttemptToken
+  package init(attempt: AttemptToken) { self.attempt = attempt }
 }
 
 /// A trial to execute under a lease.
-public struct Assignment: Sendable, Equatable {
+package struct Assignment: Sendable, Equatable {
   /// The attempt's fencing token: the same token is the same work, however often it arrives.
-  public var attempt: AttemptToken
+  package var attempt: AttemptToken
   /// The trial's number in the study.
-  public var trial: Int
+  package var trial: Int
   /// The configuration θ to evaluate.
-  public var configuration: Configuration
+  package var configuration: Configuration
   /// Seed of the trial's random streams; below 2^53.
-  public var seed: UInt64
+  package var seed: UInt64
   /// How long the lease lasts without heartbeat, in milliseconds.
-  public var leaseMilliseconds: Int
+  package var leaseMilliseconds: Int
 
-  public init(
+  package init(
     attempt: AttemptToken, trial: Int, configuration: Configuration, seed: UInt64, leaseMilliseconds: Int
   ) {
     self.attempt = attempt
@@ -33,14 +33,14 @@ public struct Assignment: Sendable, Equatable {
 }
 
 /// How far an attempt has come.
-public struct AttemptProgress: Sendable, Equatable {
+package struct AttemptProgress: Sendable, Equatable {
   /// Steps done, of `total` (0 = not known).
-  public var step: Int
-  public var total: Int
+  package var step: Int
+  package var total: Int
   /// What is being done, such as `train`.
-  public var phase: String
+  package var phase: String
 
-  public init(step: Int, total: Int, phase: String) {
+  package init(step: Int, total: Int, phase: String) {
     self.step = step
     self.total = total
     self.phase = phase
@@ -48,7 +48,7 @@ public struct AttemptProgress: Sendable, Equatable {
 }
 
 /// What a worker is doing.
-public enum WorkerPhase: String, Sendable, CaseIterable {
+package enum WorkerPhase: String, Sendable, CaseIterable {
   /// Loading the base and the data.
   case preparing
   /// Waiting for a trial.
@@ -60,16 +60,16 @@ public enum WorkerPhase: String, Sendable, CaseIterable {
 }
 
 /// How a worker's device stands, for people.
-public struct DeviceStatus: Sendable, Equatable, Hashable, Codable {
+package struct DeviceStatus: Sendable, Equatable, Hashable, Codable {
   /// Its maker's name for it, such as `NVIDIA H200`.
-  public var name: String
+  package var name: String
   /// All of its memory in bytes, and what is in use by anybody (nil = not known).
-  public var memoryBytes: Int64
-  public var memoryUsedBytes: Int64?
+  package var memoryBytes: Int64
+  package var memoryUsedBytes: Int64?
   /// Share of the last second or so in which it computed, in percent; nil = not known.
-  public var utilizationPercent: Int?
+  package var utilizationPercent: Int?
 
-  public init(name: String, memoryBytes: Int64, memoryUsedBytes: Int64? = nil, utilizationPercent: Int? = nil) {
+  package init(name: String, memoryBytes: Int64, memoryUsedBytes: Int64? = nil, utilizationPercent: Int? = nil) {
     self.name = name
     self.memoryBytes = memoryBytes
     self.memoryUsedBytes = memoryUsedBytes
@@ -78,15 +78,15 @@ public struct DeviceStatus: Sendable, Equatable, Hashable, Codable {
 }
 
 /// A sign of life.
-public struct Heartbeat: Sendable, Equatable {
-  public var phase: WorkerPhase
+package struct Heartbeat: Sendable, Equatable {
+  package var phase: WorkerPhase
   /// Token of the attempt being executed, whose lease is renewed.
-  public var attempt: AttemptToken?
-  public var progress: AttemptProgress?
+  package var attempt: AttemptToken?
+  package var progress: AttemptProgress?
   /// How the device stands; nil where there is nothing to say (version 2).
-  public var device: DeviceStatus?
+  package var device: DeviceStatus?
 
-  public init(
+  package init(
     phase: WorkerPhase, attempt: AttemptToken? = nil, progress: AttemptProgress? = nil, device: DeviceStatus? = nil
   ) {
     self.phase = phase
@@ -97,9 +97,9 @@ public struct Heartbeat: Sendable, Equatable {
 }
 
 /// Why an attempt is to stop.
-public struct Cancellation: Sendable, Equatable {
+package struct Cancellation: Sendable, Equatable {
   /// Reasons a program may act on.
-  public enum Reason: String, Sendable, CaseIterable {
+  package enum Reason: String, Sendable, CaseIterable {
     /// The lease was given to another worker.
     case superseded
     /// A person abandoned the trial.
@@ -109,37 +109,37 @@ public struct Cancellation: Sendable, Equatable {
     /// Intermediate reports show that the trial is hopeless.
     case hopeless
   }
-  public var attempt: AttemptToken
-  public var reason: Reason
+  package var attempt: AttemptToken
+  package var reason: Reason
 
-  public init(attempt: AttemptToken, reason: Reason) {
+  package init(attempt: AttemptToken, reason: Reason) {
     self.attempt = attempt
     self.reason = reason
   }
 }
 
 /// Asks a worker to leave.
-public struct Drain: Sendable, Equatable {
+package struct Drain: Sendable, Equatable {
   /// Whether to release the present trial instead of finishing it.
-  public var immediately: Bool
-  public var reason: String
+  package var immediately: Bool
+  package var reason: String
 
-  public init(immediately: Bool, reason: String) {
+  package init(immediately: Bool, reason: String) {
     self.immediately = immediately
     self.reason = reason
   }
 }
 
 /// A short text for people.
-public struct Notice: Sendable, Equatable {
-  public var reason: String
-  public init(reason: String) { self.reason = reason }
+package struct Notice: Sendable, Equatable {
+  package var reason: String
+  package init(reason: String) { self.reason = reason }
 }
 
 /// Confirms a message.
-public struct Acknowledgement: Sendable, Equatable {
+package struct Acknowledgement: Sendable, Equatable {
   /// What became of the message.
-  public enum Verdict: String, Sendable, CaseIterable {
+  package enum Verdict: String, Sendable, CaseIterable {
     /// Received (heartbeat, ready, chunk …), or committed as the trial's outcome.
     case accepted
     /// The same outcome had been committed before.
@@ -150,10 +150,10 @@ public struct Acknowledgement: Sendable, Equatable {
     case conflict
   }
   /// The id of the confirmed message.
-  public var of: Int64
-  public var verdict: Verdict
+  package var of: Int64
+  package var verdict: Verdict
 
-  public init(of id: Int64, verdict: Verdict) {
+  package init(of id: Int64, verdict: Verdict) {
     self.of = id
     self.verdict = verdict
   }

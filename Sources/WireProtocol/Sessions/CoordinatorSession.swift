@@ -5,33 +5,33 @@ import Study
 /// Feed it events with the time of a monotonic clock and carry out the actions it returns, in order. One session
 /// belongs to one routing id; a worker that reconnects gets a new one, and the coordinator drops the older session of
 /// the same worker name (``Action/introduced(_:warnings:)`` says whom it met).
-public struct CoordinatorSession: Sendable {
+package struct CoordinatorSession: Sendable {
   /// What the session needs to know about the study.
-  public struct Settings: Sendable {
-    public var study: String
-    public var studyIdentifier: String
+  package struct Settings: Sendable {
+    package var study: String
+    package var studyIdentifier: String
     /// Unique per coordinator process.
-    public var session: String
-    public var build: String
-    public var fingerprints: Fingerprints
+    package var session: String
+    package var build: String
+    package var fingerprints: Fingerprints
     /// How often workers are to send heartbeats.
     ///
     /// Default 5 s.
-    public var heartbeat: Duration = .seconds(5)
+    package var heartbeat: Duration = .seconds(5)
     /// How long a lease lasts without a sign of life.
     ///
     /// Default 60 s.
-    public var lease: Duration = .seconds(60)
+    package var lease: Duration = .seconds(60)
     /// After how long an assignment that was not accepted is sent again.
     ///
     /// Default 2 s.
-    public var resend: Duration = .seconds(2)
+    package var resend: Duration = .seconds(2)
     /// After how many malformed frames the connection is no longer listened to.
     ///
     /// Default 16.
-    public var violationLimit = 16
+    package var violationLimit = 16
 
-    public init(
+    package init(
       study: String, studyIdentifier: String, session: String, build: String, fingerprints: Fingerprints
     ) {
       self.study = study
@@ -43,7 +43,7 @@ public struct CoordinatorSession: Sendable {
   }
 
   /// What happens to the session.
-  public enum Event: Sendable {
+  package enum Event: Sendable {
     /// A message arrived.
     case received(Envelope)
     /// A frame arrived that could not be read.
@@ -68,7 +68,7 @@ public struct CoordinatorSession: Sendable {
   }
 
   /// What the coordinator has to do.
-  public enum Action: Sendable, Equatable {
+  package enum Action: Sendable, Equatable {
     /// Send to this connection.
     case send(Envelope)
     /// A worker introduced itself and nothing speaks against it so far: decide and answer with `admit` or `refuse`.
@@ -108,7 +108,7 @@ public struct CoordinatorSession: Sendable {
   }
 
   /// Why a session is over.
-  public enum Closure: Sendable, Equatable {
+  package enum Closure: Sendable, Equatable {
     /// The worker left on purpose.
     case goodbye(String)
     /// Nothing was heard for longer than the lease.
@@ -120,16 +120,16 @@ public struct CoordinatorSession: Sendable {
   }
 
   /// Where the session stands.
-  public enum State: Sendable, Equatable {
+  package enum State: Sendable, Equatable {
     case expectingHello, deciding, active, closed
   }
 
-  public let settings: Settings
-  public internal(set) var state = State.expectingHello
+  package let settings: Settings
+  package internal(set) var state = State.expectingHello
   /// The worker, once it has said hello.
-  public internal(set) var hello: Hello?
+  package internal(set) var hello: Hello?
   /// The attempt that this session believes the worker holds.
-  public internal(set) var attempt: AttemptToken?
+  package internal(set) var attempt: AttemptToken?
   /// The newest attempt that it was given or came with, whatever became of it.
   var lastAttempt: AttemptToken?
 
@@ -155,13 +155,13 @@ public struct CoordinatorSession: Sendable {
   var startedAttempt: AttemptToken?
 
   /// - Parameter now: time of a monotonic clock since any fixed origin.
-  public init(settings: Settings, now: Duration) {
+  package init(settings: Settings, now: Duration) {
     self.settings = settings
     lastHeard = now
   }
 
   /// Handles one event and returns what to do, in order.
-  public mutating func handle(_ event: Event, now: Duration) -> [Action] {
+  package mutating func handle(_ event: Event, now: Duration) -> [Action] {
     guard state != .closed else { return [] }
     switch event {
     case .received(let envelope):
@@ -185,14 +185,14 @@ public struct CoordinatorSession: Sendable {
   }
 
   /// How many stopped attempts are remembered.
-  public var rememberedCancellations: Int { cancelled.count }
+  package var rememberedCancellations: Int { cancelled.count }
 
   /// When the worker was heard last.
-  public var heard: Duration { lastHeard }
+  package var heard: Duration { lastHeard }
 
   /// Moves the session's memory of the last sign of life forward by `gap`: call when the coordinator itself was
   /// stopped (its own clock ticks came late), so that workers are not declared silent for the coordinator's fault.
-  public mutating func forgive(_ gap: Duration, now: Duration) {
+  package mutating func forgive(_ gap: Duration, now: Duration) {
     lastHeard = min(lastHeard + gap, now)
   }
 }

@@ -3,43 +3,43 @@ import Study
 /// The worker's side of its conversation with the coordinator: pure, no clock, no socket, no process.
 ///
 /// Feed it events with the time of a monotonic clock and carry out the actions it returns, in order.
-public struct WorkerSession: Sendable {
+package struct WorkerSession: Sendable {
   /// Timing.
   ///
   /// Values that the welcome brings (heartbeat, lease) replace the ones here.
-  public struct Settings: Sendable {
+  package struct Settings: Sendable {
     /// First pause before a hello that was not answered is sent again.
     ///
     /// Default 1 s; doubles up to `helloMaximum`.
-    public var helloInterval: Duration = .seconds(1)
-    public var helloMaximum: Duration = .seconds(15)
+    package var helloInterval: Duration = .seconds(1)
+    package var helloMaximum: Duration = .seconds(15)
     /// After how many unanswered hellos the connection is made anew.
     ///
     /// Default 4.
-    public var hellosPerConnection = 4
+    package var hellosPerConnection = 4
     /// First pause before an unacknowledged outcome is sent again.
     ///
     /// Default 2 s; doubles up to `submissionMaximum`.
-    public var submissionInterval: Duration = .seconds(2)
-    public var submissionMaximum: Duration = .seconds(30)
+    package var submissionInterval: Duration = .seconds(2)
+    package var submissionMaximum: Duration = .seconds(30)
     /// Heartbeat interval until the first welcome.
     ///
     /// Default 5 s.
-    public var heartbeat: Duration = .seconds(5)
+    package var heartbeat: Duration = .seconds(5)
     /// After how many heartbeats without any word from the coordinator the worker says hello again.
     ///
     /// Default 3.
-    public var silentHeartbeats = 3
+    package var silentHeartbeats = 3
     /// Seed of the jitter of the pauses (each is lengthened by 0...25 %).
     ///
     /// Give every process its own.
-    public var jitterSeed: UInt64 = 0
+    package var jitterSeed: UInt64 = 0
 
-    public init() {}
+    package init() {}
   }
 
   /// What happens to the session.
-  public enum Event: Sendable {
+  package enum Event: Sendable {
     /// A message arrived.
     case received(Envelope)
     /// A frame arrived that could not be read.
@@ -73,7 +73,7 @@ public struct WorkerSession: Sendable {
   }
 
   /// What the worker has to do.
-  public enum Action: Sendable, Equatable {
+  package enum Action: Sendable, Equatable {
     case send(Envelope)
     /// Write this outcome to the local file before anything else: it must survive a restart of the worker.
     case keep(Submission)
@@ -98,7 +98,7 @@ public struct WorkerSession: Sendable {
   }
 
   /// Why the worker leaves.
-  public enum Departure: Sendable, Equatable {
+  package enum Departure: Sendable, Equatable {
     /// Asked by a signal; the text names it.
     case stopped(String)
     /// Asked by the coordinator.
@@ -108,18 +108,18 @@ public struct WorkerSession: Sendable {
   }
 
   /// Where the session stands.
-  public enum State: Sendable, Equatable {
+  package enum State: Sendable, Equatable {
     case connecting, active, left
   }
 
-  public var settings: Settings
-  public internal(set) var state = State.connecting
+  package var settings: Settings
+  package internal(set) var state = State.connecting
   /// The attempt in execution.
-  public internal(set) var current: Assignment?
+  package internal(set) var current: Assignment?
   /// Outcomes that wait for their acknowledgement, oldest first.
-  public var retained: [Submission] { outbox.map(\.submission) }
+  package var retained: [Submission] { outbox.map(\.submission) }
   /// How the worker stands, as its heartbeats say.
-  public var phase: WorkerPhase {
+  package var phase: WorkerPhase {
     if isDraining || stopReason != nil { return .draining }
     if current != nil { return hasStarted ? .running : .preparing }
     return isEvaluatorReady && outbox.count < Self.outboxLimit ? .idle : .preparing
@@ -174,7 +174,7 @@ public struct WorkerSession: Sendable {
   /// - Parameters:
   ///   - hello: who the worker is; `running` and `retained` are filled in by the session.
   ///   - retained: outcomes read from the local file, with the study they belong to in `hello.studyIdentifier`.
-  public init(settings: Settings = Settings(), hello: Hello, retained: [Submission] = []) {
+  package init(settings: Settings = Settings(), hello: Hello, retained: [Submission] = []) {
     self.settings = settings
     self.hello = hello
     helloPause = settings.helloInterval
@@ -182,7 +182,7 @@ public struct WorkerSession: Sendable {
   }
 
   /// When `clock` has something to do, at the latest.
-  public var nextDeadline: Duration {
+  package var nextDeadline: Duration {
     switch state {
     case .connecting: min(helloDue, leaveBy ?? helloDue)
     case .active: min(outbox.map(\.due).min() ?? heartbeatDue, heartbeatDue, leaveBy ?? heartbeatDue)
@@ -193,7 +193,7 @@ public struct WorkerSession: Sendable {
   /// Handles one event and returns what to do, in order.
   ///
   /// Begin with `clock`: it says hello.
-  public mutating func handle(_ event: Event, now: Duration) -> [Action] {
+  package mutating func handle(_ event: Event, now: Duration) -> [Action] {
     guard state != .left else { return [] }
     switch event {
     case .received(let envelope):

@@ -14,7 +14,7 @@ import WireProtocol
 /// them by name: `{"step":100,"report":{"loss":1.9,"rougeL":0.11}}`.
 ///
 /// The program leads a process group of its own. Whatever it has started ends with it, before the next trial begins.
-public final class CommandEvaluator: TrialEvaluator {
+package final class CommandEvaluator: TrialEvaluator {
   private let program: CommandProgram
   private let environment: [String: String]
   private let objectives: [String]
@@ -28,7 +28,7 @@ public final class CommandEvaluator: TrialEvaluator {
   ///   - environment: added to the worker's environment.
   ///   - studyFile: the study's file: relative paths of program and script are looked for in its folder first.
   ///   - endGrace: how long a cancelled program may take to end after SIGTERM, before SIGKILL. Default 10 s.
-  public init(
+  package init(
     arguments: [String], objectives: [String], environment: [String: String] = [:], studyFile: URL? = nil,
     endGrace: Duration = .seconds(10)
   ) {
@@ -38,7 +38,7 @@ public final class CommandEvaluator: TrialEvaluator {
     self.objectives = objectives
   }
 
-  public func prepare(_ monitor: EvaluationMonitor) throws { _ = try program.resolve() }
+  package func prepare(_ monitor: EvaluationMonitor) throws { _ = try program.resolve() }
 
   /// The program once more: it may have gone away since the worker began.
   private func find() throws -> CommandProgram.Resolved {
@@ -50,7 +50,7 @@ public final class CommandEvaluator: TrialEvaluator {
     }
   }
 
-  public func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
+  package func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
     let input: JSONValue = .object([
       "configuration": try JSONValue(encoding: request.configuration), "seed": .integer(Int64(clamping: request.seed)),
       "trial": .integer(Int64(request.trial)), "scratch": .string(request.scratch.path),

@@ -2,7 +2,7 @@ import BayesianOptimization
 import Foundation
 
 /// Evaluates a published test function: for benchmarks, fault and scale tests.
-public final class AnalyticEvaluator: TrialEvaluator {
+package final class AnalyticEvaluator: TrialEvaluator {
   private let problem: AnalyticProblem
   private let seconds: Double
   private let steps: Int
@@ -11,15 +11,15 @@ public final class AnalyticEvaluator: TrialEvaluator {
   ///   - problem: the function.
   ///   - seconds: how long a trial pretends to work, in seconds. Default 0.
   ///   - steps: in how many steps, each with its progress. Default 10.
-  public init(problem: AnalyticProblem, seconds: Double = 0, steps: Int = 10) {
+  package init(problem: AnalyticProblem, seconds: Double = 0, steps: Int = 10) {
     self.problem = problem
     self.seconds = max(0, seconds)
     self.steps = max(1, steps)
   }
 
-  public func prepare(_ monitor: EvaluationMonitor) {}
+  package func prepare(_ monitor: EvaluationMonitor) {}
 
-  public func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
+  package func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
     for step in 1...steps {
       try monitor.checkCancelled()
       if seconds > 0 { Thread.sleep(forTimeInterval: seconds / Double(steps)) }

@@ -7,7 +7,7 @@ import WireProtocol
 /// What a trainer process runs for a trial: the one place where a configuration becomes numbers.
 ///
 /// One evaluator lives as long as its process. It is called from one thread only (the process's main thread).
-public protocol TrialEvaluator: AnyObject {
+package protocol TrialEvaluator: AnyObject {
   /// Loads what every trial needs (base, data) and keeps it. Called once, before any trial.
   ///
   /// - Throws: anything; the message reaches the operator. ``EvaluationError`` `unavailable` says that trying again is
@@ -26,24 +26,24 @@ public protocol TrialEvaluator: AnyObject {
 }
 
 extension TrialEvaluator {
-  public var deviceBytes: Int { 0 }
+  package var deviceBytes: Int { 0 }
 }
 
 /// One trial to evaluate.
-public struct EvaluationRequest: Sendable, Equatable {
+package struct EvaluationRequest: Sendable, Equatable {
   /// The configuration θ.
-  public var configuration: Configuration
+  package var configuration: Configuration
   /// Seed of everything random in the trial.
-  public var seed: UInt64
+  package var seed: UInt64
   /// Number of the trial in its study.
-  public var trial: Int
+  package var trial: Int
   /// Fencing token of the attempt.
-  public var attempt: AttemptToken
+  package var attempt: AttemptToken
   /// A folder of this worker for this trial (checkpoints, the adapter); kept when the trial is given back, so that the
   /// same worker can go on from it.
-  public var scratch: URL
+  package var scratch: URL
 
-  public init(configuration: Configuration, seed: UInt64, trial: Int, attempt: AttemptToken, scratch: URL) {
+  package init(configuration: Configuration, seed: UInt64, trial: Int, attempt: AttemptToken, scratch: URL) {
     self.configuration = configuration
     self.seed = seed
     self.trial = trial
@@ -53,19 +53,19 @@ public struct EvaluationRequest: Sendable, Equatable {
 }
 
 /// What an evaluation measured.
-public struct EvaluationResult: Sendable, Equatable {
+package struct EvaluationResult: Sendable, Equatable {
   /// Objective values by name, in their own units; a value that is not finite makes the trial `diverged`.
-  public var objectives: [String: Double]
+  package var objectives: [String: Double]
   /// Standard errors of the objectives, where they are known.
-  public var standardErrors: [String: Double]
+  package var standardErrors: [String: Double]
   /// Further measurements (seconds, parameters …).
-  public var metrics: [String: Double]
+  package var metrics: [String: Double]
   /// Files to keep, by plain name (`adapter_model.safetensors`).
-  public var artifacts: [String: URL]
+  package var artifacts: [String: URL]
   /// What was left out or cut on the way, for the worker's log.
-  public var notes: [String]
+  package var notes: [String]
 
-  public init(
+  package init(
     objectives: [String: Double], standardErrors: [String: Double] = [:], metrics: [String: Double] = [:],
     artifacts: [String: URL] = [:], notes: [String] = []
   ) {
@@ -93,9 +93,9 @@ public struct EvaluationResult: Sendable, Equatable {
 }
 
 /// How an evaluation can end without a result.
-public struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The kind of end.
-  public enum Kind: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable {
     /// The trial was cancelled or preempted; `checkpointStep` where it can go on.
     case cancelled(checkpointStep: Int?)
     /// It ended in failure of this class.
@@ -103,15 +103,15 @@ public struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertib
     /// The evaluator cannot work at all: the worker is to stop.
     case unavailable
   }
-  public var kind: Kind
+  package var kind: Kind
   /// What happened.
-  public var message: String
+  package var message: String
   /// What the operator can do.
-  public var nextStep: String?
+  package var nextStep: String?
   /// The last lines that a program of the user's wrote to standard error, at most three.
-  public var lastWords: [String]
+  package var lastWords: [String]
 
-  public init(_ kind: Kind, _ message: String, nextStep: String? = nil, lastWords: [String] = []) {
+  package init(_ kind: Kind, _ message: String, nextStep: String? = nil, lastWords: [String] = []) {
     self.kind = kind
     self.message = message
     self.nextStep = nextStep
@@ -119,39 +119,39 @@ public struct EvaluationError: Error, Equatable, Sendable, CustomStringConvertib
   }
 
   /// The trial was cancelled at a step boundary.
-  public static func cancelled(checkpointStep: Int? = nil) -> EvaluationError {
+  package static func cancelled(checkpointStep: Int? = nil) -> EvaluationError {
     EvaluationError(.cancelled(checkpointStep: checkpointStep), "cancelled")
   }
 
   /// The evaluation ended itself without a result, or could not be begun now: the trial is given back unharmed and runs
   /// again.
-  public static func givenBack(_ reason: String) -> EvaluationError {
+  package static func givenBack(_ reason: String) -> EvaluationError {
     EvaluationError(.cancelled(checkpointStep: nil), reason)
   }
 
   /// Memory does not suffice for this configuration.
-  public static func outOfMemory(_ message: String) -> EvaluationError {
+  package static func outOfMemory(_ message: String) -> EvaluationError {
     EvaluationError(
       .failed(.outOfMemory), message, nextStep: "use a smaller rank or count, or a device with more memory")
   }
 
   /// A loss or another value became NaN or infinite.
-  public static func diverged(_ message: String) -> EvaluationError {
+  package static func diverged(_ message: String) -> EvaluationError {
     EvaluationError(.failed(.diverged), message, nextStep: "lower training.learningRate if many trials diverge")
   }
 
   /// The evaluator cannot work with its settings or files.
-  public static func unavailable(_ message: String, nextStep: String? = nil) -> EvaluationError {
+  package static func unavailable(_ message: String, nextStep: String? = nil) -> EvaluationError {
     EvaluationError(.unavailable, message, nextStep: nextStep)
   }
 
-  public var description: String { nextStep.map { "\(message); \($0)" } ?? message }
+  package var description: String { nextStep.map { "\(message); \($0)" } ?? message }
 }
 
 /// An evaluation's line to its worker: progress out, cancellation in.
 ///
 /// Every call is a sign of life for the watchdog.
-public final class EvaluationMonitor: Sendable {
+package final class EvaluationMonitor: Sendable {
   private let cancelled = Atomic(false)
   private let onProgress: @Sendable (AttemptProgress) -> Void
   private let onReport: @Sendable (Int, [String: Double]) -> Void
@@ -159,7 +159,7 @@ public final class EvaluationMonitor: Sendable {
   /// - Parameters:
   ///   - onProgress: takes the progress.
   ///   - onReport: takes a step and its values.
-  public init(
+  package init(
     onProgress: @escaping @Sendable (AttemptProgress) -> Void = { _ in },
     onReport: @escaping @Sendable (Int, [String: Double]) -> Void = { _, _ in }
   ) {
@@ -168,21 +168,21 @@ public final class EvaluationMonitor: Sendable {
   }
 
   /// Says that `step` of `total` steps of `phase` (`train`, `evaluate` …) are done.
-  public func progress(step: Int, total: Int, phase: String) {
+  package func progress(step: Int, total: Int, phase: String) {
     onProgress(AttemptProgress(step: max(0, step), total: max(0, total), phase: phase))
   }
 
   /// Reports a vector of intermediate values.
-  public func report(step: Int, values: [String: Double]) { onReport(step, values) }
+  package func report(step: Int, values: [String: Double]) { onReport(step, values) }
 
   /// Whether the trial should end at the next step.
-  public var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+  package var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
   /// Throws ``EvaluationError`` `cancelled` once the trial is cancelled.
-  public func checkCancelled() throws {
+  package func checkCancelled() throws {
     if isCancelled { throw EvaluationError.cancelled() }
   }
 
   /// Asks the evaluation to end.
-  public func cancel() { cancelled.store(true, ordering: .relaxed) }
+  package func cancel() { cancelled.store(true, ordering: .relaxed) }
 }

@@ -1,6 +1,6 @@
 /// What becomes of a worker process of a fleet when it ends: pure, times are given.
-public struct FleetPolicy: Sendable {
-  public enum Decision: Equatable, Sendable {
+package struct FleetPolicy: Sendable {
+  package enum Decision: Equatable, Sendable {
     /// Start it again after so many seconds.
     case restart(after: Double)
     /// It has left for good, as it should.
@@ -10,20 +10,20 @@ public struct FleetPolicy: Sendable {
   }
 
   /// Longest wait before a start, in seconds.
-  public static let longestWait = 60.0
+  package static let longestWait = 60.0
   /// A process that lived for so many seconds starts over with the shortest wait.
-  public static let healthyLife = 300.0
+  package static let healthyLife = 300.0
 
   static let temporary = WorkerExit.temporary
 
   private var failures = 0
 
-  public init() {}
+  package init() {}
 
   /// - Parameters:
   ///   - lived: seconds since its start.
   ///   - isStopping: whether the fleet was asked to stop.
-  public mutating func ended(_ end: ProcessEnd, lived: Double, isStopping: Bool) -> Decision {
+  package mutating func ended(_ end: ProcessEnd, lived: Double, isStopping: Bool) -> Decision {
     switch WorkerExit(end) {
     case .left(let status): return .left(status: status)
     case .cannotWork(let status): return isStopping ? .left(status: status) : .gaveUp(status: status)
@@ -35,7 +35,7 @@ public struct FleetPolicy: Sendable {
   }
 
   /// The exit status of the whole fleet from those of its members.
-  public static func status(_ members: [Int32], isStopping: Bool) -> Int32 {
+  package static func status(_ members: [Int32], isStopping: Bool) -> Int32 {
     if isStopping { return Self.temporary }
     // One that saw the end of the study speaks for all.
     if members.contains(0) { return 0 }

@@ -1,17 +1,17 @@
 import Foundation
 
 /// What a machine says about its NVIDIA GPUs, as texts: read once, judged elsewhere.
-public struct GPUEvidence: Equatable, Sendable {
+package struct GPUEvidence: Equatable, Sendable {
   /// `CUDA_VISIBLE_DEVICES`; nil when it is not set.
-  public var visibleDevices: String?
+  package var visibleDevices: String?
   /// First line of `/proc/driver/nvidia/version`; nil without the driver.
-  public var driver: String?
+  package var driver: String?
   /// `/proc/driver/nvidia/gpus/*/information`, sorted by bus location.
-  public var information: [String]
+  package var information: [String]
   /// Minor numbers of `/dev/nvidia*`.
-  public var deviceNodes: [Int]
+  package var deviceNodes: [Int]
 
-  public init(
+  package init(
     visibleDevices: String? = nil, driver: String? = nil, information: [String] = [], deviceNodes: [Int] = []
   ) {
     self.visibleDevices = visibleDevices
@@ -21,7 +21,7 @@ public struct GPUEvidence: Equatable, Sendable {
   }
 
   /// Reads the files below `root` (`/` for this machine) and the environment.
-  public static func read(
+  package static func read(
     root: URL = URL(fileURLWithPath: "/"), environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> GPUEvidence {
     let files = FileManager.default
@@ -40,17 +40,17 @@ public struct GPUEvidence: Equatable, Sendable {
 }
 
 /// One device that a worker of its own shall use.
-public struct GPUDevice: Equatable, Sendable {
+package struct GPUDevice: Equatable, Sendable {
   /// What `--device` is given: `cuda:N`, N counted as CUDA counts, among the visible devices.
-  public var device: String
+  package var device: String
   /// Added to the worker's environment.
-  public var environment: [String: String]
+  package var environment: [String: String]
   /// What it is called in the worker's name and before its log lines.
-  public var label: String
+  package var label: String
   /// For people, such as `NVIDIA H200`; empty where it is not known.
-  public var model: String
+  package var model: String
 
-  public init(device: String, environment: [String: String] = [:], label: String, model: String = "") {
+  package init(device: String, environment: [String: String] = [:], label: String, model: String = "") {
     self.device = device
     self.environment = environment
     self.label = label
@@ -59,9 +59,9 @@ public struct GPUDevice: Equatable, Sendable {
 }
 
 /// Which GPUs this process may use, from what the driver, the device files and CUDA_VISIBLE_DEVICES say.
-public enum GPUDiscovery {
-  public struct Failure: Error, Equatable, CustomStringConvertible {
-    public var description: String
+package enum GPUDiscovery {
+  package struct Failure: Error, Equatable, CustomStringConvertible {
+    package var description: String
   }
 
   private struct GPU {
@@ -75,7 +75,7 @@ public enum GPUDiscovery {
   /// - Parameters:
   ///   - choice: `all`, or numbers as CUDA counts them (`0,2`).
   /// - Throws: `Failure`, which says what was looked for and found.
-  public static func devices(_ choice: String, _ evidence: GPUEvidence) throws -> [GPUDevice] {
+  package static func devices(_ choice: String, _ evidence: GPUEvidence) throws -> [GPUDevice] {
     let visible = try visible(evidence)
     guard choice != "all" else { return visible }
     var chosen: [GPUDevice] = []

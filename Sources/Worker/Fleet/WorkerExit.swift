@@ -6,7 +6,7 @@
 /// | 75, 130 | it left because it was asked to, and has given its trial back |
 /// | 1 … 6 | it cannot work (wrong file, data, disk, refused); starting it again would not help |
 /// | anything else, a signal | it died |
-public enum WorkerExit: Equatable, Sendable {
+package enum WorkerExit: Equatable, Sendable {
   case left(status: Int32)
   case cannotWork(status: Int32)
   case died
@@ -15,7 +15,7 @@ public enum WorkerExit: Equatable, Sendable {
   static let temporary: Int32 = 75
   static let interrupted: Int32 = 130
 
-  public init(_ end: ProcessEnd) {
+  package init(_ end: ProcessEnd) {
     guard let status = end.status.map({ Int32($0) }) else {
       self = .died
       return

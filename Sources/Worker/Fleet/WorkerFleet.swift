@@ -6,17 +6,17 @@ import Synchronization
 ///
 /// Every child has a process group of its own (Ctrl-C reaches it only through this process) and leaves when this process
 /// is gone. Its lines appear here with its label in front.
-public final class WorkerFleet: Sendable {
+package final class WorkerFleet: Sendable {
   /// One process.
-  public struct Member: Sendable {
+  package struct Member: Sendable {
     /// What stands before its lines.
-    public var label: String
+    package var label: String
     /// Arguments of `engram`, without the program.
-    public var arguments: [String]
+    package var arguments: [String]
     /// Its whole environment.
-    public var environment: [String: String]
+    package var environment: [String: String]
 
-    public init(label: String, arguments: [String], environment: [String: String]) {
+    package init(label: String, arguments: [String], environment: [String: String]) {
       self.label = label
       self.arguments = arguments
       self.environment = environment
@@ -45,7 +45,7 @@ public final class WorkerFleet: Sendable {
   /// - Parameters:
   ///   - executable: the program; default this one.
   ///   - note: takes the lines.
-  public init(
+  package init(
     _ members: [Member],
     executable: String = OwnProgram.path,
     note: @escaping @Sendable (String) -> Void
@@ -57,7 +57,7 @@ public final class WorkerFleet: Sendable {
   }
 
   /// Runs until every member has left; gives the exit status.
-  public func run() async -> Int32 {
+  package func run() async -> Int32 {
     let signals = SignalForwarder { [self] in passOn($0) }
     defer { signals.stop() }
     for index in members.indices { start(index) }

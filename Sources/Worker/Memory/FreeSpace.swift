@@ -1,9 +1,9 @@
 import Foundation
 
 /// Room on the disk of a folder that may not exist yet.
-public enum FreeSpace {
+package enum FreeSpace {
   /// Bytes that are free where `folder` is or will be; nil where nobody can say.
-  public static func bytes(at folder: URL) -> Int? {
+  package static func bytes(at folder: URL) -> Int? {
     let existing = nearest(folder)
     // A file system that cannot be asked is no reason to refuse it.
     let attributes = try? FileManager.default.attributesOfFileSystem(forPath: existing.path)
@@ -11,7 +11,7 @@ public enum FreeSpace {
   }
 
   /// Whether files can be made where `folder` is or will be.
-  public static func isWritable(_ folder: URL) -> Bool {
+  package static func isWritable(_ folder: URL) -> Bool {
     FileManager.default.isWritableFile(atPath: nearest(folder).path)
   }
 

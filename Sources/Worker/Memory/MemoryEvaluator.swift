@@ -7,7 +7,7 @@ import Study
 /// Trains memory on the study's base and measures it: the evaluator that Engram exists for.
 ///
 /// Base and data are loaded once and stay; a trial swaps its LoRA blocks.
-public final class MemoryEvaluator: TrialEvaluator {
+package final class MemoryEvaluator: TrialEvaluator {
   private let configuration: StudyConfiguration
   private let file: URL
   private let backend: () throws -> any Backend
@@ -18,14 +18,14 @@ public final class MemoryEvaluator: TrialEvaluator {
   ///   - configuration: the study's file as read by this worker.
   ///   - file: where it was read from; paths in it are relative to its folder.
   ///   - backend: made once, in the trainer's process.
-  public init(configuration: StudyConfiguration, file: URL, backend: @escaping () throws -> any Backend) {
+  package init(configuration: StudyConfiguration, file: URL, backend: @escaping () throws -> any Backend) {
     self.configuration = configuration
     self.file = file
     self.backend = backend
     keepsAdapters = configuration.artifacts.keep != .none
   }
 
-  public func prepare(_ monitor: EvaluationMonitor) throws {
+  package func prepare(_ monitor: EvaluationMonitor) throws {
     do {
       let resources = try StudyResources.prepare(
         configuration, file: file, threads: 1,
@@ -59,9 +59,9 @@ public final class MemoryEvaluator: TrialEvaluator {
   }
 
   /// A GPU's memory, which the process's own account does not show.
-  public var deviceBytes: Int { (experiment?.model.backend as? CUDABackend)?.memory.used ?? 0 }
+  package var deviceBytes: Int { (experiment?.model.backend as? CUDABackend)?.memory.used ?? 0 }
 
-  public func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
+  package func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
     guard let experiment else { throw EvaluationError.unavailable("the evaluator was not prepared") }
     do {
       let outcome = try experiment.evaluate(
@@ -90,7 +90,7 @@ public final class MemoryEvaluator: TrialEvaluator {
   }
 
   /// θ in the notation of the trainer: one switch per layer.
-  public static func memory(_ configuration: Configuration, layers: Int) -> MemoryConfiguration {
+  package static func memory(_ configuration: Configuration, layers: Int) -> MemoryConfiguration {
     guard !configuration.isNull, let active = configuration.layers else { return .null(layers: layers) }
     return MemoryConfiguration(
       layers: (0..<layers).map { active.contains($0) ? 1 : 0 }, count: configuration.count ?? 0,

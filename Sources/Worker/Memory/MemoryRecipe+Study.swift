@@ -9,7 +9,7 @@ extension MemoryRecipe {
   /// - Parameters:
   ///   - isQuickstart: whether the quickstart's line templates are the default.
   ///   - kinds: kinds of history items in the data, which may name templates.
-  public init(_ configuration: StudyConfiguration, isQuickstart: Bool, kinds: Set<String> = []) throws {
+  package init(_ configuration: StudyConfiguration, isQuickstart: Bool, kinds: Set<String> = []) throws {
     self.init()
     memory.alpha = configuration.memory.alpha
     memory.aggregate = AdapterPlan.Aggregate(configuration.memory.aggregate)

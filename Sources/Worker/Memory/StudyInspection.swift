@@ -8,21 +8,21 @@ import Study
 /// nothing made and nothing trained.
 ///
 /// `search`, `coordinator`, `worker` and `search --dry-run` begin with it, so that they find the same.
-public struct StudyInspection {
+package struct StudyInspection {
   /// The base's folder; nil where the quickstart's is not made yet.
-  public let base: URL?
-  public let isQuickstart: Bool
-  public private(set) var checkpoint: Checkpoint?
-  public private(set) var dataset: Dataset?
-  public private(set) var recipe: MemoryRecipe?
-  public private(set) var shape: StudyConfiguration.BaseShape?
-  public private(set) var space: SearchSpace?
+  package let base: URL?
+  package let isQuickstart: Bool
+  package private(set) var checkpoint: Checkpoint?
+  package private(set) var dataset: Dataset?
+  package private(set) var recipe: MemoryRecipe?
+  package private(set) var shape: StudyConfiguration.BaseShape?
+  package private(set) var space: SearchSpace?
   /// The records as the trainer will see them.
-  public private(set) var data: PreparedData?
-  public private(set) var report: DataReport?
+  package private(set) var data: PreparedData?
+  package private(set) var report: DataReport?
   /// What is odd and does not hinder the study.
-  public private(set) var warnings: [String] = []
-  public private(set) var problems = StudyProblems.Collector()
+  package private(set) var warnings: [String] = []
+  package private(set) var problems = StudyProblems.Collector()
 
   /// - Parameters:
   ///   - file: the study's file; paths in it are relative to its folder.

@@ -1,19 +1,19 @@
 /// Everything that is wrong with a study's files, found at once.
-public struct StudyProblems: Error, CustomStringConvertible {
+package struct StudyProblems: Error, CustomStringConvertible {
   /// In the order in which they were found; never empty.
-  public let errors: [any Error]
+  package let errors: [any Error]
 
   /// A line for each.
-  public var description: String { errors.map { "\($0)" }.joined(separator: "\n") }
+  package var description: String { errors.map { "\($0)" }.joined(separator: "\n") }
 
   /// Goes on after errors that do not hinder the next check.
-  public struct Collector {
-    public private(set) var errors: [any Error] = []
+  package struct Collector {
+    package private(set) var errors: [any Error] = []
 
-    public init() {}
+    package init() {}
 
     /// What `body` gives; nil where it fails, and its error is kept.
-    public mutating func attempt<T>(_ body: () throws -> T) -> T? {
+    package mutating func attempt<T>(_ body: () throws -> T) -> T? {
       do {
         return try body()
       } catch let problems as StudyProblems {
@@ -24,12 +24,12 @@ public struct StudyProblems: Error, CustomStringConvertible {
       return nil
     }
 
-    public mutating func add(_ error: (any Error)?) {
+    package mutating func add(_ error: (any Error)?) {
       if let error { errors.append(error) }
     }
 
     /// Throws what was kept: a single error as it is, several as `StudyProblems`.
-    public func finish() throws {
+    package func finish() throws {
       guard let first = errors.first else { return }
       throw errors.count == 1 ? first : StudyProblems(errors: errors)
     }

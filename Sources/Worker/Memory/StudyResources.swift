@@ -6,25 +6,25 @@ import Personalization
 import Study
 
 /// Base and data of a study on this machine: what every trial needs, with the fingerprints that both sides compare.
-public struct StudyResources: Sendable {
+package struct StudyResources: Sendable {
   /// Directory of the base.
-  public var base: URL
-  public var dataset: Dataset
-  public var split: SplitPolicy
-  public var recipe: MemoryRecipe
+  package var base: URL
+  package var dataset: Dataset
+  package var split: SplitPolicy
+  package var recipe: MemoryRecipe
   /// SHA-256 by what it covers: `base`, `data`.
-  public var fingerprints: [String: String]
+  package var fingerprints: [String: String]
   /// Layers and the shapes of the matrices that carry memory.
-  public var shape: StudyConfiguration.BaseShape
+  package var shape: StudyConfiguration.BaseShape
   /// Whether base and data are the built-in ones.
-  public var isQuickstart: Bool
+  package var isQuickstart: Bool
   /// The search space over the base.
-  public var space: SearchSpace
+  package var space: SearchSpace
   /// What the records are, and what of them does not count.
-  public var report: DataReport
+  package var report: DataReport
 
   /// A step of the preparation, for people.
-  public enum Step: Sendable {
+  package enum Step: Sendable {
     /// A note that stays on the screen.
     case note(String)
     /// Something odd about the records or settings, for the person who trains.
@@ -44,7 +44,7 @@ public struct StudyResources: Sendable {
   ///   - isCancelled: asked often while pretraining.
   /// - Throws: `ConfigurationError`, `DatasetError`, `ModelFileError`, `AdapterError`, `SearchSpaceError`, or several of
   ///   them as `StudyProblems`; `TrialCancelled`.
-  public static func prepare(
+  package static func prepare(
     _ configuration: StudyConfiguration, file: URL, threads: Int? = nil, step: @escaping (Step) -> Void = { _ in },
     isCancelled: @escaping () -> Bool = { false }
   ) throws -> StudyResources {
@@ -70,7 +70,7 @@ public struct StudyResources: Sendable {
   }
 
   /// Looks at a study as `prepare` does and makes nothing; the quickstart's base is used where it is there already.
-  public static func inspect(_ configuration: StudyConfiguration, file: URL) throws -> StudyInspection {
+  package static func inspect(_ configuration: StudyConfiguration, file: URL) throws -> StudyInspection {
     let cohort = try cohort(configuration)
     var base = configuration.base.path.map { resolve($0, beside: file) }
     if base == nil, let cohort {
@@ -94,7 +94,7 @@ public struct StudyResources: Sendable {
   }
 
   /// The evaluator's experiment on a backend.
-  public func experiment(
+  package func experiment(
     injectTestUserHistory: Bool, backend: any Backend
   ) throws -> MemoryExperiment {
     let experiment = try MemoryExperiment(
@@ -107,7 +107,7 @@ public struct StudyResources: Sendable {
   }
 
   /// A path of a study's file: `~` is the home folder, others are relative to the file's folder.
-  public static func resolve(_ path: String, beside file: URL) -> URL {
+  package static func resolve(_ path: String, beside file: URL) -> URL {
     let expanded = (path as NSString).expandingTildeInPath
     return expanded.hasPrefix("/")
       ? URL(fileURLWithPath: expanded) : file.deletingLastPathComponent().appendingPathComponent(expanded)

@@ -3,14 +3,14 @@ import Glibc
 import Synchronization
 
 /// How a child process ended.
-public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
+package struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
   /// Exit status, where it exited.
-  public var status: Int?
+  package var status: Int?
   /// Signal, where one ended it.
-  public var signal: Int?
+  package var signal: Int?
 
   /// How a process ended that somebody else has waited for: exactly one of the two is set.
-  public init(status: Int? = nil, signal: Int? = nil) {
+  package init(status: Int? = nil, signal: Int? = nil) {
     self.status = status
     self.signal = signal
   }
@@ -21,7 +21,7 @@ public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
     if signalNumber == 0 { status = Int((word >> 8) & 0xFF) } else { signal = Int(signalNumber) }
   }
 
-  public var description: String {
+  package var description: String {
     if let signal { return "was killed by signal \(signal) (\(Self.name(signal)))" }
     return "exited with status \(status ?? -1)"
   }
@@ -40,9 +40,9 @@ public struct ProcessEnd: Sendable, Equatable, CustomStringConvertible {
 ///
 /// Started by `posix_spawn`; lines of its output arrive on two threads of their own, its end on a third. A child with a
 /// process group of its own takes everything along that it has started, however it ends.
-public final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
   /// What the child says.
-  public enum Event: Sendable {
+  package enum Event: Sendable {
     /// A line of standard output, without its line end.
     case output([UInt8])
     /// A line of standard error.
@@ -51,7 +51,7 @@ public final class ChildProcess: Sendable {
     case ended(ProcessEnd)
   }
 
-  public let pid: pid_t
+  package let pid: pid_t
   private let input: Mutex<Int32>
   private let hasEnded = Mutex(false)
 
@@ -64,7 +64,7 @@ public final class ChildProcess: Sendable {
   ///   - onExit: called once the process is over and before it is buried: its number, and its group's, are still its own.
   ///   - onEvent: called from the reading threads, in order per stream.
   /// - Throws: `SpawnError`.
-  public init(
+  package init(
     executable: String, arguments: [String], environment: [String: String], ownGroup: Bool = true,
     lineLimit: Int = 1 << 20, onExit: @escaping @Sendable (pid_t) -> Void = { _ in },
     onEvent: @escaping @Sendable (Event) -> Void
@@ -192,7 +192,7 @@ public final class ChildProcess: Sendable {
 
   /// Writes to the child's standard input; false where the child does not take it any more.
   @discardableResult
-  public func write(_ bytes: [UInt8]) -> Bool {
+  package func write(_ bytes: [UInt8]) -> Bool {
     input.withLock { descriptor in
       guard descriptor >= 0 else { return false }
       var offset = 0
@@ -209,7 +209,7 @@ public final class ChildProcess: Sendable {
   }
 
   /// Closes the child's standard input.
-  public func closeInput() {
+  package func closeInput() {
     input.withLock { descriptor in
       if descriptor >= 0 { Glibc.close(descriptor) }
       descriptor = -1
@@ -217,7 +217,7 @@ public final class ChildProcess: Sendable {
   }
 
   /// Sends a signal to the process (or to its whole group), unless it has ended.
-  public func kill(_ signal: Int32, group: Bool = false) {
+  package func kill(_ signal: Int32, group: Bool = false) {
     ifUnburied { _ = Glibc.kill(group ? -pid : pid, signal) }
   }
 
@@ -233,10 +233,10 @@ public final class ChildProcess: Sendable {
 }
 
 /// A process that could not be started.
-public struct SpawnError: Error, CustomStringConvertible {
+package struct SpawnError: Error, CustomStringConvertible {
   /// The system's error number.
-  public let code: Int32
-  public let description: String
+  package let code: Int32
+  package let description: String
   init(_ text: String, _ code: Int32) {
     self.code = code
     description = "\(text): \(String(cString: strerror(code)))"

@@ -1,14 +1,14 @@
 import Foundation
 
 /// How this program starts itself again, as a worker or a trainer.
-public enum OwnProgram {
+package enum OwnProgram {
   /// Set by a start script that had to run the program through a loader of its own.
   ///
   /// The kernel then names the loader as the program of this process.
   static let variable = "ENGRAM_EXECUTABLE"
 
   /// Full path of the program: the start script's where one says so, else what the kernel names.
-  public static let path = path(
+  package static let path = path(
     environment: ProcessInfo.processInfo.environment,
     // Without /proc the first argument is all that is known.
     kernel: try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))

@@ -5,12 +5,12 @@ import Glibc
 ///
 /// Looks at the parent's process number from a thread of its own. (Linux's parent-death signal is tied to the *thread*
 /// that started the child; threads of Swift's pools come and go, and the child would be killed without reason.)
-public enum ParentWatch {
+package enum ParentWatch {
   /// Variable by which a parent tells its number: `getppid` lies when the parent dies before the child can ask.
-  public static let variable = "ENGRAM_PARENT"
+  package static let variable = "ENGRAM_PARENT"
 
   /// The parent by that variable, else by `getppid`.
-  public static var expectedParent: pid_t {
+  package static var expectedParent: pid_t {
     ProcessInfo.processInfo.environment[variable].flatMap { pid_t($0) } ?? getppid()
   }
 
@@ -20,7 +20,7 @@ public enum ParentWatch {
   ///   - parent: the expected parent; where it is gone already, `onOrphaned` runs at once.
   ///   - interval: how often to look, in seconds. Default 0.25.
   ///   - onOrphaned: what to do; the process should end soon after.
-  public static func start(
+  package static func start(
     parent: pid_t = expectedParent, interval: Double = 0.25, onOrphaned: @escaping @Sendable () -> Void
   ) {
     let thread = Thread {

@@ -103,7 +103,7 @@ final class OutcomeFile {
 }
 
 /// Why the worker's file cannot be used.
-public struct OutcomeFileError: Error, CustomStringConvertible {
-  public let description: String
+package struct OutcomeFileError: Error, CustomStringConvertible {
+  package let description: String
   init(_ description: String) { self.description = description }
 }

@@ -4,12 +4,12 @@ import Study
 import WireProtocol
 
 /// What a worker that is gone has left in its state folder, for the process that owns the study.
-public struct WorkerLeftovers {
+package struct WorkerLeftovers {
   private let stateFolder: URL
   private let lock: Int32
 
   /// Takes the folder; nil while a worker uses it, or where there is none.
-  public init?(stateFolder: URL) {
+  package init?(stateFolder: URL) {
     self.stateFolder = stateFolder
     lock = open(stateFolder.appendingPathComponent("lock").path, O_RDWR | O_CLOEXEC)
     guard lock >= 0 else { return nil }
@@ -20,10 +20,10 @@ public struct WorkerLeftovers {
   }
 
   /// Gives the folder back.
-  public func release() { close(lock) }
+  package func release() { close(lock) }
 
   /// Files of results that have not reached the coordinator.
-  public var artifacts: [LocalArtifact] {
+  package var artifacts: [LocalArtifact] {
     let open = OpenResults(file: stateFolder.appendingPathComponent("results.json"))
     let waiting = UploadQueue(file: stateFolder.appendingPathComponent("uploads.json")).files
     return waiting + open.entries.sorted { $0.key < $1.key }.flatMap(\.value.files)
@@ -32,7 +32,7 @@ public struct WorkerLeftovers {
   /// Removes the scratch folders of these trials, and forgets files that lie in them.
   ///
   /// - Returns: how many were removed.
-  public func removeFolders(of trials: Set<Int>) -> Int {
+  package func removeFolders(of trials: Set<Int>) -> Int {
     let folders = ScratchFolders(stateFolder: stateFolder)
     let present = trials.filter { FileManager.default.fileExists(atPath: folders.url($0).path) }
     for trial in present { folders.remove(trial) }

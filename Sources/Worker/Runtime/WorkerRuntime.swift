@@ -10,7 +10,7 @@ import WireProtocol
 ///
 /// Everything that happens (frames, lines of the trainer, signals, ticks) goes through one stream and is handled one
 /// after the other; the decisions are made by ``WorkerSession`` and `TrainerSupervisor`.
-public actor WorkerRuntime {
+package actor WorkerRuntime {
   enum Input: Sendable {
     case transport(ClientEvent)
     case transportEnded
@@ -60,7 +60,7 @@ public actor WorkerRuntime {
   ///   - transport: the connection; closed when the worker ends.
   ///   - note: takes what the operator should read.
   /// - Throws: `OutcomeFileError` when the state folder cannot be used.
-  public init(
+  package init(
     settings: WorkerSettings, transport: any ClientTransport,
     note: @escaping @Sendable (WorkerNote) -> Void = { _ in }
   ) throws {
@@ -85,7 +85,7 @@ public actor WorkerRuntime {
   var now: Duration { origin.duration(to: clock.now) }
 
   /// Works until the study is over, a signal comes, or the worker is refused.
-  public func run() async -> WorkerEnd {
+  package func run() async -> WorkerEnd {
     if let damage = file.damage { note(.warning(damage)) }
     clearLeftovers()
     if !uploads.isEmpty { perform(session.handle(.uploading(true), now: now)) }

@@ -6,26 +6,26 @@ import WireProtocol
 
 /// Many `analytic` workers in one process, each with its own connection and session and without a trainer process: the
 /// load of scale tests.
-public struct AnalyticSwarm: Sendable {
+package struct AnalyticSwarm: Sendable {
   /// What the swarm is.
-  public struct Settings: Sendable {
-    public var endpoint: Endpoint
-    public var security: ZeroMQClient.Security
+  package struct Settings: Sendable {
+    package var endpoint: Endpoint
+    package var security: ZeroMQClient.Security
     /// Name of the study, and fingerprints that agree with it.
-    public var study: String
-    public var fingerprints: Fingerprints
-    public var problem: AnalyticProblem
-    public var workers: Int
+    package var study: String
+    package var fingerprints: Fingerprints
+    package var problem: AnalyticProblem
+    package var workers: Int
     /// Mean length of a trial in seconds; each lasts between half and one and a half of it.
     ///
     /// 0 = no time at all.
-    public var seconds: Double
+    package var seconds: Double
     /// Time over which the workers arrive, evenly, in seconds; 0 = all at once.
-    public var ramp: Double
+    package var ramp: Double
     /// Seed of the lengths.
-    public var seed: UInt64
+    package var seed: UInt64
 
-    public init(
+    package init(
       endpoint: Endpoint, security: ZeroMQClient.Security, study: String, fingerprints: Fingerprints,
       problem: AnalyticProblem, workers: Int, seconds: Double, ramp: Double = 0, seed: UInt64 = 1
     ) {
@@ -42,28 +42,28 @@ public struct AnalyticSwarm: Sendable {
   }
 
   /// What the swarm saw.
-  public struct Report: Sendable, Codable {
+  package struct Report: Sendable, Codable {
     /// From a worker's `ready` to its trial: all, the first of every worker, the others.
-    public var answers: LatencySummary
-    public var firstAnswers: LatencySummary
-    public var laterAnswers: LatencySummary
+    package var answers: LatencySummary
+    package var firstAnswers: LatencySummary
+    package var laterAnswers: LatencySummary
     /// From a result to its acknowledgement, which follows its commit.
-    public var acknowledgements: LatencySummary
+    package var acknowledgements: LatencySummary
     /// Messages that the workers sent and received.
-    public var sent: Int
-    public var received: Int
+    package var sent: Int
+    package var received: Int
     /// Trials whose result was acknowledged.
-    public var trials: Int
+    package var trials: Int
   }
 
   private let settings: Settings
 
-  public init(_ settings: Settings) { self.settings = settings }
+  package init(_ settings: Settings) { self.settings = settings }
 
   /// Works until the coordinator has sent every worker home.
   ///
   /// - Throws: ``TransportError``.
-  public func run() async throws -> Report {
+  package func run() async throws -> Report {
     let pool = try ZeroMQClientPool(connections: settings.workers)
     let workers = try (0..<settings.workers).map { index in
       try SwarmWorker(
@@ -100,14 +100,14 @@ public struct AnalyticSwarm: Sendable {
 }
 
 /// Quantiles of waiting times, in milliseconds.
-public struct LatencySummary: Sendable, Codable {
-  public var count: Int
-  public var median: Double
-  public var p99: Double
-  public var max: Double
+package struct LatencySummary: Sendable, Codable {
+  package var count: Int
+  package var median: Double
+  package var p99: Double
+  package var max: Double
 
   /// - Parameter values: waiting times in seconds, in any order.
-  public init(_ values: [Double]) {
+  package init(_ values: [Double]) {
     let sorted = values.sorted()
     func quantile(_ fraction: Double) -> Double {
       sorted.isEmpty ? 0 : 1000 * sorted[min(sorted.count - 1, Int(fraction * Double(sorted.count)))]

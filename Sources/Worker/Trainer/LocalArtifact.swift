@@ -4,14 +4,14 @@ import Study
 import WireProtocol
 
 /// A file on this machine that belongs to a result.
-public struct LocalArtifact: Sendable, Equatable {
+package struct LocalArtifact: Sendable, Equatable {
   /// How the study knows it.
-  public var reference: ArtifactReference
+  package var reference: ArtifactReference
   /// Where it lies.
-  public var url: URL
+  package var url: URL
 
   /// Reads and hashes the file `url` under the plain name `name`.
-  public init(name: String, url: URL) throws {
+  package init(name: String, url: URL) throws {
     let file = try FileHandle(forReadingFrom: url)
     defer { try? file.close() }
     var hash = SHA256()

@@ -6,9 +6,9 @@ import Synchronization
 import WireProtocol
 
 /// The loop inside a trainer process (`engram trainer`): commands on standard input, messages on standard output.
-public enum TrainerMain {
+package enum TrainerMain {
   /// Exit status after which the worker does not start the trainer again: the evaluator cannot work.
-  public static let unavailableStatus: Int32 = 78
+  package static let unavailableStatus: Int32 = 78
 
   /// Prepares the evaluator, then evaluates trials until standard input ends.
   ///
@@ -16,7 +16,7 @@ public enum TrainerMain {
   /// started at once.
   ///
   /// - Returns: the exit status.
-  public static func run(evaluator: some TrialEvaluator) -> Int32 {
+  package static func run(evaluator: some TrialEvaluator) -> Int32 {
     signal(SIGPIPE, SIG_IGN)
     // Schedulers signal every process of a job. The worker decides: it cancels the trial, which leaves a checkpoint, and
     // the end of standard input ends this process.

@@ -8,7 +8,7 @@ import WireProtocol
 ///     {"type":"evaluate","attempt":7,"trial":3,"configuration":{…},"seed":1,"scratch":"/…"}
 ///     {"type":"cancel"}
 ///     {"type":"exit"}
-public enum TrainerCommand: Sendable, Equatable {
+package enum TrainerCommand: Sendable, Equatable {
   /// Evaluate a trial; only when the trainer is ready and idle.
   case evaluate(EvaluationRequest)
   /// End the present trial at its next step.
@@ -20,7 +20,7 @@ public enum TrainerCommand: Sendable, Equatable {
 /// What a trainer says to its worker: one JSON object per line on the trainer's standard output.
 ///
 /// Everything that libraries print goes to standard error, so that nothing else ever stands here.
-public enum TrainerMessage: Sendable, Equatable {
+package enum TrainerMessage: Sendable, Equatable {
   /// Base and data are loaded; resident memory in bytes is the baseline.
   case ready(memoryBytes: Int)
   /// The evaluator cannot work: the worker stops with this text.
