@@ -24,12 +24,12 @@ let package = Package(
     .target(name: "CUDAKernels", exclude: ["kernels"]),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
     .target(name: "RandomStreams"),
-    .target(name: "Files"),
+    .target(name: "Foundations"),
     .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
     .target(
       name: "LanguageModel",
       dependencies: [
-        "CBLAS", "CKernels", "CUDAKernels", "Files", "RandomStreams",
+        "CBLAS", "CKernels", "CUDAKernels", "Foundations", "RandomStreams",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(
@@ -44,11 +44,11 @@ let package = Package(
     .target(
       name: "StudyDatabase",
       dependencies: [
-        "Files", "Study", .product(name: "GRDB", package: "GRDB.swift"),
+        "Foundations", "Study", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "WireProtocol", dependencies: ["Study"]),
-    .target(name: "Transport", dependencies: ["CZeroMQ", "Files", "WireProtocol"]),
+    .target(name: "Transport", dependencies: ["CZeroMQ", "Foundations", "WireProtocol"]),
     .target(
       name: "Coordinator",
       dependencies: [
@@ -57,14 +57,15 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Files", "WireProtocol", "Transport", "Personalization", .product(name: "Logging", package: "swift-log"),
+        "Foundations", "WireProtocol", "Transport", "Personalization", .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
     .executableTarget(
       name: "engram",
       dependencies: [
-        "Files", "LinearAlgebra", "RandomStreams", "BayesianOptimization", "LanguageModel", "Personalization", "Study",
+        "Foundations", "LinearAlgebra", "RandomStreams", "BayesianOptimization", "LanguageModel", "Personalization",
+        "Study",
         "StudyDatabase", "WireProtocol", "Transport", "Coordinator", "Worker", "Report",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -81,7 +82,7 @@ let package = Package(
         ])
       ]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "RandomStreams", "TestSupport"]),
-    .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
+    .testTarget(name: "FoundationsTests", dependencies: ["Foundations", "TestSupport"]),
     .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
     .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
     .testTarget(

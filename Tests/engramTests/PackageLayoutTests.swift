@@ -8,17 +8,17 @@ import Testing
 @Suite("Package layout", .ownThread, .bounded)
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [
-    "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Files": [],
+    "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Foundations": [],
     "LinearAlgebra": ["CBLAS", "CKernels"],
     "BayesianOptimization": ["LinearAlgebra", "RandomStreams"],
-    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "Files", "RandomStreams"],
+    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "Foundations", "RandomStreams"],
     "Personalization": ["LanguageModel"],
     "Study": ["BayesianOptimization"],
-    "StudyDatabase": ["Files", "Study"],
+    "StudyDatabase": ["Foundations", "Study"],
     "WireProtocol": ["Study"],
-    "Transport": ["CZeroMQ", "Files", "WireProtocol"],
+    "Transport": ["CZeroMQ", "Foundations", "WireProtocol"],
     "Coordinator": ["Study", "StudyDatabase", "WireProtocol", "Transport"],
-    "Worker": ["Files", "WireProtocol", "Transport", "Personalization"],
+    "Worker": ["Foundations", "WireProtocol", "Transport", "Personalization"],
     "Report": ["StudyDatabase", "BayesianOptimization"],
   ]
 

@@ -1,6 +1,6 @@
 import Crypto
 import Dispatch
-import Files
+import Foundations
 import Foundation
 import Study
 import Synchronization

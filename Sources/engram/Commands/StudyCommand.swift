@@ -1,6 +1,6 @@
 import ArgumentParser
 import BayesianOptimization
-import Files
+import Foundations
 import Foundation
 import Personalization
 import Report

@@ -1,5 +1,5 @@
 import BayesianOptimization
-import Files
+import Foundations
 import Foundation
 import LanguageModel
 import Personalization

@@ -1,5 +1,5 @@
 import Crypto
-import Files
+import Foundations
 import Foundation
 import Study
 import StudyDatabase

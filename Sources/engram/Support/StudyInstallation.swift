@@ -1,5 +1,5 @@
 import Coordinator
-import Files
+import Foundations
 import Foundation
 import Study
 import StudyDatabase
