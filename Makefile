@@ -1,5 +1,6 @@
 # make search   the main job: set-up, build, and a search on the quickstart (2 workers, no downloads)
 # make test     set-up, build, every test
+# make bench    builds engram-bench, which measures the search core, the engine and the runtime (Benchmarks/README.md)
 # make install  the program, completion and manual pages below PREFIX (default ~/.local)
 # make dist     one archive for machines on which nothing can be installed: dist/engram-VERSION-linux-ARCH.tar.gz
 # make audit    counts lines, undocumented declarations, try?, doubled code
@@ -24,12 +25,15 @@ FAULTS_TABLE ?= faults.md
 PREFIX ?= $(HOME)/.local
 DIST ?= dist
 
-.PHONY: search test install dist dist-test faults build setup lint audit format clean sanitize sanitize-thread sanitize-address
+.PHONY: search test bench install dist dist-test faults build setup lint audit format clean sanitize sanitize-thread sanitize-address
 search: build
 	.build/release/engram search $(CONFIG) --workers $(WORKERS)
 
 build: setup
 	swift build $(BUILD) --product engram
+
+bench: setup
+	swift build $(BUILD) --product engram-bench
 
 test: setup
 	swift build $(BUILD) --build-tests

@@ -7,6 +7,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "engram", targets: ["engram"]),
+    .executable(name: "engram-bench", targets: ["engram-bench"]),
     .library(name: "BayesianOptimization", targets: ["BayesianOptimization"]),
     .library(name: "LanguageModel", targets: ["LanguageModel"]),
   ],
@@ -61,13 +62,22 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
+    .target(
+      name: "Experiment",
+      dependencies: ["Coordinator", "Worker", "Report", .product(name: "Logging", package: "swift-log")]),
+    .target(
+      name: "Console",
+      dependencies: ["Experiment", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(
       name: "engram",
       dependencies: [
-        "Foundations", "LinearAlgebra", "RandomStreams", "BayesianOptimization", "LanguageModel", "Personalization",
-        "Study",
-        "StudyDatabase", "WireProtocol", "Transport", "Coordinator", "Worker", "Report",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Console", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    .executableTarget(
+      name: "engram-bench",
+      dependencies: [
+        "Console", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(name: "SanitizerSupport", path: "Tests/SanitizerSupport"),
@@ -102,6 +112,7 @@ let package = Package(
         "engram", "RandomStreams", "BayesianOptimization", "Study", "StudyDatabase", "WireProtocol", "Transport",
         "Coordinator", "TestSupport",
       ]),
+    .testTarget(name: "engram-benchTests", dependencies: ["engram-bench", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -2,7 +2,7 @@
 # LoRA training and generation, Engram beside PEFT and Transformers: one run, one case after the other, one line of JSON
 # each. usage: engine.sh SHAPE [CASE...]   SHAPE: gpt2-small or llama-110m
 #
-# PYTHON: interpreter with torch, transformers and peft; ENGRAM: the binary. ENGRAM_DTYPES, PEER_DTYPES ("bf16 f32") and
+# PYTHON: interpreter with torch, transformers and peft; ENGRAM_BENCH: engram-bench. ENGRAM_DTYPES, PEER_DTYPES ("bf16 f32") and
 # BATCHING ("plain bucketed") leave something out. PAIRS: how often each case is measured, both sides in turn (1); a machine
 # that is shared needs several. engine_report.py makes a table of medians of the lines.
 set -eu
@@ -11,7 +11,7 @@ shape=${1:-gpt2-small}
 [ $# -gt 0 ] && shift
 cases=${*:-full dialogue top2 top2-dialogue generate}
 python=${PYTHON:-python3}
-engram=${ENGRAM:-$here/../.build/release/engram}
+bench=${ENGRAM_BENCH:-$here/../.build/release/engram-bench}
 lengths=$here/dialogue_lengths.json
 echo "# $(date -u '+%Y-%m-%d %H:%M UTC'), load $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown)"
 for case in $cases; do
@@ -23,7 +23,7 @@ for case in $cases; do
   while [ $pair -lt "${PAIRS:-1}" ]; do
     pair=$((pair + 1))
     for dtype in ${ENGRAM_DTYPES:-bf16 f32}; do
-      echo "engram $dtype $("$engram" bench model --shape "$shape" --case "$case" --dtype "$dtype" --steps $steps \
+      echo "engram $dtype $("$bench" model --shape "$shape" --case "$case" --dtype "$dtype" --steps $steps \
         --lengths "$lengths")"
     done
     for dtype in ${PEER_DTYPES:-bf16 f32}; do

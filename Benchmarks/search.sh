@@ -3,7 +3,7 @@
 #
 #   Benchmarks/search.sh [OUT]
 #
-#   ENGRAM   the binary            (default .build/release/engram)
+#   ENGRAM_BENCH   the program     (default .build/release/engram-bench)
 #   PYTHON   the peers' Python     (default python3; see README.md for its packages; PYTHON=none leaves the peer out)
 #   POINTS   sizes of the table    (default "50 100 200 500"; 1000 takes several minutes)
 #   SEED     of the data           (default 1)
@@ -11,7 +11,7 @@
 #   PEER     extra options of botorch_search.py, such as "--warmup 8 --samples 16 --thinning 4" to try the script
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-engram=${ENGRAM:-$here/../.build/release/engram}
+bench=${ENGRAM_BENCH:-$here/../.build/release/engram-bench}
 python=${PYTHON:-python3}
 points=${POINTS:-50 100 200 500}
 seed=${SEED:-1}
@@ -48,7 +48,7 @@ ours() { # N repetitions
   local folder=$out/n$1
   "$maker" "$here/peers/make_search_data.py" "$folder" --points "$1" --seed "$seed"
   quiet "Engram, N = $1"
-  "${pin[@]}" "$engram" bench proposal --space "$folder/space.yaml" --observations "$folder/observations.jsonl" \
+  "${pin[@]}" "$bench" proposal --space "$folder/space.yaml" --observations "$folder/observations.jsonl" \
     --candidates "$folder/candidates.jsonl" --reference negativeLoss=-1.9,rougeL=0.22 --threads 2 \
     --repetitions "$2" --format json >"$folder/engram.json"
 }

@@ -3,7 +3,7 @@
 #
 #   Benchmarks/search_quality.sh [OUT]
 #
-#   ENGRAM    the binary             (default .build/release/engram)
+#   ENGRAM_BENCH    the program      (default .build/release/engram-bench)
 #   PYTHON    the peers' Python      (default python3; needs pymoo and, for BOTORCH, the packages of README.md)
 #   PROBLEMS  (default "sparse34-factors zdt1 zdt2 dtlz2 branin-currin")
 #   SETS      initial sets           (default 20)
@@ -12,7 +12,7 @@
 #   SVG       where the curves go    (default Benchmarks/search)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-engram=${ENGRAM:-$here/../.build/release/engram}
+bench=${ENGRAM_BENCH:-$here/../.build/release/engram-bench}
 python=${PYTHON:-python3}
 out=${1:-$(mktemp -d)}
 mkdir -p "$out"
@@ -20,7 +20,7 @@ export OPENBLAS_NUM_THREADS=1
 for problem in ${PROBLEMS:-sparse34-factors zdt1 zdt2 dtlz2 branin-currin}; do
   budget=60
   if [ "$problem" = sparse34-factors ]; then budget=100; fi
-  "$engram" bench quality --problem "$problem" --sets "${SETS:-20}" --initial 20 --budget "$budget" --batch 5 \
+  "$bench" quality --problem "$problem" --sets "${SETS:-20}" --initial 20 --budget "$budget" --batch 5 \
     --seed 11 --threads 1 --format json >"$out/$problem.json"
   for kind in "" --mixed; do
     # shellcheck disable=SC2086

@@ -31,6 +31,7 @@ fi
 scratch=${ENGRAM_GPU_SCRATCH:-$results/scratch}
 mkdir -p "$scratch"
 engram() { "$here/engram" "$@"; }
+engram_bench() { "$here/engram-bench" "$@"; }
 record() { tee -a "$results/figures.jsonl"; }
 # say NAME COMMAND…: runs it, keeps its output, and records whether it went well.
 say() {
@@ -123,8 +124,8 @@ shape() {
   [ -d "$model" ] || say "make-$name" peers make --shape "$2$small" --model "$model"
   if can "$name-engram" libraries; then
     local options=(--model "$model" --device "$device" --dtype bf16)
-    say "$name-train" engram bench model "${options[@]}" --length $length --steps "$3"
-    say "$name-generate" engram bench model "${options[@]}" --case generate
+    say "$name-train" engram_bench model "${options[@]}" --length $length --steps "$3"
+    say "$name-generate" engram_bench model "${options[@]}" --case generate
   fi
   say "$name-peers" timeout 570 "$python" "$here/gpu/peers.py" train --model "$model" --length $length \
     ${quick[@]+"${quick[@]}"} --device "$peer_device" --output "$results/figures.jsonl"

@@ -1,4 +1,4 @@
-"""BoTorch's search from the initial sets of `engram bench quality`: the same sets, the same noise by evaluation.
+"""BoTorch's search from the initial sets of `engram-bench quality`: the same sets, the same noise by evaluation.
 
 The settings of the stored reference runs on the sparse function: SAAS by NUTS 128 + 64, every 8th kept; qNEHVI with 64
 Sobol samples, pruned baseline, known reference point; rounds chosen one point after the other, the earlier ones of a

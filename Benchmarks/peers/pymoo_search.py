@@ -1,4 +1,4 @@
-"""NSGA-II of pymoo from the initial sets of `engram bench quality`: the same sets, the same noise by evaluation.
+"""NSGA-II of pymoo from the initial sets of `engram-bench quality`: the same sets, the same noise by evaluation.
 
 Whole-number variables as pymoo's guide for discrete problems has them: simulated binary crossover and polynomial
 mutation (eta 3, probability 1) on real numbers, rounded; `--mixed` uses its mixed-variable operators instead (uniform

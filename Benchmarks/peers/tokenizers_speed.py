@@ -1,13 +1,13 @@
 """Tokenizing throughput beside the Hugging Face `tokenizers` library, both on one core, and the ids compared.
 
 Two comparisons of the same lines:
-- encoding alone, each in its own process: `engram bench tokenizer`, and loops of `encode` and of `encode_batch_fast` (which
+- encoding alone, each in its own process: `engram-bench tokenizer`, and loops of `encode` and of `encode_batch_fast` (which
   computes no offsets) in this process;
 - JSON strings in, arrays of ids out: `engram model tokenize` less the time of the same command on one line, and the same loops
   with `json`.
 The peer's best counts in each. Prints one JSON object; exits 1 when any ids differ.
 
-usage: tokenizers_speed.py --engram PATH --model DIR [--repeat 3] [--random 20000] FILE...
+usage (engram-bench beside engram): tokenizers_speed.py --engram PATH --model DIR [--repeat 3] [--random 20000] FILE...
   (text files; every line is one text; --random adds lines of random characters of all scripts)
 """
 
@@ -63,8 +63,8 @@ def main():
                 file.writelines(convert(text) + "\n" for text in texts)
             return path
 
-        def engram(*words):
-            return subprocess.run([options.engram, *words], check=True, capture_output=True).stdout
+        def engram(*words, program=options.engram):
+            return subprocess.run([program, *words], check=True, capture_output=True).stdout
 
         as_json = lambda text: json.dumps(text, ensure_ascii=False)
         everything, one = write("all.jsonl", lines, as_json), write("one.jsonl", lines[:1], as_json)
@@ -74,8 +74,8 @@ def main():
         with_json -= start_up
         ids = [json.loads(line) for line in output.splitlines()]
         alone = json.loads(engram(
-            "bench", "tokenizer", "--model", options.model, "--repeat", str(options.repeat),
-            write("all.txt", lines, str)))
+            "tokenizer", "--model", options.model, "--repeat", str(options.repeat),
+            write("all.txt", lines, str), program=options.engram + "-bench"))
 
     tokenizer = tokenizers.Tokenizer.from_file(os.path.join(options.model, "tokenizer.json"))
     texts = [as_json(line) for line in lines]

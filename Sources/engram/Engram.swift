@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import Console
+import Experiment
 
 /// `engram`: searches, trains, measures and exports memory for language models.
 @main
@@ -35,39 +36,5 @@ struct Engram: AsyncParsableCommand {
       CommandGroup(name: "Internal:", subcommands: [TrainerCommand.self]),
     ])
 
-  static func main() async {
-    // A reader that is gone is an error of the write, not the end of a cluster.
-    signal(SIGPIPE, SIG_IGN)
-    // Results, adapters, logs and texts are about people: for their owner only, whatever the shell says.
-    umask(0o077)
-    do {
-      if let message = UnknownCommand.message(Array(CommandLine.arguments.dropFirst()), of: Self.self) {
-        throw CommandError(.usage, message)
-      }
-      let command = try parseAsRoot()
-      if var asynchronous = command as? any AsyncParsableCommand {
-        try await asynchronous.run()
-      } else {
-        var synchronous = command
-        try synchronous.run()
-      }
-      Terminal.leave(with: .success)
-    } catch {
-      exit(after: error)
-    }
-  }
-
-  /// Prints what the error means and leaves with its status; the parser's own usage errors leave with 2.
-  private static func exit(after error: any Error) -> Never {
-    let code = exitCode(for: error)
-    let isParserError = !(error is CommandError) && code.rawValue != ExitCode.failure.rawValue
-    if isParserError || error is ExitCode {
-      let text = fullMessage(for: error)
-      if !text.isEmpty { code.isSuccess ? Terminal.print(text) : Terminal.printError(text) }
-      Terminal.leave(with: code == .validationFailure ? ExitStatus.usage.rawValue : code.rawValue)
-    }
-    let (status, text) = ExitStatus.describe(error)
-    Terminal.printError("engram: \(text)")
-    Terminal.leave(with: status)
-  }
+  static func main() async { await Program.run(Self.self) }
 }

@@ -96,17 +96,4 @@ import WireProtocol
     inbox.finish()
     #expect(await inbox.nextBatch(limit: 100) == nil)
   }
-
-  @Test(.ownThread) func theEchoOfTheYardstickComesBack() throws {
-    let folder = try TemporaryFolder()
-    let endpoint = Endpoint.ipc(path: folder.url.appendingPathComponent("e").path)
-    let done = Counter()
-    let thread = Thread {
-      _ = try? ZeroMQEcho.serve(endpoint, messages: 20 + 500) { _ in }
-      done.add()
-    }
-    thread.start()
-    let seconds = try ZeroMQEcho.drive(endpoint, connections: 20, messages: 500, bytes: 100)
-    #expect(seconds > 0)
-  }
 }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import engram
+@testable import Console
 
 /// Output that is not taken, does not fit, or comes from somebody else.
 @Suite("Standard output and error", .timeLimit(.minutes(3)), .bounded)

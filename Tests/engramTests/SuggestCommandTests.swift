@@ -171,8 +171,6 @@ struct SuggestCommandTests {
     let half = try write(
       #"{"configuration":{"layers":[4],"count":1,"rank":8},"objectives":{"loss":1}}"#, "h.jsonl")
     #expect(try run(["suggest", "--space", space, "--observations", half], status: 2).errors.contains("rougeL"))
-    #expect(try run(["bench", "search", "--points", "50,x"], status: 2).errors.contains("50,x"))
-    #expect(try run(["bench", "quality", "--problem", "zdt9"], status: 2).errors.contains("branin-currin"))
     let wrong = ["pareto", "--space", space, "--observations", file, "--reference", "loss=1"]
     #expect(try run(wrong, status: 2).errors.contains("rougeL"))
   }

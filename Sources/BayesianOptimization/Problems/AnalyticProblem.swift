@@ -43,7 +43,7 @@ public struct AnalyticProblem: Sendable {
   }
 
   /// The noise of evaluation `index` in the objectives' own units and order.
-  func noise(seed: UInt64, index: Int) -> [Double] {
+  package func noise(seed: UInt64, index: Int) -> [Double] {
     var stream = RandomStream(seed: seed, purpose: "analytic/noise", index: UInt64(max(0, index)))
     return objectives.map { (noise[$0.name] ?? 0) * stream.normal() }
   }

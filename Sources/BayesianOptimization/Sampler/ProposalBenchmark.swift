@@ -1,42 +1,42 @@
-// Wall-clock times of a proposal and of its parts on given observations, for `engram bench proposal`.
+// Wall-clock times of a proposal and of its parts on given observations, for `engram-bench proposal`.
 
 import Foundation
 import LinearAlgebra
 import RandomStreams
 
 /// Measures what `ModelSampler` does for one proposal: fit, acquisition values, and the whole, cold and warm.
-public enum ProposalBenchmark {
+package enum ProposalBenchmark {
   /// One repetition, seconds of wall clock.
   ///
   /// Every repetition has its own seed.
-  public struct Repetition: Sendable, Hashable, Codable {
+  package struct Repetition: Sendable, Hashable, Codable {
     /// Both surrogates from a cold start, as a proposal fits them (side by side).
-    public var fitSeconds = 0.0
+    package var fitSeconds = 0.0
     /// Processor seconds of that fit, all threads: the steadier number on a busy machine.
-    public var fitProcessorSeconds = 0.0
+    package var fitProcessorSeconds = 0.0
     /// Smallest bulk effective sample size over all parameters and outcomes, and all recorded draws.
-    public var minimumEffectiveSampleSize = 0.0
+    package var minimumEffectiveSampleSize = 0.0
     /// Largest split R-hat over all parameters and outcomes.
-    public var maximumRHat = 0.0
+    package var maximumRHat = 0.0
     /// Log-joint gradients over all chains and outcomes.
-    public var gradients = 0
+    package var gradients = 0
     /// Pruning of the baseline and joint samples at the anchors.
-    public var buildSeconds = 0.0
+    package var buildSeconds = 0.0
     /// Baseline points that are left, b.
-    public var anchors = 0
+    package var anchors = 0
     /// Acquisition values of all given candidates.
-    public var candidatesSeconds = 0.0
+    package var candidatesSeconds = 0.0
     /// A whole proposal without and with the state of the proposal before it (one observation fewer).
-    public var coldProposalSeconds = 0.0
-    public var warmProposalSeconds = 0.0
+    package var coldProposalSeconds = 0.0
+    package var warmProposalSeconds = 0.0
     /// Acquisition values during the cold proposal.
-    public var evaluations = 0
+    package var evaluations = 0
 
-    public init() {}
+    package init() {}
   }
 
   /// Runs `repetitions` proposals for N observations; `candidates` outside the space are left out.
-  public static func run(
+  package static func run(
     space: SearchSpace, objectives: [Objective], settings: SamplerSettings, observations: [Observation],
     candidates: [Configuration], repetitions: Int, seed: UInt64 = 1
   ) -> [Repetition] {

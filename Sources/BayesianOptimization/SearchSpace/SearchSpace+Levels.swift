@@ -64,7 +64,7 @@ extension SearchSpace {
   }
 
   /// The levels of `configuration` as written (not canonical); throws `outsideSpace`.
-  func levels(of configuration: Configuration) throws -> [Int] {
+  package func levels(of configuration: Configuration) throws -> [Int] {
     switch (form, configuration.content) {
     case (.memory, .memory(let layers, let count, let rank)):
       return try memoryLevels(layers: layers, count: count, rank: rank)

@@ -31,7 +31,7 @@ package struct PublicKey: Hashable, Sendable, CustomStringConvertible {
 package struct KeyPair: Sendable, CustomStringConvertible {
   package let publicKey: PublicKey
   /// The secret key in Z85.
-  let secret: String
+  package let secret: String
 
   init(publicKey: PublicKey, secret: String) throws {
     guard CurveKey.bytes(secret) != nil else {
@@ -65,8 +65,8 @@ package struct KeyPair: Sendable, CustomStringConvertible {
 }
 
 /// Z85 to bytes and back.
-enum CurveKey {
-  static func bytes(_ text: String) -> [UInt8]? {
+package enum CurveKey {
+  package static func bytes(_ text: String) -> [UInt8]? {
     guard text.utf8.count == 40 else { return nil }
     var bytes = [UInt8](repeating: 0, count: 32)
     return zmq_z85_decode(&bytes, text) == nil ? nil : bytes

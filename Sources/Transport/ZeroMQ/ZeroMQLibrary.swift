@@ -29,18 +29,18 @@ package enum ZeroMQLibrary {
   }
 
   /// The text of libzmq's last error on this thread.
-  static func lastError() -> String { String(cString: zmq_strerror(zmq_errno())) }
+  package static func lastError() -> String { String(cString: zmq_strerror(zmq_errno())) }
 }
 
 /// A ZeroMQ context; ends when its last owner lets go.
 ///
 /// Every socket holds its context strongly: ending a context before its sockets are closed would block for ever.
-final class ZeroMQContext: Sendable {
+package final class ZeroMQContext: Sendable {
   // A context is thread-safe by libzmq's contract; the pointer never changes.
-  nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
+  package nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
 
   /// - Parameter sockets: how many sockets it may hold at a time; nil for libzmq's own limit, 1,023.
-  init(sockets: Int32? = nil) throws {
+  package init(sockets: Int32? = nil) throws {
     try ZeroMQLibrary.check()
     guard let pointer = zmq_ctx_new() else {
       throw TransportError(.system, "cannot make a ZeroMQ context: \(ZeroMQLibrary.lastError())")
@@ -57,12 +57,12 @@ final class ZeroMQContext: Sendable {
 /// One ZeroMQ socket.
 ///
 /// Not thread-safe: made, used and closed by its loop's thread only.
-final class ZeroMQSocket {
-  let pointer: UnsafeMutableRawPointer
+package final class ZeroMQSocket {
+  package let pointer: UnsafeMutableRawPointer
   private let context: ZeroMQContext
   private let message: UnsafeMutablePointer<zmq_msg_t>
 
-  init(_ context: ZeroMQContext, type: Int32) throws {
+  package init(_ context: ZeroMQContext, type: Int32) throws {
     guard let pointer = zmq_socket(context.pointer, type) else {
       throw TransportError(.system, "cannot make a ZeroMQ socket: \(ZeroMQLibrary.lastError()); see ulimit -n")
     }
@@ -79,21 +79,21 @@ final class ZeroMQSocket {
     zmq_close(pointer)
   }
 
-  func set(_ option: Int32, _ value: Int32) throws {
+  package func set(_ option: Int32, _ value: Int32) throws {
     var value = value
     try check(zmq_setsockopt(pointer, option, &value, MemoryLayout<Int32>.size), option)
   }
 
-  func set(_ option: Int32, _ value: Int64) throws {
+  package func set(_ option: Int32, _ value: Int64) throws {
     var value = value
     try check(zmq_setsockopt(pointer, option, &value, MemoryLayout<Int64>.size), option)
   }
 
-  func set(_ option: Int32, _ text: String) throws {
+  package func set(_ option: Int32, _ text: String) throws {
     try check(zmq_setsockopt(pointer, option, text, text.utf8.count), option)
   }
 
-  func set(_ option: Int32, bytes: [UInt8]) throws {
+  package func set(_ option: Int32, bytes: [UInt8]) throws {
     try check(zmq_setsockopt(pointer, option, bytes, bytes.count), option)
   }
 
@@ -106,7 +106,7 @@ final class ZeroMQSocket {
   /// A descriptor that is readable when the socket's state may have changed.
   ///
   /// It may stay silent about what was there before the last receive or send: receive until nothing is left.
-  func readinessDescriptor() throws -> Int32 {
+  package func readinessDescriptor() throws -> Int32 {
     var descriptor: Int32 = -1
     var size = MemoryLayout<Int32>.size
     guard zmq_getsockopt(pointer, ZMQ_FD, &descriptor, &size) == 0 else {
@@ -116,7 +116,7 @@ final class ZeroMQSocket {
   }
 
   /// The address that the socket is bound to.
-  var lastEndpoint: String {
+  package var lastEndpoint: String {
     var buffer = [CChar](repeating: 0, count: 512)
     var size = buffer.count
     guard zmq_getsockopt(pointer, ZMQ_LAST_ENDPOINT, &buffer, &size) == 0 else { return "" }
@@ -124,18 +124,18 @@ final class ZeroMQSocket {
   }
 
   /// A received message: its frames, the user id that the ZAP handler gave to the connection, and its descriptor.
-  struct Received {
-    var frames: [[UInt8]]
-    var user: String?
-    var descriptor: Int32?
+  package struct Received {
+    package var frames: [[UInt8]]
+    package var user: String?
+    package var descriptor: Int32?
     /// Bytes of all frames but the first (the routing id, which the wire does not carry), as CURVE sends them.
-    var wireBytes = 0
+    package var wireBytes = 0
   }
 
   /// Takes one message without waiting; `nil` where there is none.
   ///
   /// Frames beyond `frameLimit` are counted, not kept.
-  func receive(frameLimit: Int, wantsOrigin: Bool = false) -> Received? {
+  package func receive(frameLimit: Int, wantsOrigin: Bool = false) -> Received? {
     var received = Received(frames: [], user: nil)
     repeat {
       let size = zmq_msg_recv(message, pointer, ZMQ_DONTWAIT)
@@ -157,7 +157,7 @@ final class ZeroMQSocket {
   }
 
   /// Sends one message without waiting; false where it was not taken (no connection, full queue).
-  func send(_ frames: [[UInt8]]) -> Bool {
+  package func send(_ frames: [[UInt8]]) -> Bool {
     for (index, frame) in frames.enumerated() {
       let flags = index + 1 < frames.count ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT
       var status: Int32

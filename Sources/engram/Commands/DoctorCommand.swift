@@ -1,7 +1,9 @@
 import ArgumentParser
 import BayesianOptimization
 import CBLAS
+import Console
 import Coordinator
+import Experiment
 import Foundation
 import LanguageModel
 import Report

@@ -1,6 +1,9 @@
 import ArgumentParser
+import Console
+import Experiment
 import Foundation
 import LanguageModel
+import Report
 
 extension ModelCommand {
   struct LossCommand: ParsableCommand {

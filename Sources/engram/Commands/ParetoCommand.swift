@@ -1,6 +1,9 @@
 import ArgumentParser
 import BayesianOptimization
+import Console
+import Experiment
 import Foundation
+import Report
 
 struct ParetoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -41,6 +44,6 @@ struct ParetoCommand: ParsableCommand {
         Output(
           front: summary.front.map { file.lines[$0].number - 1 }, hypervolume: summary.hypervolume,
           reference: summary.isEmpty && summary.isInferred ? nil : summary.reference)))
-    ObservationFile.note(notes.compactMap { $0 })
+    Terminal.printNotes(notes.compactMap { $0 })
   }
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Console
 import Coordinator
+import Experiment
 import Foundation
 import Logging
 import Report

@@ -1,6 +1,8 @@
 import ArgumentParser
 import BayesianOptimization
+import Console
 import Coordinator
+import Experiment
 import Foundation
 import Report
 import Study

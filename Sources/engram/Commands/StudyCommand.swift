@@ -1,7 +1,9 @@
 import ArgumentParser
 import BayesianOptimization
-import Foundations
+import Console
+import Experiment
 import Foundation
+import Foundations
 import Personalization
 import Report
 import Study

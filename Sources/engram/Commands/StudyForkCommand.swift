@@ -1,5 +1,7 @@
 import ArgumentParser
 import BayesianOptimization
+import Console
+import Experiment
 import Foundation
 import Report
 import Study

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Console
+import Experiment
 import Foundation
 import Study
 import StudyDatabase

@@ -1,6 +1,8 @@
 import ArgumentParser
-import Foundations
+import Console
+import Experiment
 import Foundation
+import Foundations
 import Report
 import Study
 import StudyDatabase

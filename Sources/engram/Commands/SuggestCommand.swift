@@ -1,41 +1,10 @@
 import ArgumentParser
 import BayesianOptimization
+import Console
+import Experiment
 import Foundation
+import Report
 import Study
-
-/// Options that `suggest` and `pareto` share.
-struct ProblemOptions: ParsableArguments {
-  @Option(help: "Space file (YAML): space, objectives, sampler. A study's file will do.") var space: String
-  @Option(help: "Observations, one JSON object per line.") var observations: String
-  @Option(help: "Reference point of the hypervolume, as in loss=1.9,rougeL=0.22; inferred when left out.")
-  var reference: String?
-
-  func validate() throws {
-    if space == "-", observations == "-" { throw ValidationError("--space and --observations cannot both be -") }
-  }
-
-  func problem() throws -> SpaceFile {
-    let file = try InputFile(space)
-    return try SpaceFile(yaml: file.text(), file: file.place)
-  }
-
-  /// The reference point, complete and finite.
-  func referencePoint(_ objectives: [Objective]) throws -> [String: Double]? {
-    guard let reference else { return nil }
-    let point = try NamedValues.parse(
-      reference, option: "--reference", names: objectives.map(\.name), needsAll: true)
-    for objective in objectives {
-      guard let value = point[objective.name] else { continue }
-      guard value.isFinite else {
-        throw CommandError(.usage, "--reference \(reference): \(objective.name) must be a finite number")
-      }
-      if let problem = objective.magnitudeProblem(with: value) {
-        throw CommandError(.usage, "--reference \(reference): \(problem)")
-      }
-    }
-    return point
-  }
-}
 
 struct SuggestCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -92,7 +61,7 @@ struct SuggestCommand: ParsableCommand {
           objectives: problem.objectives, reference: point)
       ].compactMap { $0 }
     }
-    defer { ObservationFile.note(notes) }
+    defer { Terminal.printNotes(notes) }
     if posterior != nil || explain { notes += suggestion.notes(observations.finished) }
     if let posterior { return try printPosterior(suggestion, observations.finished, at: posterior) }
     if explain { return try printExplanation(suggestion, observations.finished) }

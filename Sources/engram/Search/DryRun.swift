@@ -1,4 +1,6 @@
 import BayesianOptimization
+import Console
+import Experiment
 import Foundation
 import LanguageModel
 import Personalization

@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Coordinator
+import Experiment
 import Foundation
 import LanguageModel
 import Personalization

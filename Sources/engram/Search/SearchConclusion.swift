@@ -1,6 +1,8 @@
 import BayesianOptimization
-import Foundations
+import Console
+import Experiment
 import Foundation
+import Foundations
 import LanguageModel
 import Personalization
 import Report

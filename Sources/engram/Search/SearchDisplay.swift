@@ -1,4 +1,5 @@
 import BayesianOptimization
+import Console
 import Coordinator
 import Foundation
 import Report

@@ -1,4 +1,5 @@
 import Dispatch
+import Experiment
 import Foundation
 import Synchronization
 

@@ -1,4 +1,5 @@
 import BayesianOptimization
+import Experiment
 import Foundation
 import Personalization
 import Study

@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Coordinator
+import Experiment
 import Foundation
 import Logging
 import Report
@@ -42,26 +43,5 @@ struct StudyServer {
       key: { space.identity(of: $0) }, transport: transport,
       artifacts: keeps == .none ? nil : folder.url.appendingPathComponent("artifacts", isDirectory: true),
       artifactLimit: configuration.artifacts.limitBytes, keepsOnlyFront: keeps == .front, logger: logger)
-  }
-}
-
-/// Log lines on standard error (and a study's log file), above a progress bar.
-struct StudyLogHandler: LogHandler {
-  var logLevel: Logger.Level
-  var metadata: Logger.Metadata = [:]
-  let write: @Sendable (String) -> Void
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    // Messages carry names and texts of workers: one line each, whatever those hold.
-    write(PrintableText.line("\(event.level): \(event.message)"))
-  }
-
-  static func logger(level: Logger.Level = .warning, write: @escaping @Sendable (String) -> Void) -> Logger {
-    Logger(label: "engram") { _ in StudyLogHandler(logLevel: level, write: write) }
   }
 }

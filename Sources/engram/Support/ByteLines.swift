@@ -1,3 +1,5 @@
+import Console
+import Experiment
 import Foundation
 
 /// Lines of a file or of standard input as raw bytes, handed on as they come, and answers written in blocks.

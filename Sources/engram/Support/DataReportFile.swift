@@ -1,5 +1,6 @@
 import Foundation
 import Personalization
+import Report
 import Study
 import StudyDatabase
 

@@ -1,3 +1,4 @@
+import Experiment
 import Transport
 
 /// The number of files that this process may have open, checked before anything is begun.

@@ -1,20 +1,10 @@
 import ArgumentParser
+import Console
+import Experiment
 import Foundation
 import LanguageModel
 import Personalization
 import Study
-
-enum DataTypeOption: String, ExpressibleByArgument, CaseIterable {
-  case f32, bf16, automatic
-
-  var precision: StudyConfiguration.Precision {
-    switch self {
-    case .f32: .f32
-    case .bf16: .bf16
-    case .automatic: .automatic
-    }
-  }
-}
 
 /// Which model, on what.
 struct ModelOptions: ParsableArguments {

@@ -1,5 +1,7 @@
 import BayesianOptimization
+import Console
 import Coordinator
+import Experiment
 import Foundation
 import Study
 import StudyDatabase

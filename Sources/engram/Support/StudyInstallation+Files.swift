@@ -1,6 +1,7 @@
 import Crypto
-import Foundations
+import Experiment
 import Foundation
+import Foundations
 import Study
 import StudyDatabase
 

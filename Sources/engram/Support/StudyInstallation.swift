@@ -1,6 +1,8 @@
+import Console
 import Coordinator
-import Foundations
+import Experiment
 import Foundation
+import Foundations
 import Study
 import StudyDatabase
 

@@ -1,3 +1,4 @@
+import Experiment
 import Foundation
 
 /// The name that a worker has by default, and the folder where it keeps what is not acknowledged yet.
