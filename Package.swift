@@ -64,7 +64,10 @@ let package = Package(
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
     .target(
       name: "Experiment",
-      dependencies: ["Coordinator", "Worker", "Report", .product(name: "Logging", package: "swift-log")]),
+      dependencies: [
+        "Coordinator", "Worker", "Report", .product(name: "Logging", package: "swift-log"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .target(
       name: "Console",
       dependencies: ["Experiment", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
@@ -72,7 +75,7 @@ let package = Package(
       name: "engram",
       dependencies: [
         "Console", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Logging", package: "swift-log"), .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
       name: "engram-bench",
@@ -106,6 +109,7 @@ let package = Package(
     .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
     .testTarget(name: "WorkerTests", dependencies: ["Worker", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "TestSupport"]),
+    .testTarget(name: "ExperimentTests", dependencies: ["Experiment", "TestSupport"]),
     .testTarget(
       name: "engramTests",
       dependencies: [

@@ -1,3 +1,4 @@
+import Experiment
 import Foundation
 import Report
 import Synchronization
@@ -5,7 +6,7 @@ import Synchronization
 /// Progress of a long step: a bar that is redrawn on a terminal, plain lines elsewhere.
 ///
 /// Log lines are printed above the bar.
-package final class ProgressLine: Sendable {
+package final class ProgressLine: ProgressDisplay {
   private struct State {
     var drawn = false
     var lastDraw = Date.distantPast
@@ -18,7 +19,7 @@ package final class ProgressLine: Sendable {
   package init(plainInterval: TimeInterval = 10) { interval = plainInterval }
 
   /// Shows the state: `done` of `total` and a text behind the bar.
-  package func update(done: Double, total: Double, text: String, isFinal: Bool = false) {
+  package func update(done: Double, total: Double, text: String, isFinal: Bool) {
     let now = Date()
     state.withLock { state in
       if Terminal.isInteractive {

@@ -30,3 +30,20 @@ public final class TemporaryFolder: Sendable {
   }
   deinit { try? FileManager.default.removeItem(at: url) }
 }
+
+extension TemporaryFolder {
+  public func write(_ text: String, _ name: String) throws {
+    try Data(text.utf8).write(to: url.appendingPathComponent(name))
+  }
+
+  /// `users.jsonl` and `samples.jsonl`: three users with an item of history each, four samples for each of them.
+  public func writeSmallDataset() throws {
+    try write(
+      (0..<3).map { #"{"id":"u\#($0)","history":[{"kind":"post","text":"i like item \#($0)"}]}"# }.joined(
+        separator: "\n"),
+      "users.jsonl")
+    try write(
+      (0..<12).map { #"{"id":"s\#($0)","user":"u\#($0 % 3)","query":"what \#($0)","response":"item \#($0)"}"# }
+        .joined(separator: "\n"), "samples.jsonl")
+  }
+}

@@ -10,19 +10,13 @@ struct DryRunTests {
 
   init() throws {
     folder = try TemporaryFolder("engram-dry")
-    try write(
-      (0..<3).map { #"{"id":"u\#($0)","history":[{"kind":"post","text":"i like item \#($0)"}]}"# }.joined(
-        separator: "\n"),
-      "users.jsonl")
-    try write(
-      (0..<12).map { #"{"id":"s\#($0)","user":"u\#($0 % 3)","query":"what \#($0)","response":"item \#($0)"}"# }
-        .joined(separator: "\n"), "samples.jsonl")
+    try folder.writeSmallDataset()
   }
 
   private func path(_ name: String) -> String { folder.url.appendingPathComponent(name).path }
 
   private func write(_ text: String, _ name: String) throws {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path(name)))
+    try folder.write(text, name)
   }
 
   private func study(

@@ -61,7 +61,10 @@ package struct GPUDevice: Equatable, Sendable {
 /// Which GPUs this process may use, from what the driver, the device files and CUDA_VISIBLE_DEVICES say.
 package enum GPUDiscovery {
   package struct Failure: Error, Equatable, CustomStringConvertible {
-    package var description: String
+    /// What `--gpus` said, where that is what is wrong.
+    package var choice: String?
+    package var reason: String
+    package var description: String { (choice.map { "--gpus \($0): " } ?? "") + reason }
   }
 
   private struct GPU {
@@ -81,15 +84,16 @@ package enum GPUDiscovery {
     var chosen: [GPUDevice] = []
     for part in choice.split(separator: ",", omittingEmptySubsequences: false) {
       guard let number = Int(part.trimmingCharacters(in: .whitespaces)), number >= 0 else {
-        throw Failure(description: "--gpus \(choice): write all, or numbers such as 0,2")
+        throw Failure(choice: choice, reason: "write all, or numbers such as 0,2")
       }
       guard number < visible.count else {
         throw Failure(
-          description: "--gpus \(choice): there is no GPU \(number); \(visible.count) visible, numbered from 0"
+          choice: choice,
+          reason: "there is no GPU \(number); \(visible.count) visible, numbered from 0"
             + (evidence.visibleDevices.map { " among CUDA_VISIBLE_DEVICES='\($0)'" } ?? ""))
       }
       guard !chosen.contains(visible[number]) else {
-        throw Failure(description: "--gpus \(choice): GPU \(number) stands twice")
+        throw Failure(choice: choice, reason: "GPU \(number) stands twice")
       }
       chosen.append(visible[number])
     }
@@ -142,7 +146,7 @@ package enum GPUDiscovery {
     }
     guard !devices.isEmpty else {
       throw Failure(
-        description: "\(gpus.count) GPU(s) here, but CUDA_VISIBLE_DEVICES='\(text)' shows none of them: "
+        reason: "\(gpus.count) GPU(s) here, but CUDA_VISIBLE_DEVICES='\(text)' shows none of them: "
           + "unset it, or ask the scheduler for GPUs (Slurm: --gres=gpu:N)")
     }
     return devices
@@ -169,6 +173,6 @@ package enum GPUDiscovery {
       evidence.driver == nil
       ? "Install the driver, or in a container pass the GPUs on (docker run --gpus all); without a GPU use --device cpu"
       : "The driver is there but no device may be used: ask the scheduler or container for GPUs, or use --device cpu"
-    return Failure(description: "no GPU found: \(found.joined(separator: "; ")). \(remedy)")
+    return Failure(reason: "no GPU found: \(found.joined(separator: "; ")). \(remedy)")
   }
 }

@@ -74,20 +74,22 @@ struct AnalyticSwarm: Sendable {
     }
     let ticker = Task {
       while !Task.isCancelled {
+        // Cancelled: the loop ends.
         try? await Task.sleep(for: .milliseconds(250))
         for worker in workers { await worker.tick() }
       }
     }
     var counts = SwarmCounts()
-    await withTaskGroup(of: SwarmCounts.self) { group in
+    try await withThrowingTaskGroup(of: SwarmCounts.self) { group in
       for (index, worker) in workers.enumerated() {
         let delay = settings.ramp * Double(index) / Double(workers.count)
         group.addTask {
+          // Nobody cancels the group.
           if delay > 0 { try? await Task.sleep(for: .seconds(delay)) }
-          return await worker.run()
+          return try await worker.run()
         }
       }
-      for await part in group { counts.add(part) }
+      for try await part in group { counts.add(part) }
     }
     ticker.cancel()
     pool.close()

@@ -62,6 +62,7 @@ struct ClusterBench {
 
   func run() async throws -> Result {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    // What is left of a folder that is only measured in harms nobody.
     defer { if !isKept { try? FileManager.default.removeItem(at: folder) } }
     let door = try Door(folder: folder, isTCP: isTCP)
     let echo = try echoMessages > 0 ? measureEcho(door) : nil
@@ -139,6 +140,7 @@ struct ClusterBench {
   private func measureEcho(_ door: Door) throws -> Echo {
     var child: Child?
     try ZeroMQEcho.serve(door.endpoint, protection: door.echoProtection, messages: workers + echoMessages) { bound in
+      // A child that could not be started is an error below.
       child = try? Child(
         ["swarm", "--connect", bound, "--workers", "\(workers)", "--echo", "\(echoMessages)"] + door.swarmArguments)
     }
@@ -150,6 +152,7 @@ struct ClusterBench {
   private static func watch() async -> [ProcessGauges] {
     var list: [ProcessGauges] = []
     while !Task.isCancelled {
+      // Cancelled: the loop ends.
       try? await Task.sleep(for: .seconds(5))
       if !Task.isCancelled { list.append(.now()) }
     }
@@ -157,6 +160,7 @@ struct ClusterBench {
   }
 
   private static func megabytes(_ file: URL) -> Double {
+    // 0 says that the file could not be looked at.
     let size = (try? FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int) ?? 0
     return Double(size) / 1e6
   }

@@ -40,7 +40,7 @@ extension EngramBench {
     }
 
     func run() async throws {
-      let folder = runs.folder.appendingPathComponent(".bench-cluster-\(UUID().uuidString)", isDirectory: true)
+      let folder = runs.folder.url.appendingPathComponent(".bench-cluster-\(UUID().uuidString)", isDirectory: true)
       let bench = ClusterBench(
         workers: workers, trials: soak == nil ? trials : 10_000_000, seconds: seconds, ramp: ramp, isTCP: tcp,
         echoMessages: echo,

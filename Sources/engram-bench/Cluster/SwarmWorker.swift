@@ -34,7 +34,8 @@ actor SwarmWorker {
     session = WorkerSession(settings: timing, hello: hello)
   }
 
-  func run() async -> SwarmCounts {
+  /// - Throws: what is wrong with a message that cannot be read: the measurement would mean nothing.
+  func run() async throws -> SwarmCounts {
     hasCome = true
     handle(.evaluatorReady)
     handle(.clock)
@@ -42,7 +43,7 @@ actor SwarmWorker {
       for event in batch {
         guard case .message(let frames) = event else { continue }
         counts.received += 1
-        if let envelope = try? codec.decode(frames, from: .coordinator) { handle(.received(envelope)) }
+        handle(.received(try codec.decode(frames, from: .coordinator)))
       }
     }
     return counts
@@ -95,6 +96,7 @@ actor SwarmWorker {
       seed: settings.seed, purpose: "swarm/length", index: UInt64(assignment.attempt.rawValue))
     let length = settings.seconds * (0.5 + stream.uniform())
     Task {
+      // Nobody cancels this task.
       try? await Task.sleep(for: .seconds(length))
       finish(assignment)
     }

@@ -117,6 +117,7 @@ extension EngramBench {
         stage: name, seconds: (seconds * 1e6).rounded() / 1e6, bytes: bytes, loss: loss, tokens: tokens,
         kernels: kernels, residentMB: resident.all >> 20, ownMB: resident.own >> 20, fileMB: resident.files >> 20,
         peakMB: ProcessMemory.peak >> 20)
+      // Every number of it is finite: each is a count or a time.
       if let line = try? JSON.line(stage) { Terminal.print(line) }
     }
 

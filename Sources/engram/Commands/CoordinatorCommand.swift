@@ -33,13 +33,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
     try DescriptorLimit.check("engram coordinator")
     let progress = ProgressLine()
     let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
-      SearchDisplay.show(step, on: progress)
+      progress.show(step)
     }
-    let folder = StudyFolder(
-      runs.folder.appendingPathComponent(prepared.configuration.name, isDirectory: true))
+    let folder = runs.folder.new(prepared.configuration.name)
     if let warning = folder.warning { Terminal.printError("warning: \(warning)") }
     let endpoint = try bind.map { try Endpoint($0) } ?? Endpoint.local(studyFolder: folder.url)
-    let security = try security(for: endpoint)
+    let security = try ZeroMQServer.Security(for: endpoint, keys: keys)
     let store = try prepared.openStore(folder)
     let transport = TransportFault.wrap(try ZeroMQServer(bind: endpoint, security: security))
     let logger = StudyLogHandler.logger(level: .info) { Terminal.printError($0) }
@@ -49,9 +48,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
     // The port that was chosen, where the bind leaves the choice (port 0).
     let open = try Endpoint(transport.endpoint)
     Terminal.printError(
-      "listening on \(open); workers: engram worker \(study) --connect \(Self.reachable(open))")
+      "listening on \(open); workers: engram worker \(study) --connect \(open.reachable)")
     let signals = Signals { Task { await server.runner.stop() } }
-    let display = SearchDisplay(server, progress: progress)
+    let display = StudyDisplay(server, progress: progress)
     await display.announce()
     async let shown: Void = display.follow()
     let summary = try await server.runner.run()
@@ -61,13 +60,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
     // Its file alone is the whole study from here on.
     try server.store.close()
     let plots = try StudyPlots.write(result, to: folder.url.appendingPathComponent("plots", isDirectory: true))
-    Terminal.print("\n\(SearchConclusion.ending(result, summary.stopReason))\n\nPareto front (validation)")
+    Terminal.print("\n\(result.ending(summary.stopReason))\n\nPareto front (validation)")
     Terminal.print(result.frontTable().text + "\n")
     for warning in result.warnings { Terminal.print(warning + "\n") }
     for plot in plots { Terminal.print("plot      \(plot.path)") }
     Terminal.print("study     \(folder.url.path)")
     if summary.stopReason == .failing, !signals.isRaised {
-      throw CommandError(.unexpected, SearchConclusion.failing(result))
+      throw CommandError(.unexpected, result.failing)
     }
     if !signals.isRaised {
       Terminal.print("go on     raise study.budget in \(study) and run the same command again")
@@ -78,25 +77,6 @@ struct CoordinatorCommand: AsyncParsableCommand {
     if signals.isRaised {
       Terminal.printError("stopped; the same command goes on with \(summary.finished) of \(summary.budget) trials done")
       throw ExitCode(ExitStatus.interrupted.rawValue)
-    }
-  }
-
-  /// The address that workers use: every interface (0.0.0.0) is none that one can connect to.
-  static func reachable(_ endpoint: Endpoint) -> String {
-    "\(endpoint)".replacingOccurrences(of: "//0.0.0.0:", with: "//\(ProcessInfo.processInfo.hostName):")
-      .replacingOccurrences(of: "//*:", with: "//\(ProcessInfo.processInfo.hostName):")
-  }
-
-  private func security(for endpoint: Endpoint) throws -> ZeroMQServer.Security {
-    guard case .tcp = endpoint else { return .none }
-    let store = KeyStore(folder: keys.map { URL(fileURLWithPath: $0, isDirectory: true) })
-    do {
-      return .curve(try store.pair(name: "server"), authorizedFolder: store.authorizedFolder)
-    } catch let error as TransportError where error.code == .keyNotFound {
-      throw CommandError(
-        .refused,
-        "\(endpoint): every TCP bind needs CURVE keys, and there are none in \(store.folder.path). Make them with: "
-          + "engram keys generate server, then admit workers with: engram keys authorize NAME")
     }
   }
 }

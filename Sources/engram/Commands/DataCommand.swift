@@ -66,6 +66,7 @@ struct DataCommand: ParsableCommand {
 
     static func file(beside folder: URL) -> URL { folder.appendingPathComponent("source.json") }
     static func read(beside folder: URL) -> DataSource? {
+      // Records need not be imported; without the file their association stands in no column.
       (try? Data(contentsOf: file(beside: folder))).flatMap { try? JSONDecoder().decode(DataSource.self, from: $0) }
     }
   }
@@ -92,6 +93,7 @@ struct DataCommand: ParsableCommand {
       let dataset = try records.read()
       let statistics = dataset.statistics(association: source?.association)
       let isSplit = dataset.samples.allSatisfy { $0.split != nil }
+      // A split that is wrong is told by the notes on the records themselves.
       DataCommand.say(dataset.notes(split: isSplit ? try? dataset.split(SplitPolicy(mode: .given)) : nil))
       if options.format == .json { return Terminal.print(try JSON.line(statistics)) }
       var table = TextTable([
@@ -153,6 +155,7 @@ struct DataCommand: ParsableCommand {
 
       init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
+        // What is no text must be a number, and that throws.
         if let text = try? container.decode(String.self) {
           self = .text(text)
         } else {

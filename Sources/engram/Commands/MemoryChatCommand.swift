@@ -52,7 +52,7 @@ extension MemoryCommand {
 
     private func chosenUser(_ dataset: Dataset) throws -> String {
       if let user {
-        try source.check(user: user, in: dataset)
+        try dataset.require(user: user)
         return user
       }
       if dataset.users.count == 1 { return dataset.users[0].id }
@@ -72,70 +72,21 @@ extension MemoryCommand {
         let text = line.trimmingCharacters(in: .whitespacesAndNewlines)
         if text.isEmpty { continue }
         if text.hasPrefix("/") {
-          if try !conversation.command(text, source) { return }
+          switch try conversation.command(text) {
+          case .end: return
+          case .say(let answer): Terminal.printError(answer)
+          }
           continue
         }
         if isPerson { Terminal.writeError("\(conversation.user)> ") }
-        try conversation.ask(text, keepsLines: isPerson)
+        do {
+          try conversation.ask(text, keepsLines: isPerson) { Terminal.write(Array($0.utf8)) }
+        } catch let error as GenerationError {
+          Terminal.printError("\(error.message)")
+        }
+        Terminal.print("")
       }
       if isPerson { Terminal.printError("") }
-    }
-  }
-
-  /// One talk: who with, and what was said.
-  struct Conversation {
-    let experiment: MemoryExperiment
-    let adapters: [Adapter]
-    private(set) var user: String
-    let turns: Int
-    private var said: [String] = []
-
-    init(experiment: MemoryExperiment, adapters: [Adapter], user: String, turns: Int) {
-      self.experiment = experiment
-      self.adapters = adapters
-      self.user = user
-      self.turns = turns
-    }
-
-    /// Asks and prints the reply as it comes; its line breaks only where a person reads it.
-    mutating func ask(_ query: String, keepsLines: Bool) throws {
-      let context = said.suffix(turns).joined(separator: "\n")
-      var reply = ""
-      do {
-        reply = try experiment.reply(
-          user: user, query: query, context: context.isEmpty ? nil : context, adapters: adapters
-        ) { piece in
-          let shown = keepsLines ? piece : String(piece.map { $0.isNewline ? " " : $0 })
-          Terminal.write(Array(shown.utf8))
-        }
-      } catch let error as GenerationError {
-        Terminal.printError("\(error.message)")
-      }
-      Terminal.print("")
-      said.append("\(query)\n\(reply)")
-    }
-
-    /// Carries out a line that begins with a slash; false ends the talk.
-    mutating func command(_ line: String, _ source: MemorySource) throws -> Bool {
-      let parts = line.split(separator: " ", maxSplits: 1).map(String.init)
-      switch (parts[0], parts.count) {
-      case ("/quit", 1), ("/exit", 1): return false
-      case ("/users", 1):
-        let all = experiment.dataset.users.map(\.id)
-        let rest = all.count > 20 ? ", … (\(all.count) in all)" : ""
-        Terminal.printError(all.prefix(20).joined(separator: ", ") + rest)
-      case ("/user", 2):
-        do {
-          try source.check(user: parts[1], in: experiment.dataset)
-          user = parts[1]
-          said = []
-          Terminal.printError("now the memory of \(user)")
-        } catch let error as CommandError {
-          Terminal.printError(error.message)
-        }
-      default: Terminal.printError("\(parts[0]) is not known here: /user NAME, /users, /quit")
-      }
-      return true
     }
   }
 }

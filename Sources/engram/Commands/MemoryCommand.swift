@@ -37,42 +37,15 @@ struct MemoryCommand: ParsableCommand {
         path: study, threads: threads,
         step: { step in
           if case .warning = step, !saysWarnings { return }
-          SearchDisplay.show(step, on: progress)
+          progress.show(step)
         },
         isCancelled: { signals.isRaised })
       guard let resources = prepared.resources else {
         throw CommandError(.usage, "\(study): this needs the memory evaluator (evaluator.name: memory)")
       }
-      let experiment = try resources.experiment(
-        injectTestUserHistory: prepared.configuration.data.injectTestUserHistory,
-        backend: try backend(prepared))
-      experiment.provenance.entries["madeBy"] = "engram \(BuildInformation.version)"
-      return (experiment, prepared)
-    }
-
-    private func backend(_ prepared: PreparedStudy) throws -> any Backend {
-      try Devices.backend(
-        device, precision: precision?.precision ?? prepared.configuration.base.precision, threads: threads)
-    }
-  }
-
-  /// A configuration from JSON; `place` begins the messages.
-  static func parse(_ text: String, space: SearchSpace, place: String = "--configuration") throws -> Configuration {
-    do {
-      if let problem = JSONLineCheck.problem(in: Data(text.utf8)) {
-        throw CommandError(
-          .usage,
-          "\(place): not valid JSON at column \(problem.column): \(problem.reason). Write {\"layers\":[0,1],\"count\":2,\"rank\":8}"
-        )
-      }
-      let configuration = try JSONDecoder().decode(Configuration.self, from: Data(text.utf8))
-      if !configuration.isNull { try space.validate(configuration) }
-      return configuration
-    } catch let error as SearchSpaceError {
-      throw CommandError(.usage, "\(place): \(error.message)")
-    } catch let error as DecodingError {
-      throw CommandError(
-        .usage, "\(place): \(JSONLines.describe(error)). Write {\"layers\":[0,1],\"count\":2,\"rank\":8}")
+      return (
+        try prepared.experiment(resources, device: device, precision: precision?.precision, threads: threads), prepared
+      )
     }
   }
 
@@ -101,7 +74,7 @@ struct MemoryCommand: ParsableCommand {
       let progress = ProgressLine()
       let signals = Signals {}
       let (experiment, prepared) = try setup.experiment(progress, signals, saysWarnings: true)
-      let theta = try MemoryCommand.parse(configuration, space: prepared.space)
+      let theta = try ConfigurationText.parse(configuration, space: prepared.space)
       if output != nil, theta.isNull {
         throw CommandError(.usage, "--output: this configuration is the base itself, there is no adapter to write")
       }
@@ -146,7 +119,7 @@ struct MemoryCommand: ParsableCommand {
       let progress = ProgressLine()
       let signals = Signals {}
       let (experiment, prepared) = try setup.experiment(progress, signals, saysWarnings: true)
-      let theta = try MemoryCommand.parse(configuration, space: prepared.space)
+      let theta = try ConfigurationText.parse(configuration, space: prepared.space)
       do {
         let outcome = try experiment.comparison(
           MemoryEvaluator.memory(theta, layers: experiment.layerCount), seed: seed,
@@ -203,7 +176,7 @@ struct MemoryCommand: ParsableCommand {
         { line, number, _ in
           let text = number == 1 && line.starts(with: [0xEF, 0xBB, 0xBF]) ? Data(line.dropFirst(3)) : Data(line)
           let question = try JSONLines.value(Question.self, text, at: "\(lines.place):\(number)")
-          try source.check(user: question.user, in: experiment.dataset)
+          try experiment.dataset.require(user: question.user)
           asked.append((user: question.user, query: question.query, context: question.context))
         })
     }

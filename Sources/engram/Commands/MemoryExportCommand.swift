@@ -1,14 +1,10 @@
 import ArgumentParser
 import Console
 import Experiment
-import Foundation
-import LanguageModel
 import Personalization
 
 extension MemoryCommand {
   struct ExportCommand: ParsableCommand {
-    enum Form: String, ExpressibleByArgument, CaseIterable { case peft, uniform, merged }
-
     static let configuration = CommandConfiguration(
       commandName: "export", abstract: "Write an adapter for other tools, with a model card.",
       discussion: """
@@ -20,7 +16,7 @@ extension MemoryCommand {
         """)
     @Option(help: "Base: a Hugging Face directory.") var model: String
     @Option(help: "PEFT adapter directory, such as runs/quickstart/adapter.") var adapter: String
-    @Option(name: .customLong("to"), help: "peft, uniform or merged.") var form: Form
+    @Option(name: .customLong("to"), help: "peft, uniform or merged.") var form: MemoryCard.Form
     @Option(help: "Directory to write; must not exist.") var output: String
     @Option(help: "The base's name for others, such as meta-llama/Llama-2-7b-hf (default: see above).")
     var baseName: String?
@@ -36,42 +32,12 @@ extension MemoryCommand {
     }
 
     func run() throws {
-      guard !FileManager.default.fileExists(atPath: output) else {
-        throw CommandError(.conflict, "\(output) exists already. Choose another directory")
-      }
-      let checkpoint = try Checkpoint(URL(fileURLWithPath: model, isDirectory: true))
-      let trained = try AdapterFiles.read(adapter, for: checkpoint, anyBase: anyBase)
-      var peft = trained
-      peft.baseModel = baseName ?? peft.publicBaseModel ?? checkpoint.publicName
-      let target = URL(fileURLWithPath: output, isDirectory: true)
-      var isDone = false
-      // A refusal or a full disk leaves no half-made directory.
-      defer { if !isDone { try? FileManager.default.removeItem(at: target) } }
-      switch form {
-      case .peft: try peft.write(to: target, for: checkpoint.configuration)
-      case .uniform: try peft.uniform().write(to: target, for: checkpoint.configuration)
-      case .merged:
-        let model = try CausalLanguageModel(checkpoint, backend: try CPUBackend(precision: .float32))
-        try model.writeMerged([model.makeAdapter(peft)], to: target)
-      }
-      if form != .merged { try checkpoint.copyCompanions(to: target) }
-      let card = try makeCard(checkpoint, form == .uniform ? peft.uniform() : peft)
-      try Data(card.markdown.utf8).write(to: target.appendingPathComponent("README.md"), options: .atomic)
-      isDone = true
-      Terminal.print(target.path)
-    }
-
-    private func makeCard(_ checkpoint: Checkpoint, _ peft: PEFTAdapter) throws -> MemoryCard {
-      let recorded = peft.provenance["base"]
-      let name = checkpoint.publicName
-      let hubName = baseName ?? (name.contains("/") ? name : nil)
-      return MemoryCard(
-        form: MemoryCard.Form(rawValue: form.rawValue) ?? .peft,
-        base: hubName ?? recorded ?? name, hubBase: hubName,
-        baseFingerprint: try checkpoint.fingerprint(),
-        architecture: checkpoint.configuration.architecture.rawValue,
-        layerCount: checkpoint.configuration.layerCount, adapter: peft, license: license, author: author,
-        writtenBy: "engram \(BuildInformation.version)")
+      let export = AdapterExport(
+        model: model, adapter: adapter, form: form, baseName: baseName, license: license, author: author,
+        anyBase: anyBase)
+      Terminal.print(try export.write(to: output).path)
     }
   }
 }
+
+extension MemoryCard.Form: ExpressibleByArgument {}

@@ -14,23 +14,12 @@ struct MemorySource: ParsableArguments {
 
   /// The adapter on the experiment's model.
   func memory(_ experiment: MemoryExperiment, study: String) throws -> Adapter {
-    let path = adapter ?? runs.folder.appendingPathComponent("\(study)/adapter").path
-    guard adapter != nil || FileManager.default.fileExists(atPath: path) else {
+    let own = runs.folder.new(study).adapter.path
+    guard adapter != nil || FileManager.default.fileExists(atPath: own) else {
       throw CommandError(
         .notFound,
-        "\(path): the study '\(study)' has no adapter yet. Run its search to the end, or name one with --adapter")
+        "\(own): the study '\(study)' has no adapter yet. Run its search to the end, or name one with --adapter")
     }
-    guard let checkpoint = experiment.model.checkpoint else {
-      throw CommandError(.unexpected, "the study's base has no checkpoint")
-    }
-    return try experiment.model.makeAdapter(AdapterFiles.read(path, for: checkpoint, anyBase: anyBase))
-  }
-
-  /// Refuses a user who is not among the study's.
-  func check(user: String, in dataset: Dataset) throws {
-    let known = dataset.users.map(\.id)
-    guard !known.contains(user) else { return }
-    let hint = NearestName.of(user, among: known.sorted()).map { ". Did you mean '\($0)'?" } ?? ""
-    throw CommandError(.notFound, "no user '\(user)' among the study's \(known.count) users\(hint)")
+    return try AdapterFiles.memory(adapter ?? own, on: experiment, anyBase: anyBase)
   }
 }

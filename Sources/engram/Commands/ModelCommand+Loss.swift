@@ -18,14 +18,6 @@ extension ModelCommand {
     @Flag(help: "Append the end token to every response, and label it.") var eos = false
     @Option(help: "Also write logits.<line> [T, V] as safetensors.") var logits: String?
 
-    private var place: String { data == "-" ? "standard input" : data }
-
-    struct Line: Decodable {
-      var prompt: String?
-      var response: String?
-      var ids: [Int]?
-      var labels: [Int]?
-    }
     struct Output: Encodable {
       struct Example: Encodable {
         var loss: Double
@@ -37,48 +29,15 @@ extension ModelCommand {
     }
 
     func run() throws {
-      let lines = try JSONLines.read(Line.self, from: data)
-      guard !lines.isEmpty else { throw CommandError(.usage, "\(place): no lines. Give at least one example") }
+      let lines = try LossExamples(data)
       let (model, adapters) = try options.load()
-      let needsTokenizer = lines.contains { $0.ids == nil }
-      let tokenizer = needsTokenizer ? try Tokenizer(directory: options.directory) : nil
-      let examples = try lines.enumerated().map { index, line in
-        let example = try example(line, number: index + 1, tokenizer: tokenizer, model: model)
-        if let tokenizer, line.ids == nil {
-          try model.checkpoint?.requireKnown(example.ids.map(Int32.init), tokenizer, place: "\(place):\(index + 1)")
-        }
-        return example
-      }
+      let examples = try lines.examples(for: model, directory: options.directory, endsResponses: eos)
       let evaluation = try model.evaluate(examples, adapters: adapters)
       if let logits { try writeLogits(examples, model, adapters, to: URL(fileURLWithPath: logits)) }
       let output = Output(
         loss: evaluation.loss, tokens: evaluation.tokens,
         examples: evaluation.examples.map { Output.Example(loss: $0.loss, tokens: $0.tokens) })
       Terminal.print(try JSON.line(output))
-    }
-
-    private func example(
-      _ line: Line, number: Int, tokenizer: Tokenizer?, model: CausalLanguageModel
-    ) throws -> TrainingExample {
-      if let ids = line.ids {
-        let labels = line.labels ?? ids
-        guard labels.count == ids.count, line.prompt == nil, line.response == nil else {
-          throw CommandError(.usage, "\(place):\(number): give ids and labels of equal length, and no text beside them")
-        }
-        return TrainingExample(ids: ids, labels: labels)
-      }
-      guard let prompt = line.prompt, let response = line.response, let tokenizer else {
-        throw CommandError(.usage, "\(place):\(number): give prompt and response, or ids and labels")
-      }
-      let promptIDs = tokenizer.leadingSpecials + tokenizer.encode(prompt, addSpecialTokens: false)
-      var responseIDs = tokenizer.encode(response, addSpecialTokens: false)
-      if eos {
-        guard let end = tokenizer.specialIDs.eos.first ?? model.endIDs.first.map(Int32.init) else {
-          throw CommandError(.usage, "--eos: this model names no end token")
-        }
-        responseIDs.append(end)
-      }
-      return TrainingExample(prompt: promptIDs.map(Int.init), response: responseIDs.map(Int.init))
     }
 
     private func writeLogits(
@@ -124,8 +83,8 @@ extension ModelCommand {
         do {
           self = .text(try decoder.singleValueContainer().decode(String.self))
         } catch DecodingError.typeMismatch {
+          // What it is instead does not matter, only what it must be.
           guard let object = try? decoder.container(keyedBy: Keys.self), object.contains(.ids) else {
-            // What it is instead does not matter, only what it must be.
             throw DecodingError.dataCorrupted(
               .init(codingPath: [], debugDescription: "expected a JSON string or {\"ids\":[…]}"))
           }

@@ -1,8 +1,6 @@
 import ArgumentParser
-import BayesianOptimization
 import Console
 import Experiment
-import Foundation
 import Report
 
 struct ParetoCommand: ParsableCommand {
@@ -16,34 +14,11 @@ struct ParetoCommand: ParsableCommand {
 
   @OptionGroup var options: ProblemOptions
 
-  struct Output: CompleteRow {
-    var front: [Int]
-    var hypervolume: Double
-    /// The point that was used, given or inferred; null where there was nothing to infer it from.
-    var reference: [String: Double]?
-  }
-
   func run() throws {
     let problem = try options.problem()
-    let file = try ObservationFile(options.observations, objectives: problem.objectives)
-    let reference = try options.referencePoint(problem.objectives)
-    let values = file.lines.map { line in
-      line.value.pending || (line.value.outcome ?? .completed) != .completed ? nil : line.value.objectives
-    }
-    let summary = ParetoSummary(values: values, objectives: problem.objectives, reference: reference)
-    var notes = [file.mixedUnits(problem.objectives)]
-    if summary.isEmpty {
-      notes.append("\(file.file.place): no completed observation with finite values: there is no front yet")
-    } else {
-      notes.append(
-        ReferencePoint.unreachedNote(
-          values: values.compactMap { $0 }, objectives: problem.objectives, reference: summary.reference))
-    }
-    Terminal.print(
-      try JSON.line(
-        Output(
-          front: summary.front.map { file.lines[$0].number - 1 }, hypervolume: summary.hypervolume,
-          reference: summary.isEmpty && summary.isInferred ? nil : summary.reference)))
-    Terminal.printNotes(notes.compactMap { $0 })
+    let answer = try FrontOfFile(
+      options.observations, objectives: problem.objectives, reference: options.referencePoint(problem.objectives))
+    Terminal.print(try JSON.line(answer.output))
+    Terminal.printNotes(answer.notes)
   }
 }

@@ -7,7 +7,17 @@ import Study
 import StudyDatabase
 
 struct PlotCommand: ParsableCommand {
-  enum Kind: String, ExpressibleByArgument, CaseIterable { case pareto, hypervolume, all }
+  enum Kind: String, ExpressibleByArgument, CaseIterable {
+    case pareto, hypervolume, all
+
+    var plots: [StudyPlots.Kind] {
+      switch self {
+      case .pareto: [.pareto]
+      case .hypervolume: [.hypervolume]
+      case .all: StudyPlots.Kind.allCases
+      }
+    }
+  }
 
   static let configuration = CommandConfiguration(
     commandName: "plot", abstract: "Draw a study as SVG: its Pareto front, its hypervolume.")
@@ -17,33 +27,15 @@ struct PlotCommand: ParsableCommand {
   @OptionGroup var runs: RunsOptions
 
   func run() throws {
-    let summary = StudySummary(try runs.observer(study).load())
+    let summary = StudySummary(try runs.folder.observer(study).load())
     let folder =
       output.map { URL(fileURLWithPath: $0, isDirectory: true) }
-      ?? runs.study(study ?? summary.record.definition.name).url.appendingPathComponent("plots", isDirectory: true)
-    let files = try StudyPlots.write(summary, to: folder, kinds: kind == .all ? [.pareto, .hypervolume] : [kind])
+      ?? runs.folder.study(study ?? summary.record.definition.name).url.appendingPathComponent(
+        "plots", isDirectory: true)
+    let files = try StudyPlots.write(summary, to: folder, kinds: kind.plots)
     guard !files.isEmpty else {
       throw CommandError(.notFound, "\(summary.record.definition.name) has no completed trial to draw yet")
     }
     for file in files { Terminal.print(file.path) }
-  }
-}
-
-/// The plot files of a study.
-enum StudyPlots {
-  /// Writes what can be drawn already and returns the files.
-  static func write(_ summary: StudySummary, to folder: URL, kinds: [PlotCommand.Kind] = [.pareto, .hypervolume]) throws
-    -> [URL]
-  {
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    var files: [URL] = []
-    for kind in kinds {
-      let text = kind == .pareto ? summary.paretoPlot()?.render() : summary.hypervolumePlot()?.render()
-      guard let text else { continue }
-      let file = folder.appendingPathComponent("\(kind.rawValue).svg")
-      try Data(text.utf8).write(to: file, options: .atomic)
-      files.append(file)
-    }
-    return files
   }
 }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Console
 import Experiment
 import Foundation
-import LanguageModel
 import Personalization
 import Report
 
@@ -42,51 +41,17 @@ extension ModelCommand {
           text: "step \(state.step) of \(state.steps), loss \(String(format: "%.3f", state.loss))\(speed)")
       }
       do {
-        let directory = try make(show) { signals.isRaised }
+        let base = BaseMaking(text: text, output: output, seed: seed, threads: threads)
+        let directory = try base.make(progress: show, isCancelled: { signals.isRaised }) {
+          Pretraining(
+            layers: layers, width: width, heads: heads, vocabulary: vocabulary, length: length,
+            documents: lines ? .lines : .stream, epochs: epochs, batch: batch, learningRate: learningRate)
+        }
         progress.finish()
         Terminal.print(directory.path)
       } catch is TrialCancelled {
         throw ExitCode(ExitStatus.interrupted.rawValue)
       }
-    }
-
-    private func make(
-      _ show: @escaping (Pretraining.Progress) -> Void, isCancelled: @escaping () -> Bool
-    ) throws -> URL {
-      guard let text else {
-        let cohort = try QuickstartCohort(seed: seed)
-        return try QuickstartBase.make(
-          cohort: cohort, seed: seed, backend: { try CPUBackend(precision: .float32, threads: threads) },
-          progress: show, isCancelled: isCancelled)
-      }
-      guard let output else { throw CommandError(.usage, "--text needs --output DIR, where the base goes") }
-      let directory = URL(fileURLWithPath: output, isDirectory: true)
-      guard !FileManager.default.fileExists(atPath: directory.appendingPathComponent("config.json").path) else {
-        throw CommandError(.conflict, "\(output) holds a base already. Choose another directory")
-      }
-      var isFolder = ObjCBool(false)
-      if FileManager.default.fileExists(atPath: directory.path, isDirectory: &isFolder), !isFolder.boolValue {
-        throw CommandError(.conflict, "\(output) is a file. Choose another directory")
-      }
-      guard let data = FileManager.default.contents(atPath: text) else {
-        throw CommandError(.notFound, "\(text): cannot be read. Check the path and its permissions")
-      }
-      guard let content = String(validating: data, as: UTF8.self) else {
-        throw CommandError(.usage, "\(text): not UTF-8. Convert it (iconv -t utf-8), or give another file")
-      }
-      let isOurs = !FileManager.default.fileExists(atPath: directory.path)
-      try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-      var isDone = false
-      // A refusal or an interruption leaves no half-made directory.
-      defer { if isOurs, !isDone { try? FileManager.default.removeItem(at: directory) } }
-      try Pretraining(
-        layers: layers, width: width, heads: heads, vocabulary: vocabulary, length: length,
-        documents: lines ? .lines : .stream, epochs: epochs, batch: batch, learningRate: learningRate
-      ).run(
-        content.split(separator: "\n").map(String.init), seed: seed, to: directory,
-        backend: try CPUBackend(precision: .float32, threads: threads), progress: show, isCancelled: isCancelled)
-      isDone = true
-      return directory
     }
   }
 }

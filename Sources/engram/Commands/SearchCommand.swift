@@ -53,15 +53,19 @@ struct SearchCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    if dryRun { return try DryRun(study: study, runs: runs, gpus: gpus, device: device).print() }
-    let devices = try WorkerCommand.devices(gpus: gpus, device: device)
+    if dryRun {
+      let run = try DryRun(study: study, in: runs.folder, gpus: gpus, device: device)
+      for block in try run.blocks() { Terminal.print(block) }
+      return
+    }
+    let devices = try Devices.workers(gpus: gpus, device: device)
     Terminal.detachErrors()
     try DescriptorLimit.check("engram search")
     let progress = ProgressLine()
     let stopping = StopFlag()
     let signals = Signals { stopping.raise() }
     let configuration = try StudyConfiguration(contentsOf: URL(fileURLWithPath: study))
-    let folder = StudyFolder(runs.folder.appendingPathComponent(configuration.name, isDirectory: true))
+    let folder = runs.folder.new(configuration.name)
     do {
       try StartCheck.machine(configuration, file: URL(fileURLWithPath: study), devices: devices)
     } catch let error as EvaluationError {
@@ -72,7 +76,7 @@ struct SearchCommand: AsyncParsableCommand {
     let prepared: PreparedStudy
     do {
       prepared = try PreparedStudy.prepare(
-        path: study, step: { SearchDisplay.show($0, on: progress) }, isCancelled: { signals.isRaised })
+        path: study, step: { progress.show($0) }, isCancelled: { signals.isRaised })
     } catch is TrialCancelledError {
       throw ExitCode(ExitStatus.interrupted.rawValue)
     }
@@ -81,8 +85,8 @@ struct SearchCommand: AsyncParsableCommand {
       throw CommandError(.usage, "--choose \(choose ?? ""): \(problem)")
     }
     if fresh, folder.exists {
-      try StudyRemoval.moveAside(
-        folder, runs: runs.folder, isConfirmed: yes,
+      try runs.folder.moveAside(
+        folder, isConfirmed: yes,
         why: "Start '\(configuration.name)' over? The old study is kept aside.")
     }
     let finished = try await search(prepared, folder, devices, progress, stopping)
@@ -93,7 +97,7 @@ struct SearchCommand: AsyncParsableCommand {
     try SearchConclusion(
       prepared, folder: folder, studyPath: study, choice: choice, device: devices[0].device, progress: progress
     )
-    .present(isCancelled: { signals.isRaised }, reason: finished)
+    .present(reason: finished, isCancelled: { signals.isRaised }, say: Terminal.print)
   }
 
   /// Runs coordinator and workers until the study has ended or a signal comes; returns why it ended.
@@ -108,7 +112,7 @@ struct SearchCommand: AsyncParsableCommand {
     let cores = ProcessInfo.processInfo.activeProcessorCount
     let server = try StudyServer(
       prepared, store: store, transport: transport, ownsWorkers: true, threads: 1, logger: logger)
-    let display = SearchDisplay(server, progress: progress)
+    let display = StudyDisplay(server, progress: progress)
     await display.announce()
     let state = await server.runner.state
     if let reason = state.header.stopReason, reason == .budget, state.openCount == 0 {

@@ -3,10 +3,8 @@ import BayesianOptimization
 import Console
 import Coordinator
 import Experiment
-import Foundation
 import Report
 import Study
-import StudyDatabase
 
 extension StudyCommand {
   struct PauseCommand: ParsableCommand {
@@ -15,7 +13,7 @@ extension StudyCommand {
     @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
 
-    func run() throws { Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.pause).message) }
+    func run() throws { Terminal.print(try StoredStudy(study, in: runs.folder).control.carryOut(.pause).message) }
   }
 
   struct ResumeCommand: ParsableCommand {
@@ -24,7 +22,7 @@ extension StudyCommand {
     @Argument(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
 
-    func run() throws { Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.resume).message) }
+    func run() throws { Terminal.print(try StoredStudy(study, in: runs.folder).control.carryOut(.resume).message) }
   }
 }
 
@@ -43,7 +41,7 @@ extension TrialCommand {
     }
 
     func run() throws {
-      let stored = try StoredStudy(study, runs: runs)
+      let stored = try StoredStudy(study, in: runs.folder)
       let chosen = failed ? stored.record.trials.filter { $0.state == .failed }.map(\.number) : numbers
       if chosen.isEmpty { return Terminal.print("no trial of \(stored.record.definition.name) has failed") }
       for number in chosen { Terminal.print(try stored.control.carryOut(.retry(trial: number)).message) }
@@ -58,7 +56,7 @@ extension TrialCommand {
     @OptionGroup var runs: RunsOptions
 
     func run() throws {
-      Terminal.print(try StoredStudy(study, runs: runs).control.carryOut(.abandon(trial: number)).message)
+      Terminal.print(try StoredStudy(study, in: runs.folder).control.carryOut(.abandon(trial: number)).message)
     }
   }
 
@@ -76,7 +74,7 @@ extension TrialCommand {
     }
 
     func run() throws {
-      let stored = try StoredStudy(study, runs: runs)
+      let stored = try StoredStudy(study, in: runs.folder)
       let theta = try stored.parse(configuration)
       let command: SteeringCommand =
         try objectives.map {
@@ -94,24 +92,7 @@ extension TrialCommand {
     @Option(help: "Name of the study, or its folder; may be left out when there is one.") var study: String?
     @OptionGroup var runs: RunsOptions
 
-    func run() throws { try Self.replay(number, of: study, runs: runs) }
-
-    /// Computes the proposal again; also behind `trial show --replay`.
-    static func replay(_ number: Int, of study: String?, runs: RunsOptions) throws {
-      let stored = try StoredStudy(study, runs: runs)
-      let replay = try ProposalReplay(trial: number, in: stored.observer)
-      guard case .proposal(let proposal) = stored.sampler.propose(replay.request) else {
-        throw CommandError(.unexpected, "the sampler says that the space is exhausted; trial \(number) says otherwise")
-      }
-      guard let then = stored.record.trials.first(where: { $0.number == number })?.configuration else {
-        throw CommandError(.notFound, "no trial \(number); the study has \(stored.record.trials.count)")
-      }
-      guard try stored.space.key(proposal.configuration) == stored.space.key(then) else {
-        throw CommandError(
-          .unexpected, "trial \(number) was \(then); now \(proposal.configuration) comes out. Another program version?")
-      }
-      Terminal.print("trial \(number): the same proposal comes out (\(then))")
-    }
+    func run() throws { Terminal.print(try StoredStudy(study, in: runs.folder).replay(number)) }
   }
 }
 
@@ -138,19 +119,8 @@ struct AskCommand: ParsableCommand {
     guard wait >= 0, wait < 1e9 else { throw ValidationError("--wait is a number of seconds") }
   }
 
-  private func ask(_ control: StudyControl) throws -> SteeringReply {
-    let limit = ContinuousClock.now + .seconds(wait)
-    while true {
-      do {
-        return try control.carryOut(.ask(worker: worker))
-      } catch let error as StudyError where error.code == .busy && ContinuousClock.now < limit {
-        usleep(200_000)
-      }
-    }
-  }
-
   func run() throws {
-    let reply = try ask(StoredStudy(study, runs: runs).control)
+    let reply = try StoredStudy(study, in: runs.folder).ask(worker: worker, wait: .seconds(wait))
     guard let trial = reply.trial, let attempt = trial.liveAttempt else {
       throw CommandError(.temporary, reply.message)
     }
@@ -176,7 +146,7 @@ struct TellCommand: ParsableCommand {
   }
 
   func run() throws {
-    let stored = try StoredStudy(study, runs: runs)
+    let stored = try StoredStudy(study, in: runs.folder)
     let command: SteeringCommand
     switch (objectives, failure) {
     case (let objectives?, nil):
@@ -188,17 +158,6 @@ struct TellCommand: ParsableCommand {
     default: throw CommandError(.usage, "give either --objectives or --failure")
     }
     let reply = try stored.control.carryOut(command)
-    Terminal.print(reply.message + Self.ending(reply.trial, objectives: stored.objectives))
-  }
-
-  /// What the acceptance of a result alone does not say: that the trial has ended without one.
-  static func ending(_ trial: Trial?, objectives: [Objective]) -> String {
-    guard let trial, trial.state == .diverged else { return "" }
-    let values = trial.result?.objectives ?? trial.attempts.last?.result?.objectives ?? [:]
-    let bad = objectives.compactMap { objective in
-      values[objective.name].flatMap { $0.isFinite ? nil : "\(objective.name) is \(PlotNumber.short($0))" }
-    }
-    let why = bad.isEmpty ? trial.failure.map { ": \($0.message)" } ?? "" : ": \(bad.joined(separator: ", "))"
-    return "; trial \(trial.number) has diverged\(why)"
+    Terminal.print(reply.message + TrialText.ending(reply.trial, objectives: stored.objectives))
   }
 }

@@ -1,9 +1,6 @@
 import ArgumentParser
 import Console
 import Experiment
-import Foundation
-import Study
-import StudyDatabase
 
 extension StudyCommand {
   struct RelocateCommand: ParsableCommand {
@@ -22,28 +19,7 @@ extension StudyCommand {
     @OptionGroup var runs: RunsOptions
 
     func run() throws {
-      let folder = runs.study(study)
-      var definition = try runs.observer(study).load().definition
-      let given = try StudyConfiguration(contentsOf: URL(fileURLWithPath: file))
-      var stored = try StudyConfiguration(canonicalText: definition.configurationText)
-      guard let command = given.evaluator.command, let before = stored.evaluator.command else {
-        throw CommandError(
-          .usage, "\(study): only studies with evaluator.command have a program that can move. Nothing is to be done")
-      }
-      let others = try given.differences(from: stored).filter { !$0.key.hasPrefix("evaluator.command") }
-      guard others.isEmpty else {
-        throw CommandError(
-          .conflict,
-          "\(study) was made with other settings: \(others.map(\.description).joined(separator: "; ")). Relocating changes "
-            + "evaluator.command only; engram study fork takes over what is still valid")
-      }
-      stored.evaluator.command = command
-      definition.configurationText = try stored.canonicalText
-      let store = try SQLiteStudyStore(folder)
-      try store.redefine(definition)
-      try store.close()
-      Terminal.print("\(definition.name): was \(before.joined(separator: " ")), is \(command.joined(separator: " "))")
-      Terminal.print("go on with: engram search \(file)")
+      for line in try StudyInstallation.relocate(study, in: runs.folder, to: file) { Terminal.print(line) }
     }
   }
 }

@@ -1,10 +1,7 @@
 import ArgumentParser
-import BayesianOptimization
 import Console
 import Experiment
 import Foundation
-import Report
-import Study
 
 struct SuggestCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -44,130 +41,16 @@ struct SuggestCommand: ParsableCommand {
 
   func run() throws {
     let problem = try options.problem()
-    let file = try ObservationFile(options.observations, objectives: problem.objectives)
-    let observations = try sorted(file, space: problem.space)
-    var settings = problem.sampler
-    settings.threads = threads
-    if let initial { settings.initial = initial }
-    let reference = try options.referencePoint(problem.objectives)
-    // A stateless call knows no un-injected base: without a given point the front decides.
-    settings.reference = reference.map { .fixed($0) } ?? (settings.reference == .null ? .inferred : settings.reference)
-    let suggestion = Suggestion(space: problem.space, objectives: problem.objectives, settings: settings)
-    var notes = [file.mixedUnits(problem.objectives)].compactMap { $0 }
-    if case .fixed(let point) = settings.reference {
-      notes += [
-        ReferencePoint.unreachedNote(
-          values: observations.finished.filter { $0.outcome == .completed }.map(\.objectives),
-          objectives: problem.objectives, reference: point)
-      ].compactMap { $0 }
-    }
-    defer { Terminal.printNotes(notes) }
-    if posterior != nil || explain { notes += suggestion.notes(observations.finished) }
-    if let posterior { return try printPosterior(suggestion, observations.finished, at: posterior) }
-    if explain { return try printExplanation(suggestion, observations.finished) }
-    let proposals = suggestion.next(
-      observations: observations.finished, pending: observations.pending, count: count, seed: seed)
-    notes += proposals.flatMap(\.fallbacks)
-    let notation = LayerNotation(file, space: problem.space)
-    for proposal in proposals {
-      let output = Output(configuration: notation.write(proposal.configuration), source: proposal.source)
-      Terminal.print(try JSON.line(output))
-    }
-    if proposals.count < count {
-      Terminal.printError(
-        "engram: \(proposals.count) of \(count) configurations: every other one is observed or pending")
-    }
-  }
-
-  private struct Output: Encodable {
-    var configuration: LayerNotation.Written
-    var source: String
-  }
-
-  /// The finished observations and the pending configurations, all of them in the space.
-  private func sorted(
-    _ file: ObservationFile, space: SearchSpace
-  ) throws -> (finished: [Observation], pending: [Configuration]) {
-    var finished: [Observation] = []
-    var pending: [Configuration] = []
-    for line in file.lines {
-      guard let configuration = line.value.configuration else {
-        throw CommandError(.usage, "\(file.place(line.number)): no configuration. suggest needs one per line")
-      }
-      do {
-        _ = try space.key(configuration)
-      } catch let error as SearchSpaceError {
-        throw CommandError(.usage, "\(file.place(line.number)): \(error.message)")
-      }
-      if let observation = line.value.observation {
-        finished.append(observation)
-      } else {
-        pending.append(configuration)
-      }
-    }
-    return (finished, pending)
-  }
-
-  private func printExplanation(_ suggestion: Suggestion, _ observations: [Observation]) throws {
-    let explanations = suggestion.explanation(observations: observations, seed: seed)
-    guard !explanations.isEmpty else {
-      throw CommandError(
-        .usage, "\(options.observations): fewer than two completed observations. A model needs at least two")
-    }
-    for explanation in explanations { Terminal.print(try JSON.line(explanation)) }
-  }
-
-  private func printPosterior(_ suggestion: Suggestion, _ observations: [Observation], at path: String) throws {
-    let configurations = try JSONLines.read(Configuration.self, from: path)
-    guard !observations.isEmpty else {
-      throw CommandError(.usage, "\(options.observations): no finished observation. A posterior needs at least one")
-    }
-    do {
-      for prediction in try suggestion.posterior(observations: observations, at: configurations, seed: seed) {
-        Terminal.print(try JSON.line(prediction))
-      }
-    } catch let error as SearchSpaceError {
-      throw CommandError(.usage, "\(path): \(error.message)")
-    }
-  }
-}
-
-/// How configurations write their layers: as indices, or as one switch per layer where the input does so.
-struct LayerNotation {
-  private let layers: Int?
-
-  /// Looks for an observation whose layers cannot be indices.
-  init(_ file: ObservationFile, space: SearchSpace) {
-    guard let count = space.memory?.layers else {
-      layers = nil
-      return
-    }
-    let usesSwitches = file.lines.contains { line in
-      guard let values = line.layers else { return false }
-      return values.count == count && Set(values).count < values.count
-    }
-    layers = usesSwitches ? count : nil
-  }
-
-  /// A configuration in the chosen notation.
-  struct Written: Encodable {
-    var configuration: Configuration
-    var switches: [Int]?
-
-    private enum CodingKeys: String, CodingKey { case layers, count, rank }
-
-    func encode(to encoder: any Encoder) throws {
-      guard let switches else { return try configuration.encode(to: encoder) }
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(switches, forKey: .layers)
-      try container.encode(configuration.count, forKey: .count)
-      try container.encode(configuration.rank, forKey: .rank)
-    }
-  }
-
-  func write(_ configuration: Configuration) -> Written {
-    guard let layers, let active = configuration.layers else { return Written(configuration: configuration) }
-    return Written(
-      configuration: configuration, switches: (0..<layers).map { active.contains($0) ? 1 : 0 })
+    let request = try SuggestionRequest(
+      problem, observations: options.observations, reference: try options.referencePoint(problem.objectives),
+      initial: initial, threads: threads, seed: seed)
+    var answer = SuggestionRequest.Answer(notes: request.notes(ofModel: explain || posterior != nil))
+    defer { Terminal.printNotes(answer.notes) }
+    answer =
+      if let posterior { try request.posterior(at: posterior) } else if explain {
+        try request.explanation()
+      } else { try request.proposals(count) }
+    for line in answer.lines { Terminal.print(line) }
+    if let shortage = answer.shortage { Terminal.printError("engram: \(shortage)") }
   }
 }

@@ -24,7 +24,7 @@ struct TrialCommand: ParsableCommand {
     @OptionGroup var options: FormatOptions
 
     func run() throws {
-      let summary = StudySummary(try runs.observer(study).load())
+      let summary = StudySummary(try runs.folder.observer(study).load())
       var trials = summary.record.trials
       if let state {
         guard let wanted = TrialState(rawValue: state) else {
@@ -33,7 +33,7 @@ struct TrialCommand: ParsableCommand {
         }
         trials = trials.filter { $0.state == wanted }
       }
-      if options.format == .json { return Terminal.print(try JSON.pretty(trials.map(Row.init))) }
+      if options.format == .json { return Terminal.print(try JSON.pretty(trials.map(TrialRow.init))) }
       if options.format == .csv { return Terminal.print(summary.records(trials).csv) }
       Terminal.print(summary.trialTable(trials).text)
     }
@@ -57,23 +57,23 @@ struct TrialCommand: ParsableCommand {
     }
 
     struct Output: CompleteRow {
-      var trial: Row
+      var trial: TrialRow
       var provenance: Provenance
       var failure: FailureRecord?
       var reports: [IntermediateReport]
     }
 
     func run() throws {
-      let observer = try runs.observer(study)
+      let observer = try runs.folder.observer(study)
       let summary = StudySummary(try observer.load())
       guard let trial = summary.record.trials.first(where: { $0.number == number }) else {
         throw CommandError(
           .notFound, "no trial \(number) in \(summary.record.definition.name); it has \(summary.record.trials.count)")
       }
-      if replay { return try ReplayCommand.replay(number, of: study, runs: runs) }
+      if replay { return Terminal.print(try StoredStudy(study, in: runs.folder).replay(number)) }
       if reports { return try show(observer.reports(trial: number)) }
       let output = Output(
-        trial: Row(trial), provenance: trial.provenance, failure: trial.failure,
+        trial: TrialRow(trial), provenance: trial.provenance, failure: trial.failure,
         reports: try observer.reports(trial: number))
       switch options.format {
       case .table: Terminal.print(TrialText.describe(trial, reports: output.reports, objectives: summary.objectives))
@@ -82,21 +82,10 @@ struct TrialCommand: ParsableCommand {
       }
     }
 
-    /// The vector of every report: one column per name that occurs.
     private func show(_ reports: [IntermediateReport]) throws {
       if options.format == .json { return Terminal.print(try JSON.pretty(reports)) }
-      let names = Set(reports.flatMap(\.values.keys)).sorted()
-      var table = TextTable([("attempt", .right), ("step", .right)] + names.map { ($0, .right) })
-      for report in reports {
-        let values = names.map { name in
-          report.values[name].map { options.format == .csv ? PlotNumber.exact($0) : String(format: "%.5g", $0) } ?? ""
-        }
-        table.add(["\(report.token)", "\(report.step)"] + values)
-      }
-      if reports.isEmpty, options.format == .table {
-        return Terminal.print("trial \(number) has sent no reports")
-      }
-      table.print(as: options.format)
+      if reports.isEmpty, options.format == .table { return Terminal.print("trial \(number) has sent no reports") }
+      TrialText.table(reports, isExact: options.format == .csv).print(as: options.format)
     }
   }
 
@@ -114,7 +103,7 @@ struct TrialCommand: ParsableCommand {
     @OptionGroup var options: FormatOptions
 
     func run() throws {
-      let summary = StudySummary(try runs.observer(study).load())
+      let summary = StudySummary(try runs.folder.observer(study).load())
       let choice = by.map { StudySummary.Choice($0) } ?? .standard(summary.objectives)
       if let problem = choice.problem(summary.objectives) {
         throw CommandError(.usage, "--by \(choice.name): \(problem)")
@@ -122,7 +111,7 @@ struct TrialCommand: ParsableCommand {
       guard let chosen = summary.chosen(choice) else {
         throw CommandError(.notFound, "\(summary.record.definition.name) has no completed trial yet")
       }
-      if options.format == .json { return Terminal.print(try JSON.pretty(summary.front.map(Row.init))) }
+      if options.format == .json { return Terminal.print(try JSON.pretty(summary.front.map(TrialRow.init))) }
       if options.format == .csv { return Terminal.print(summary.records(summary.front).csv) }
       Terminal.print(summary.frontTable().text)
       Terminal.print("\nchosen by \(choice.explanation(summary.objectives)): trial \(chosen.number)")

@@ -26,23 +26,6 @@ struct WorkerCommand: AsyncParsableCommand {
 }
 
 extension WorkerCommand {
-  /// The devices that `--gpus` (all, 0,2) or `--device` (cpu, or a list) name.
-  static func devices(gpus: String?, device: String) throws -> [GPUDevice] {
-    if let gpus {
-      do {
-        return try GPUDiscovery.devices(gpus, .read())
-      } catch let failure as GPUDiscovery.Failure {
-        throw CommandError(.refused, failure.description)
-      }
-    }
-    let listed = device.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    guard !listed.contains("") else { throw CommandError(.usage, "--device \(device): an entry is empty") }
-    return listed.enumerated().map { index, device in
-      let isRepeated = listed.count { $0 == device } > 1
-      return GPUDevice(device: device, label: isRepeated ? "\(device).\(index)" : device)
-    }
-  }
-
   struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "run", abstract: "Work (what engram worker STUDY.yaml does).",
@@ -99,107 +82,18 @@ extension WorkerCommand {
     func run() async throws {
       if exitWithParent { ParentWatch.start { _exit(ExitStatus.temporary.rawValue) } }
       Terminal.detachErrors()
-      if let members = try members() {
+      if let members = try launch.members() {
         let labels = members.map(\.label).joined(separator: ", ")
         Terminal.printError("\(members.count) workers: \(labels)")
         throw ExitCode(await WorkerFleet(members) { Terminal.printError(PrintableText.line($0)) }.run())
       }
-      throw ExitCode(try await work().exitStatus)
+      throw ExitCode(try await launch.work { Terminal.printError($0) }.exitStatus)
     }
 
-    private static var host: String { ProcessInfo.processInfo.hostName }
-
-    // MARK: Several
-
-    /// The workers to start as processes of their own; nil where this process is the worker.
-    private func members() throws -> [WorkerFleet.Member]? {
-      let devices = try WorkerCommand.devices(gpus: gpus, device: device)
-      // A GPU of a list is one for a process that is watched over, even when it is the only one.
-      guard devices.count > 1 || gpus != nil else { return nil }
-      let cores = ProcessInfo.processInfo.activeProcessorCount
-      let configuration = try StudyConfiguration(contentsOf: URL(fileURLWithPath: study))
-      return try devices.map { device in
-        let own = try WorkerName(
-          given: name.map { "\($0)/\(device.label)" }, state: state.map { "\($0)/\(device.label)" },
-          study: configuration.name, host: Self.host, label: device.label)
-        var arguments = [
-          "worker", "run", study, "--connect", connect, "--key", key, "--device", device.device, "--name", own.name,
-          "--state", own.folder.path, "--threads", "\(threads ?? max(1, cores / devices.count))",
-          "--exit-with-parent",
-        ]
-        if let keys { arguments += ["--keys", keys] }
-        if let memory { arguments += ["--memory", "\(memory)"] }
-        if let logSize { arguments += ["--log-size", "\(logSize)"] }
-        if let giveUpAfter { arguments += ["--give-up-after", "\(giveUpAfter)"] }
-        let environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }
-          .merging([ParentWatch.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { $1 }
-        return WorkerFleet.Member(label: device.label, arguments: arguments, environment: environment)
-      }
-    }
-
-    // MARK: One
-
-    /// Bytes.
-    private var memoryLimit: Int? { memory.map { Int($0 * Double(1 << 30)) } }
-
-    private func work() async throws -> WorkerEnd {
-      try DescriptorLimit.check("engram worker")
-      let prepared = try PreparedStudy.prepare(path: study, threads: threads) { step in
-        switch step {
-        case .note(let text): Terminal.printError(text)
-        case .warning(let text): Terminal.printError("warning: \(text)")
-        case .progress: break
-        }
-      }
-      let host = Self.host
-      let own = try WorkerName(
-        given: name, state: state, study: prepared.configuration.name, host: host, label: device)
-      let worker = own.name
-      let hello = Hello(
-        worker: worker, incarnation: own.incarnation(), study: prepared.configuration.name,
-        build: "engram \(BuildInformation.version)", fingerprints: Fingerprints(prepared.fingerprints), host: host,
-        device: device, pid: Int(ProcessInfo.processInfo.processIdentifier),
-        capabilities: Capabilities(
-          memoryBytes: min(Devices.memoryBytes(of: device), memoryLimit.map(Int64.init) ?? .max),
-          cores: ProcessInfo.processInfo.activeProcessorCount,
-          evaluator: prepared.configuration.evaluator.kind.rawValue))
-      var arguments = ["trainer", prepared.file.path, "--device", device]
-      if let threads { arguments += ["--threads", "\(threads)"] }
-      if let memoryLimit { arguments += ["--memory-limit", "\(memoryLimit)"] }
-      var settings = WorkerSettings(
-        hello: hello, trainer: TrainerLaunch(arguments: arguments),
-        stateFolder: own.folder, endpoint: connect)
-      settings.deviceStatus = Devices.status(of: device)
-      settings.hangTimeout = .seconds(prepared.configuration.coordinator.watchdogSeconds)
-      settings.giveUpAfter = giveUpAfter.map { .seconds($0 * 60) }
-      if let logSize { settings.trainerLogBytes = Int(logSize * Double(1 << 20)) }
-      settings.ownsProcess = true
-      let endpoint = try Endpoint(connect)
-      let transport = try ZeroMQClient(
-        connect: endpoint, identity: hello.incarnation, security: try security(for: endpoint))
-      let connection = ConnectionHint(endpoint, key: key)
-      let runtime = try WorkerRuntime(settings: settings, transport: transport) { note in
-        connection.observe(note)
-        Terminal.printError(PrintableText.line("\(Date().formatted(.iso8601)) \(note)"))
-      }
-      let end = await runtime.run()
-      Terminal.printError("worker \(worker): \(Self.text(end))")
-      return end
-    }
-
-    private static func text(_ end: WorkerEnd) -> String {
-      switch end {
-      case .stopped(let signal): "stopped by \(signal)"
-      case .drained(let why): why
-      case .refused(let refusal): "refused: \(refusal.message)"
-      case .unavailable(let why), .gaveUp(let why): why
-      }
-    }
-
-    private func security(for endpoint: Endpoint) throws -> ZeroMQClient.Security {
-      guard case .tcp = endpoint else { return .none }
-      let store = KeyStore(folder: keys.map { URL(fileURLWithPath: $0, isDirectory: true) })
-      return .curve(try store.pair(name: key), server: try store.publicKey(name: "server"))
+    private var launch: WorkerLaunch {
+      WorkerLaunch(
+        study: study, connect: connect, keys: keys, key: key, name: name, device: device, gpus: gpus, threads: threads,
+        state: state, memory: memory, logSize: logSize, giveUpAfter: giveUpAfter)
     }
   }
 }

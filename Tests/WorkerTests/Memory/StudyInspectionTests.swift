@@ -14,17 +14,11 @@ struct StudyInspectionTests {
 
   init() throws {
     folder = try TemporaryFolder("engram-inspection")
-    try write(
-      (0..<3).map { #"{"id":"u\#($0)","history":[{"kind":"post","text":"i like item \#($0)"}]}"# }.joined(
-        separator: "\n"),
-      "users.jsonl")
-    try write(
-      (0..<12).map { #"{"id":"s\#($0)","user":"u\#($0 % 3)","query":"what \#($0)","response":"item \#($0)"}"# }
-        .joined(separator: "\n"), "samples.jsonl")
+    try folder.writeSmallDataset()
   }
 
   private func write(_ text: String, _ name: String) throws {
-    try Data(text.utf8).write(to: folder.url.appendingPathComponent(name))
+    try folder.write(text, name)
   }
 
   private func inspect(_ yaml: String, base: String? = nil) throws -> (StudyInspection, [String]) {
