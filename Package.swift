@@ -25,12 +25,13 @@ let package = Package(
     .target(name: "CUDAKernels", exclude: ["kernels"]),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
     .target(name: "RandomStreams"),
+    .target(name: "Jinja"),
     .target(name: "Foundations"),
     .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
     .target(
       name: "LanguageModel",
       dependencies: [
-        "CBLAS", "CKernels", "CUDAKernels", "Foundations", "RandomStreams",
+        "CBLAS", "CKernels", "CUDAKernels", "Foundations", "Jinja", "RandomStreams",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(
@@ -96,6 +97,7 @@ let package = Package(
       ]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "RandomStreams", "TestSupport"]),
     .testTarget(name: "FoundationsTests", dependencies: ["Foundations", "TestSupport"]),
+    .testTarget(name: "JinjaTests", dependencies: ["Jinja", "LanguageModel", "TestSupport"]),
     .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
     .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
     .testTarget(

@@ -8,10 +8,10 @@ import Testing
 @Suite("Package layout", .ownThread, .bounded)
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [
-    "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Foundations": [],
+    "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Jinja": [], "Foundations": [],
     "LinearAlgebra": ["CBLAS", "CKernels"],
     "BayesianOptimization": ["LinearAlgebra", "RandomStreams"],
-    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "Foundations", "RandomStreams"],
+    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "Foundations", "Jinja", "RandomStreams"],
     "Personalization": ["LanguageModel"],
     "Study": ["BayesianOptimization"],
     "StudyDatabase": ["Foundations", "Study"],

@@ -52,6 +52,7 @@ extension Tokenizer {
       + invented.sorted().map {
         "'\(decoder.written($0) ?? "")' is named beside tokenizer.json and not in it; it has id \($0)"
       }
+    namedSpecials = (view?.roles ?? [:]).sorted { $0.key < $1.key }.map { (key: "\($0.key)_token", value: $0.value) }
     specialIDs = Self.roles(pipeline, view?.roles ?? [:], invented, numbered.compactMap(\.self))
   }
 

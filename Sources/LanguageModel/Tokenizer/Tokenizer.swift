@@ -31,6 +31,8 @@ public struct Tokenizer: Sendable {
   public let ignoredSettings: [String]
 
   let pipeline: TokenizerPipeline
+  /// Tokens with a role as text, by the names that chat templates have for them (`bos_token`).
+  let namedSpecials: [(key: String, value: String)]
 
   /// Token ids of `text`.
   ///

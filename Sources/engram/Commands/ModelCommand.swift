@@ -9,7 +9,8 @@ struct ModelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "model", abstract: "A base, with or without adapters: look, tokenize, measure, generate, pretrain.",
     subcommands: [
-      InfoCommand.self, TokenizeCommand.self, LossCommand.self, GenerateCommand.self, PretrainCommand.self,
+      InfoCommand.self, TokenizeCommand.self, ChatTemplateCommand.self, LossCommand.self, GenerateCommand.self,
+      PretrainCommand.self,
     ])
 
   struct InfoCommand: ParsableCommand {
@@ -30,6 +31,7 @@ struct ModelCommand: ParsableCommand {
       var parameters: Int
       var storedType: String
       var bytes: Int
+      var chatTemplates: [String]
       var ignoredTensors: [String]
       var fingerprint: String
     }
@@ -52,6 +54,7 @@ struct ModelCommand: ParsableCommand {
         keyValueHeads: configuration.keyValueHeadCount, vocabulary: configuration.vocabularySize,
         positions: configuration.maximumLength, parameters: configuration.parameterCount,
         storedType: checkpoint.storedType.rawValue, bytes: checkpoint.byteCount,
+        chatTemplates: try ChatTemplates.texts(in: checkpoint.directory).keys.sorted(),
         ignoredTensors: checkpoint.ignoredTensors, fingerprint: try checkpoint.fingerprint())
       if options.format == .json { return Terminal.print(try JSON.pretty(output)) }
       var table = TextTable([("property", .left), ("value", .left)])
@@ -64,6 +67,7 @@ struct ModelCommand: ParsableCommand {
       table.add(["longest sequence", "\(output.positions)"])
       table.add(["parameters", StudySummary.grouped(output.parameters)])
       table.add(["stored as", "\(output.storedType), \(StudySummary.grouped(output.bytes)) bytes"])
+      table.add(["chat template", output.chatTemplates.isEmpty ? "none" : output.chatTemplates.joined(separator: ", ")])
       table.add(["sha256", output.fingerprint])
       table.print(as: options.format)
     }
