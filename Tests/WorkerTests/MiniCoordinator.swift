@@ -204,4 +204,16 @@ struct Fixture {
     let runtime = try WorkerRuntime(settings: settings, transport: network.connect(identity: identity))
     return Task { await runtime.run() }
   }
+
+  /// Runs a worker beside a coordinator, sends it home once `body` is through, and gives its end.
+  func run(trials: Int = 0, _ body: (MiniCoordinator) async throws -> Void) async throws -> WorkerEnd {
+    let (coordinator, server, serving) = coordinator(trials: trials, firstTrial: 0)
+    let worker = try worker()
+    try await body(coordinator)
+    await coordinator.drain()
+    let end = await worker.value
+    server.close()
+    await serving.value
+    return end
+  }
 }

@@ -46,16 +46,13 @@ enum FileProblemTests {
       try open.add(AttemptToken(7), OpenResults.Entry(trial: 3, files: [first]))
       try open.add(AttemptToken(8), OpenResults.Entry(trial: 4, files: [second]))
     }
-    let (coordinator, server, serving) = fixture.coordinator(trials: 0, firstTrial: 0)
-    let worker = try fixture.worker()
-    try await coordinator.waitUntil { $0.chunks.count == 2 }
-    #expect(Set(await coordinator.chunks.map(\.bytes)) == [Array("first".utf8), Array("second".utf8)])
-    await coordinator.drain()
-    #expect(await worker.value == .drained("done"))
+    let end = try await fixture.run { coordinator in
+      try await coordinator.waitUntil { $0.chunks.count == 2 }
+      #expect(Set(await coordinator.chunks.map(\.bytes)) == [Array("first".utf8), Array("second".utf8)])
+    }
+    #expect(end == .drained("done"))
     for trial in [3, 4] { #expect(!FileManager.default.fileExists(atPath: scratch.url(trial).path), "\(trial)") }
     #expect(OpenResults(file: folder.appendingPathComponent("results.json")).entries.isEmpty)
-    server.close()
-    await serving.value
   }
 
   @Test("whoever owns the study finds what a gone worker could not send, but not while one is there")
@@ -93,15 +90,11 @@ enum FileProblemTests {
     for url in [scratch.url(1), scratch.url(1).appendingPathComponent("adapter.bin")] {
       try FileManager.default.setAttributes([.modificationDate: old], ofItemAtPath: url.path)
     }
-    let (coordinator, server, serving) = fixture.coordinator(trials: 0, firstTrial: 0)
-    let worker = try fixture.worker()
-    try await coordinator.waitUntil { !$0.hellos.isEmpty }
-    #expect(!FileManager.default.fileExists(atPath: scratch.url(1).path))
-    #expect(FileManager.default.fileExists(atPath: scratch.url(2).path))
-    await coordinator.drain()
-    _ = await worker.value
-    server.close()
-    await serving.value
+    _ = try await fixture.run { coordinator in
+      try await coordinator.waitUntil { !$0.hellos.isEmpty }
+      #expect(!FileManager.default.fileExists(atPath: scratch.url(1).path))
+      #expect(FileManager.default.fileExists(atPath: scratch.url(2).path))
+    }
   }
 
   @Test("folders of another study are removed when the worker learns of the new one") func otherStudy() async throws {
@@ -109,14 +102,10 @@ enum FileProblemTests {
     let scratch = ScratchFolders(stateFolder: fixture.settings.stateFolder)
     do { try OutcomeFile(folder: fixture.settings.stateFolder).setStudy("an older one") }
     _ = try artifact(scratch, 0, "stale")
-    let (coordinator, server, serving) = fixture.coordinator(trials: 0, firstTrial: 0)
-    let worker = try fixture.worker()
-    let path = scratch.root.path
-    try await coordinator.waitUntil { _ in !FileManager.default.fileExists(atPath: path) }
-    await coordinator.drain()
-    _ = await worker.value
-    server.close()
-    await serving.value
+    _ = try await fixture.run { coordinator in
+      let path = scratch.root.path
+      try await coordinator.waitUntil { _ in !FileManager.default.fileExists(atPath: path) }
+    }
   }
 
   @Test("processes that a killed worker has left behind are ended at the next start") func orphans() async throws {
@@ -129,15 +118,12 @@ enum FileProblemTests {
     orphan.environment = [mark.name: mark.value, "PATH": "/usr/bin:/bin"]
     try orphan.start()
     #expect(orphan.isRunning)
-    let (coordinator, server, serving) = fixture.coordinator(trials: 0, firstTrial: 0)
-    let worker = try fixture.worker()
-    try await coordinator.waitUntil { _ in !orphan.isRunning }
-    try await coordinator.waitUntil { !$0.hellos.isEmpty }
-    await coordinator.drain()
-    #expect(await worker.value == .drained("done"))
+    let end = try await fixture.run { coordinator in
+      try await coordinator.waitUntil { _ in !orphan.isRunning }
+      try await coordinator.waitUntil { !$0.hellos.isEmpty }
+    }
+    #expect(end == .drained("done"))
     #expect(ProcessFamily(mark: mark).members() == [])
-    server.close()
-    await serving.value
   }
 
   @Test("an outcome beyond the protocol's limits becomes a failure of its attempt and is not sent for ever")
@@ -155,20 +141,18 @@ enum FileProblemTests {
           echo '{"type":"result","objectives":{"loss":1},"standardErrors":{},"metrics":{\(metrics)},"artifacts":[],"memoryBytes":1}'
         done
         """)
-    let (coordinator, server, serving) = fixture.coordinator(trials: 1, firstTrial: 0)
-    let worker = try fixture.worker()
-    let outcomes = try await coordinator.outcomes(1)
-    guard case .failure(let failure) = outcomes[0] else {
-      Issue.record("\(outcomes[0])")
-      return
+    let end = try await fixture.run(trials: 1) { coordinator in
+      let outcomes = try await coordinator.outcomes(1)
+      guard case .failure(let failure) = outcomes[0] else {
+        Issue.record("\(outcomes[0])")
+        return
+      }
+      #expect(
+        failure.record.message.contains("cannot be sent") && failure.record.message.contains("256"), "\(failure.record)"
+      )
+      #expect(await coordinator.reports.isEmpty)
     }
-    #expect(
-      failure.record.message.contains("cannot be sent") && failure.record.message.contains("256"), "\(failure.record)")
-    #expect(await coordinator.reports.isEmpty)
-    await coordinator.drain()
-    #expect(await worker.value == .drained("done"))
-    server.close()
-    await serving.value
+    #expect(end == .drained("done"))
   }
 
   @Test("a program that goes away in mid-study ends the worker, and its trial is given back") func programGone()
@@ -200,14 +184,10 @@ enum FileProblemTests {
           echo '{"type":"result","objectives":{"loss":1},"standardErrors":{},"metrics":{},"artifacts":[],"memoryBytes":1,"notes":["cut"]}'
         done
         """)
-    let (coordinator, server, serving) = fixture.coordinator(trials: 1, firstTrial: 0)
-    let worker = try fixture.worker()
-    _ = try await coordinator.outcomes(1)
-    #expect(await coordinator.reports.map(\.step) == Array(0..<150))
-    await coordinator.drain()
-    _ = await worker.value
-    server.close()
-    await serving.value
+    _ = try await fixture.run(trials: 1) { coordinator in
+      _ = try await coordinator.outcomes(1)
+      #expect(await coordinator.reports.map(\.step) == Array(0..<150))
+    }
   }
 
   @Test("the trainer's log begins anew at half its size, and says once that it cannot be written") func log() throws {
