@@ -1,7 +1,10 @@
 import ArgumentParser
+import Console
+import Experiment
 import Foundation
 import Jinja
 import LanguageModel
+import Report
 
 extension ModelCommand {
   struct ChatTemplateCommand: ParsableCommand {
