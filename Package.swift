@@ -9,7 +9,7 @@ let package = Package(
     .executable(name: "engram", targets: ["engram"]),
     .executable(name: "engram-bench", targets: ["engram-bench"]),
     .library(name: "BayesianOptimization", targets: ["BayesianOptimization"]),
-    .library(name: "LanguageModel", targets: ["LanguageModel"]),
+    .library(name: "LanguageModel", targets: ["LanguageModel", "Checkpoints", "Tokenizers"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -28,12 +28,16 @@ let package = Package(
     .target(name: "Jinja"),
     .target(name: "Foundations"),
     .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
+    .target(name: "StrictJSON"),
+    .target(name: "ModelFiles", dependencies: ["Foundations", "StrictJSON"]),
+    .target(
+      name: "Checkpoints",
+      dependencies: ["ModelFiles", "StrictJSON", .product(name: "Crypto", package: "swift-crypto")]
+    ),
+    .target(name: "Tokenizers", dependencies: ["Jinja", "ModelFiles", "StrictJSON"]),
     .target(
       name: "LanguageModel",
-      dependencies: [
-        "CBLAS", "CKernels", "CUDAKernels", "Foundations", "Jinja", "RandomStreams",
-        .product(name: "Crypto", package: "swift-crypto"),
-      ]),
+      dependencies: ["CBLAS", "CKernels", "CUDAKernels", "Checkpoints", "RandomStreams", "Tokenizers"]),
     .target(
       name: "Personalization",
       dependencies: ["LanguageModel", .product(name: "Crypto", package: "swift-crypto")]),
@@ -97,9 +101,12 @@ let package = Package(
       ]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "RandomStreams", "TestSupport"]),
     .testTarget(name: "FoundationsTests", dependencies: ["Foundations", "TestSupport"]),
-    .testTarget(name: "JinjaTests", dependencies: ["Jinja", "LanguageModel", "TestSupport"]),
+    .testTarget(name: "JinjaTests", dependencies: ["Jinja", "Tokenizers", "TestSupport"]),
     .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
     .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
+    .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "LanguageModel", "TestSupport"]),
+    .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
     .testTarget(
       name: "LanguageModelTests",
       dependencies: ["LanguageModel", "CUDAEmulation", "CUDAEmulationChecked", "TestSupport"]),

@@ -1,15 +1,17 @@
 import Foundation
 import Jinja
+import ModelFiles
+import StrictJSON
 import TestSupport
 import Testing
 
-@testable import LanguageModel
+@testable import Tokenizers
 
 /// Templates and what jinja2 with the settings of Transformers makes of them.
 @Suite("Jinja goldens", .bounded) struct GoldenTests {
   private static func cases() throws -> [JSONObject] {
     let url = Fixtures.url("goldens/families/golden/jinja.json")
-    return try #require(try JSONParser.object(at: url).array("cases")).compactMap(\.objectValue)
+    return try #require(try JSONObject(contentsOf: url).array("cases")).compactMap(\.objectValue)
   }
 
   @Test("Every template gives the text of the reference, or its error") func templates() throws {

@@ -1,9 +1,11 @@
 import Foundation
 import Jinja
+import ModelFiles
+import StrictJSON
 import TestSupport
 import Testing
 
-@testable import LanguageModel
+@testable import Tokenizers
 
 /// Damaged templates give a text or an error, and nothing else.
 @Suite("Damaged templates", .bounded) struct MutationTests {
@@ -18,10 +20,10 @@ import Testing
 
   private static func sources() throws -> [String] {
     let folder = Fixtures.url("goldens/families/golden")
-    let cases = try #require(try JSONParser.object(at: folder.appendingPathComponent("jinja.json")).array("cases"))
+    let cases = try #require(try JSONObject(contentsOf: folder.appendingPathComponent("jinja.json")).array("cases"))
     var sources = cases.compactMap { $0.objectValue?["template"]?.stringValue }
     for name in ["gemma2", "llama3", "mistral", "qwen3", "smollm"] {
-      let file = try JSONParser.object(at: folder.appendingPathComponent("chat-\(name).json"))
+      let file = try JSONObject(contentsOf: folder.appendingPathComponent("chat-\(name).json"))
       sources.append(try #require(try file.string("template")))
     }
     return sources

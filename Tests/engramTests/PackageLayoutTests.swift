@@ -9,9 +9,13 @@ import Testing
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [
     "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Jinja": [], "Foundations": [],
+    "StrictJSON": [],
     "LinearAlgebra": ["CBLAS", "CKernels"],
     "BayesianOptimization": ["LinearAlgebra", "RandomStreams"],
-    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "Foundations", "Jinja", "RandomStreams"],
+    "ModelFiles": ["Foundations", "StrictJSON"],
+    "Checkpoints": ["ModelFiles", "StrictJSON"],
+    "Tokenizers": ["Jinja", "ModelFiles", "StrictJSON"],
+    "LanguageModel": ["CBLAS", "CKernels", "CUDAKernels", "Checkpoints", "RandomStreams", "Tokenizers"],
     "Personalization": ["LanguageModel"],
     "Study": ["BayesianOptimization"],
     "StudyDatabase": ["Foundations", "Study"],
