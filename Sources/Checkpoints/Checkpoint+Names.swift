@@ -169,7 +169,7 @@ extension ModelConfiguration {
 extension TensorView {
   /// The same elements under another name.
   func renamed(_ name: String) -> TensorView {
-    TensorView(name: name, type: type, shape: shape, bytes: bytes, file: file)
+    TensorView(name: name, type: type, shape: shape, file: file, range: range)
   }
 
   /// Whether two floating-point tensors of one shape hold the same numbers.

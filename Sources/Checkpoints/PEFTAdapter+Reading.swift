@@ -38,8 +38,8 @@ extension PEFTAdapter {
             "'\(name)': A is \(pair.a.shape) and B \(pair.b.shape); rank \(rank) and the model's layer need "
               + "A [\(rank), \(layer.inputs)] and B [\(layer.outputs), \(rank)]")
         }
-        for half in [pair.a, pair.b] {
-          if let element = half.firstNonFinite() {
+        for matrix in [pair.a, pair.b] {
+          if let element = matrix.firstNonFinite() {
             throw ModelFileError(
               .malformed, "the adapter's \(element); such an adapter cannot be used", file: weightsURL.path)
           }
@@ -97,22 +97,22 @@ extension PEFTAdapter {
   ///
   /// Refuses tensors that are anything else.
   private static func pairs(_ tensors: [TensorView]) throws -> [String: (a: TensorView, b: TensorView)] {
-    var halves: [String: (a: TensorView?, b: TensorView?)] = [:]
+    var found: [String: (a: TensorView?, b: TensorView?)] = [:]
     for tensor in tensors {
       guard tensor.name.hasPrefix(tensorPrefix), tensor.shape.count == 2 else {
         throw ModelFileError(.unsupported, "tensor '\(tensor.name)' is not a LoRA matrix")
       }
       let path = tensor.name.dropFirst(tensorPrefix.count)
       if path.hasSuffix(".lora_A.weight") {
-        halves[String(path.dropLast(".lora_A.weight".count)), default: (nil, nil)].a = tensor
+        found[String(path.dropLast(".lora_A.weight".count)), default: (nil, nil)].a = tensor
       } else if path.hasSuffix(".lora_B.weight") {
-        halves[String(path.dropLast(".lora_B.weight".count)), default: (nil, nil)].b = tensor
+        found[String(path.dropLast(".lora_B.weight".count)), default: (nil, nil)].b = tensor
       } else {
         throw ModelFileError(.unsupported, "tensor '\(tensor.name)' is not a LoRA matrix")
       }
     }
     return try Dictionary(
-      uniqueKeysWithValues: halves.map { name, pair in
+      uniqueKeysWithValues: found.map { name, pair in
         guard let a = pair.a, let b = pair.b else {
           throw ModelFileError(.missing, "'\(name)' has only one of lora_A and lora_B")
         }

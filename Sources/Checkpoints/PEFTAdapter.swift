@@ -118,9 +118,9 @@ public struct PEFTAdapter: Hashable, Sendable {
         throw ModelFileError(
           .malformed, "'\(module.name)': the scale that follows from alpha \(module.alpha) is not finite")
       }
-      for (half, values) in [("lora_A", module.a), ("lora_B", module.b)] {
+      for (matrix, values) in [("lora_A", module.a), ("lora_B", module.b)] {
         guard let index = values.firstIndex(where: { !$0.isFinite }) else { continue }
-        let element = NonFiniteElement(tensor: "\(module.name).\(half)", index: index, value: values[index])
+        let element = NonFiniteElement(tensor: "\(module.name).\(matrix)", index: index, value: values[index])
         throw ModelFileError(.malformed, "the adapter's \(element)")
       }
     }

@@ -59,7 +59,6 @@ public struct SafetensorsFile: Sendable {
     guard case .object(let header) = try JSONParser.parse(headerBytes.bindMemory(to: UInt8.self)) else {
       throw ModelFileError(.malformed, "the header is not a JSON object")
     }
-    let data = UnsafeRawBufferPointer(rebasing: bytes[(8 + headerSize)...])
     var metadata: [String: String] = [:]
     var entries: [Entry] = []
     entries.reserveCapacity(header.members.count)
@@ -71,13 +70,12 @@ public struct SafetensorsFile: Sendable {
       }
     }
     entries.sort { ($0.begin, $0.end, $0.name) < ($1.begin, $1.end, $1.name) }
-    return (try views(entries, data, file), metadata)
+    return (try views(entries, file, from: 8 + headerSize), metadata)
   }
 
-  /// Checks that the entries tile the data exactly and makes their views.
-  private static func views(_ entries: [Entry], _ data: UnsafeRawBufferPointer, _ file: MappedFile) throws
-    -> [TensorView]
-  {
+  /// Checks that the entries tile the data, which begins at byte `start`, and makes their views.
+  private static func views(_ entries: [Entry], _ file: MappedFile, from start: Int) throws -> [TensorView] {
+    let size = file.bytes.count - start
     var end = 0
     var views: [TensorView] = []
     views.reserveCapacity(entries.count)
@@ -86,18 +84,18 @@ public struct SafetensorsFile: Sendable {
         let problem = entry.begin < end ? "overlaps the tensor before it" : "leaves a gap before it"
         throw ModelFileError(.malformed, "tensor '\(entry.name)' \(problem) (offset \(entry.begin), expected \(end))")
       }
-      guard entry.end <= data.count else {
+      guard entry.end <= size else {
         throw ModelFileError(
-          .malformed, "tensor '\(entry.name)' ends at \(entry.end), the data has \(data.count) bytes: truncated file?")
+          .malformed, "tensor '\(entry.name)' ends at \(entry.end), the data has \(size) bytes: truncated file?")
       }
       end = entry.end
       views.append(
         TensorView(
           name: entry.name, type: entry.type, shape: entry.shape,
-          bytes: UnsafeRawBufferPointer(rebasing: data[entry.begin..<entry.end]), file: file))
+          file: file, range: (start + entry.begin)..<(start + entry.end)))
     }
-    guard end == data.count else {
-      throw ModelFileError(.malformed, "\(data.count - end) bytes after the last tensor belong to none")
+    guard end == size else {
+      throw ModelFileError(.malformed, "\(size - end) bytes after the last tensor belong to none")
     }
     return views
   }

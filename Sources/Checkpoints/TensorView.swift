@@ -51,20 +51,23 @@ public enum TensorType: String, Hashable, Sendable, CaseIterable {
 /// A tensor inside a mapped file: no copy, row-major, little-endian.
 ///
 /// Keeps its file mapped.
-public struct TensorView: @unchecked Sendable {
-  // Sendable: `bytes` points into the read-only mapping that `file` owns.
-
+public struct TensorView: Sendable {
+  /// The tensor's name in the file, or the canonical one in a ``Checkpoint``.
   public let name: String
+  /// The type of its elements.
   public let type: TensorType
   /// Sizes, slowest dimension first; empty for a scalar.
   public let shape: [Int]
-  /// The elements as stored, `elementCount * type.size` bytes; valid while the view or its file lives.
-  public let bytes: UnsafeRawBufferPointer
   /// The mapping that holds the elements.
   package let file: MappedFile
+  /// Where in the file they are, in bytes.
+  let range: Range<Int>
+
+  /// The elements as stored, `elementCount * type.size` bytes; valid while the view or its file lives.
+  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
 
   /// The product of the shape.
-  public var elementCount: Int { bytes.count / type.size }
+  public var elementCount: Int { range.count / type.size }
 
   /// The elements in place, if they are f32 and aligned to four bytes.
   public var mappedFloat32: UnsafeBufferPointer<Float>? {

@@ -37,9 +37,9 @@ extension Adapter {
     // An adapter whose memory cannot be read has no value to name; the caller's own error stays.
     guard let values = try? values() else { return nil }
     for (module, pair) in zip(modules, values) {
-      for (half, numbers) in [("lora_A", pair.a), ("lora_B", pair.b)] {
+      for (matrix, numbers) in [("lora_A", pair.a), ("lora_B", pair.b)] {
         if let index = numbers.firstIndex(where: { !$0.isFinite }) {
-          return NonFiniteElement(tensor: "\(module.layer.name).\(half)", index: index, value: numbers[index])
+          return NonFiniteElement(tensor: "\(module.layer.name).\(matrix)", index: index, value: numbers[index])
         }
       }
     }

@@ -13,9 +13,8 @@ import Foundation
 /// ```
 ///
 /// The base is never changed by training an adapter; which adapters take part is an argument of every call, and several
-/// may at once (a frozen memory beside a fresh adapter). One thread at a time may use a model and what was made from it.
-public final class CausalLanguageModel: @unchecked Sendable {
-  // Sendable: constants; the backend's memory behind them is used by one thread at a time, as said above.
+/// may at once (a frozen memory beside a fresh adapter). One thread at a time uses a model and what was made from it.
+public final class CausalLanguageModel {
   public let configuration: ModelConfiguration
   public let backend: any Backend
   let decoder: Decoder
@@ -138,7 +137,7 @@ public final class CausalLanguageModel: @unchecked Sendable {
       sequences: try PackedSequences(lengths: [ids.count], backend: backend), rows: nil, prunesEarly: false,
       mode: .packed, branches: BranchTable(adapters, layers: configuration.layerCount))
     let stream = try decoder.embed(try backend.upload(indices: ids.map { Int32($0) }), positions: pass.positions)
-    return try backend.download(try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass))
+    return try backend.download(try decoder.logits(try decoder.forward(stream, decoder.sublayers, pass), pass))
   }
 
   // MARK: Generation

@@ -1,19 +1,22 @@
-// Backward passes. dx is the gradient with respect to the residual stream; every half turns the gradient behind it
-// into the gradient before it, and adds to the gradients of what trains in it.
+// Backward passes. dx is the gradient with respect to the residual stream; every sublayer turns the gradient with
+// respect to its output into that with respect to its input, and adds to the gradients of what trains in it.
 
 extension Decoder {
-  /// Gradient before half `half`, from the gradient behind it.
+  /// The gradient with respect to a sublayer's input, from the one with respect to its output (`dx`, overwritten).
   ///
-  /// `continues` false: nothing below trains, so that only
-  /// this half's own gradients are computed and the result means nothing.
-  func backward(_ half: Int, _ dx: Tensor, _ pass: DecoderPass, _ tape: HalfTape, continues: Bool) throws -> Tensor {
-    half % 2 == 0
-      ? try attentionBackward(half / 2, dx, pass, tape, continues)
-      : try feedForwardBackward(half / 2, dx, pass, tape, continues)
+  /// - Parameter continues: false where nothing below trains: only the sublayer's own gradients are computed, and the
+  ///   result means nothing.
+  func backward(
+    _ sublayer: Sublayer, _ dx: Tensor, _ pass: DecoderPass, _ tape: SublayerTape, continues: Bool
+  ) throws -> Tensor {
+    switch sublayer {
+    case .attention(let layer): try attentionBackward(layer, dx, pass, tape, continues)
+    case .feedForward(let layer): try feedForwardBackward(layer, dx, pass, tape, continues)
+    }
   }
 
   private func feedForwardBackward(
-    _ layer: Int, _ gradient: Tensor, _ pass: DecoderPass, _ tape: HalfTape, _ continues: Bool
+    _ layer: Int, _ gradient: Tensor, _ pass: DecoderPass, _ tape: SublayerTape, _ continues: Bool
   ) throws -> Tensor {
     let layerWeights = weights.layers[layer]
     guard let first = tape.first else { preconditionFailure("backward without forward") }
@@ -35,7 +38,7 @@ extension Decoder {
   }
 
   /// Input of the second feed-forward product, from what its non-linearity read.
-  private func feedForwardInput(_ tape: HalfTape) throws -> Tensor? {
+  private func feedForwardInput(_ tape: SublayerTape) throws -> Tensor? {
     if let kept = tape.secondInput { return kept }
     guard let first = tape.first else { return nil }
     let second = try activation(first.rows, shape.feedForward)
@@ -47,8 +50,8 @@ extension Decoder {
     return second
   }
 
-  /// Input of the first product, from the half's input.
-  private func openingInput(_ norm: NormWeights, _ tape: HalfTape) throws -> Tensor? {
+  /// Input of the first product, from the sublayer's input.
+  private func openingInput(_ norm: NormWeights, _ tape: SublayerTape) throws -> Tensor? {
     if let kept = tape.firstInput { return kept }
     guard let input = tape.input else { return nil }
     let normed = try activation(input.rows, shape.width)
@@ -57,7 +60,7 @@ extension Decoder {
   }
 
   private func attentionBackward(
-    _ layer: Int, _ gradient: Tensor, _ pass: DecoderPass, _ tape: HalfTape, _ continues: Bool
+    _ layer: Int, _ gradient: Tensor, _ pass: DecoderPass, _ tape: SublayerTape, _ continues: Bool
   ) throws -> Tensor {
     let layerWeights = weights.layers[layer]
     guard let qkv = tape.first, let attended = tape.attended, let logSumExp = tape.logSumExp else {
@@ -92,7 +95,7 @@ extension Decoder {
   }
 
   /// Post-norm families: gradient with respect to the sum before the closing norm.
-  private func closingNorm(_ gradient: Tensor, _ norm: NormWeights, _ tape: HalfTape) throws -> Tensor {
+  private func closingNorm(_ gradient: Tensor, _ norm: NormWeights, _ tape: SublayerTape) throws -> Tensor {
     guard !shape.isPreNorm else { return gradient }
     guard let sum = tape.sum, let statistics = tape.statistics else { preconditionFailure("backward without forward") }
     try backend.normalizeBackward(
@@ -104,7 +107,7 @@ extension Decoder {
   /// First product and opening norm: dx += gradient through them.
   private func openingBackward(
     _ dx: Tensor, _ dFirst: Tensor, _ linear: LinearWeights, _ branches: [LoRABranch], _ norm: NormWeights,
-    _ tape: HalfTape, _ continues: Bool
+    _ tape: SublayerTape, _ continues: Bool
   ) throws -> Tensor {
     guard shape.isPreNorm else {
       _ = try productBackward(
@@ -151,7 +154,7 @@ extension Decoder {
   }
 
   /// Gradients of the embedding tables (full training).
-  func embedBackward(_ gradient: Tensor, tokens: Tensor, positions: Tensor, _ tape: HalfTape) throws {
+  func embedBackward(_ gradient: Tensor, tokens: Tensor, positions: Tensor, _ tape: SublayerTape) throws {
     if let norm = weights.embeddingNorm, let input = tape.input, let statistics = tape.statistics {
       try backend.normalizeBackward(
         gradient, x: input, statistics: statistics, kind: shape.normalization, weight: norm.weight,

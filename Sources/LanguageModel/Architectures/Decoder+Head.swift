@@ -1,6 +1,6 @@
 // The output head: final norm (RoBERTa: dense, GELU, norm), projection to the vocabulary, cross-entropy.
 
-/// What the head keeps between its halves.
+/// What the head keeps from forward to backward.
 private struct HeadState {
   var input: Tensor
   var denseInput: Tensor?
@@ -19,8 +19,8 @@ extension Decoder {
     return logits
   }
 
-  /// Losses [1, M] of the wanted rows against `targets`, each times nothing; with `scale`, also the gradient of
-  /// scale · Σ losses with respect to the stream behind the last half.
+  /// Unscaled losses [1, M] of the wanted rows against `targets`; with `scale`, also the gradient of scale · Σ losses
+  /// with respect to the output of the last sublayer.
   func loss(_ stream: ResidualStream, _ pass: DecoderPass, targets: Tensor, scale: Float?) throws
     -> (losses: Tensor, gradient: Tensor?)
   {

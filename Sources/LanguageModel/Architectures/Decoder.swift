@@ -1,12 +1,12 @@
 // The causal decoder, one code for GPT-2, RoBERTa (as decoder) and LLaMA.
 //
 //   T  tokens of the packed batch     d  width     F  feed-forward width    V  vocabulary
-//   M  labelled rows                  L  layers    half  2 · layer (attention) or 2 · layer + 1 (feed-forward)
+//   M  labelled rows                  L  layers of two sublayers each: attention, feed-forward
 //
-// Pre-norm (GPT-2, LLaMA):  x ← x + f(norm(x)) for each half.   Post-norm (RoBERTa):  x ← norm(x + f(x)).
+// Pre-norm (GPT-2, LLaMA):  x ← x + f(norm(x)) for each sublayer f.   Post-norm (RoBERTa):  x ← norm(x + f(x)).
 // The residual stream is carried as x + residual, so that the sum is formed inside the next norm.
 
-/// The hidden states between two halves: x + residual.
+/// The hidden states between two sublayers: x + residual.
 struct ResidualStream {
   var x: Tensor
   var residual: Tensor?
@@ -34,9 +34,9 @@ struct DecoderPass {
   let branches: BranchTable
 }
 
-/// What a half keeps for its backward pass.
-final class HalfTape {
-  /// The half's input: pre-norm after summing, post-norm as it came.
+/// What a sublayer keeps for its backward pass.
+final class SublayerTape {
+  /// The sublayer's input: pre-norm after summing, post-norm as it came.
   var input: Tensor?
   var statistics: Tensor?
   /// Input of the first product; pre-norm families compute it again where only a branch needs it.
@@ -46,14 +46,14 @@ final class HalfTape {
   /// Output of attention for all rows, and the logarithms of its denominators.
   var attended: Tensor?
   var logSumExp: Tensor?
-  /// Input of the second product; in the feed-forward half it is computed again where only a branch needs it.
+  /// Input of the second product; in the feed-forward it is computed again where only a branch needs it.
   var secondInput: Tensor?
   /// Post-norm: input of the closing norm.
   var sum: Tensor?
   /// xAᵀ of each branch.
   var firstProjections: [Tensor] = []
   var secondProjections: [Tensor] = []
-  /// Rows that were picked in this half (last attention half only).
+  /// Rows that were picked in this sublayer (last attention only).
   var rows: Tensor?
 
   /// Forgets all but the input (activation checkpointing).
@@ -84,8 +84,8 @@ final class Decoder {
     self.backend = backend
   }
 
-  /// Half-layers: 2 L.
-  var halves: Int { 2 * shape.layers }
+  /// All sublayers in the order of computation.
+  var sublayers: Range<Sublayer> { .attention(0)..<(.attention(shape.layers)) }
 
   func activation(_ rows: Int, _ columns: Int) throws -> Tensor {
     try backend.makeTensor(rows: rows, columns: columns, kind: .activation)
@@ -94,7 +94,7 @@ final class Decoder {
   // MARK: Forward
 
   /// Embedding: tokens 1 x T index.
-  func embed(_ tokens: Tensor, positions: Tensor, tape: HalfTape? = nil) throws -> ResidualStream {
+  func embed(_ tokens: Tensor, positions: Tensor, tape: SublayerTape? = nil) throws -> ResidualStream {
     var x = try activation(tokens.columns, shape.width)
     try backend.embed(
       tokens, weights.embedding.matrix, positions: weights.positions == nil ? nil : positions,
@@ -110,23 +110,25 @@ final class Decoder {
     return ResidualStream(x: x, residual: nil)
   }
 
-  /// Halves `range` in order.
+  /// The sublayers of `range` in order.
   ///
-  /// With `tapes` (indexed by half), what backward needs is kept.
+  /// - Parameter tapes: where what backward needs is kept; sublayers without one keep nothing.
   func forward(
-    _ stream: ResidualStream, _ range: Range<Int>, _ pass: DecoderPass, tapes: [Int: HalfTape] = [:]
+    _ stream: ResidualStream, _ range: Range<Sublayer>, _ pass: DecoderPass, tapes: [Sublayer: SublayerTape] = [:]
   ) throws -> ResidualStream {
     var stream = stream
-    for half in range {
+    for sublayer in range {
+      let tape = tapes[sublayer]
       stream =
-        half % 2 == 0
-        ? try attentionHalf(half / 2, stream, pass, tapes[half])
-        : try feedForwardHalf(half / 2, stream, pass, tapes[half])
+        switch sublayer {
+        case .attention(let layer): try attention(layer, stream, pass, tape)
+        case .feedForward(let layer): try feedForward(layer, stream, pass, tape)
+        }
     }
     return stream
   }
 
-  private func attentionHalf(_ layer: Int, _ stream: ResidualStream, _ pass: DecoderPass, _ tape: HalfTape?) throws
+  private func attention(_ layer: Int, _ stream: ResidualStream, _ pass: DecoderPass, _ tape: SublayerTape?) throws
     -> ResidualStream
   {
     let layerWeights = weights.layers[layer]
@@ -176,7 +178,7 @@ final class Decoder {
     try backend.attention(qkv, pass.sequences, shape.attention, into: out, logSumExp: logSumExp)
   }
 
-  private func feedForwardHalf(_ layer: Int, _ stream: ResidualStream, _ pass: DecoderPass, _ tape: HalfTape?) throws
+  private func feedForward(_ layer: Int, _ stream: ResidualStream, _ pass: DecoderPass, _ tape: SublayerTape?) throws
     -> ResidualStream
   {
     let layerWeights = weights.layers[layer]
@@ -201,8 +203,8 @@ final class Decoder {
       base, second, layerWeights.down, pass.branches(layer, .down), layerWeights.feedForwardNorm, tape)
   }
 
-  /// The opening of a half: (what the residual adds to, input of the first product).
-  private func open(_ stream: ResidualStream, _ norm: NormWeights, _ tape: HalfTape?) throws -> (Tensor, Tensor) {
+  /// The opening of a sublayer: (what the residual adds to, input of the first product).
+  private func open(_ stream: ResidualStream, _ norm: NormWeights, _ tape: SublayerTape?) throws -> (Tensor, Tensor) {
     guard shape.isPreNorm else {
       tape?.input = stream.x
       return (stream.x, stream.x)
@@ -217,10 +219,10 @@ final class Decoder {
     return (base, normed)
   }
 
-  /// The closing of a half: second product, and the norm behind it where the family has it there.
+  /// The closing of a sublayer: second product, and the norm behind it where the family has it there.
   private func close(
     _ base: Tensor, _ input: Tensor, _ linear: LinearWeights, _ branches: [LoRABranch], _ norm: NormWeights,
-    _ tape: HalfTape?
+    _ tape: SublayerTape?
   ) throws -> ResidualStream {
     let y = try activation(input.rows, shape.width)
     let projections = try product(input, linear, branches, into: y)

@@ -44,7 +44,7 @@ struct DecoderShape: Sendable, Hashable {
 
   var headSize: Int { attention.headSize }
 
-  /// Norm before each half of a layer (GPT-2, LLaMA) rather than after it (RoBERTa).
+  /// Norm before each sublayer (GPT-2, LLaMA) rather than after it (RoBERTa).
   var isPreNorm: Bool { family != .roberta }
 
   /// Feed-forward with a gate (LLaMA) rather than a plain non-linearity.
@@ -129,6 +129,9 @@ public struct LinearLayer: Sendable, Hashable {
   public let outputs: Int
   public let inputs: Int
 
-  /// Whether the layer belongs to the feed-forward half, where memory lives (paper §2.1).
+  /// Whether the layer belongs to the feed-forward, where memory lives.
   public var isFeedForward: Bool { slot == .up || slot == .down }
+
+  /// The sublayer that it is a part of.
+  var sublayer: Sublayer { isFeedForward ? .feedForward(layer) : .attention(layer) }
 }

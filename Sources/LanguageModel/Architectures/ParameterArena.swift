@@ -2,9 +2,7 @@
 ///
 /// Entries that decay come first, so that clearing, norm and update are one or two operations whatever the number of
 /// entries. Entries begin at multiples of 16 numbers; the gaps are zero and stay zero.
-public final class ParameterArena: @unchecked Sendable {
-  // Sendable: parameters, gradients and moments change in training calls only, which one thread at a time makes.
-
+public final class ParameterArena {
   /// One named matrix.
   public struct Entry: Sendable, Hashable {
     public let name: String

@@ -10,11 +10,12 @@
 ///   `.outOfMemory` and leaves the backend usable.
 /// - **Order.** Operations take effect in call order; they may run asynchronously, `download` waits for its tensor,
 ///   `synchronize` for everything. An asynchronous failure is thrown by a later call.
-/// - **Threads.** One thread at a time calls a backend and what was made from it.
+/// - **Threads.** One thread at a time calls a backend and what was made from it; none of them is `Sendable`, so the
+///   compiler sees to it. Make a backend on the thread that computes.
 /// - **Determinism.** Equal calls give equal bits on one machine, whatever the number of threads.
 /// - **Gradients** of parameters (`da`, `db`, `dW`, norm weights, embeddings) are added to what is there; gradients of
 ///   activations overwrite unless `accumulate` (or the operation's text) says otherwise.
-public protocol Backend: AnyObject, Sendable {
+public protocol Backend: AnyObject {
   /// "reference", "cpu (avx512, f32)", …: for logs and provenance.
   var name: String { get }
   /// Memory in use by tensors and weights now, at most, and the limit (bytes; nil = what the machine has).
@@ -258,7 +259,7 @@ extension Backend {
 }
 
 /// Operations that a backend keeps (see `Backend.record`).
-public protocol RecordedOperations: AnyObject, Sendable {
+public protocol RecordedOperations: AnyObject {
   /// Asks for all of them again, in their order.
   func replay() throws
 }

@@ -5,9 +5,7 @@ import CKernels
 /// Tensors are row-major 32-bit numbers in 64-byte aligned, recycled memory. Frozen matrices are read in place from
 /// their mapped checkpoint (`.float32`, when they lie there in 32 bits) or packed once as bf16 (`.bfloat16`): one copy
 /// serves y = xWᵀ and dx = dy·W. Results are the same for any number of threads.
-public final class CPUBackend: Backend, @unchecked Sendable {
-  // Sendable: constants, and memory that the one-thread-at-a-time contract of `Backend` guards.
-
+public final class CPUBackend: Backend {
   /// Instruction set in use.
   public let path: CPUPath
   /// Arithmetic of products with frozen weights: `.float32` or `.bfloat16`, never `.automatic`.

@@ -1,9 +1,7 @@
 import CKernels
 
 /// A weight matrix of the CPU backend: where its elements lie, and its packed copy once a product wanted one.
-final class CPUMatrix: WeightMatrix, @unchecked Sendable {
-  // Sendable: packed copies and parts change inside a backend's calls only, which one thread at a time makes.
-
+final class CPUMatrix: WeightMatrix {
   /// Rows `first ..< first + rows` of W: element (row, input) at row · rowStride + input · columnStride of `pointer`.
   struct Part {
     let pointer: UnsafeRawPointer

@@ -177,8 +177,7 @@ extension Array {
 }
 
 /// A block that returns to its memory when the last reference goes.
-final class CPUBuffer: @unchecked Sendable {
-  // Sendable: constants; the contents are guarded by the backend's one-thread-at-a-time contract.
+final class CPUBuffer {
   let pointer: UnsafeMutableRawPointer
   private let bytes: Int
   private let memory: CPUMemory
@@ -192,8 +191,7 @@ final class CPUBuffer: @unchecked Sendable {
   deinit { memory.recycle(pointer, bytes: bytes) }
 }
 
-final class CPUTensor: Tensor, @unchecked Sendable {
-  // Sendable: constants; elements are written inside a backend's calls only, which one thread at a time makes.
+final class CPUTensor: Tensor {
   let pointer: UnsafeMutableRawPointer
   private let buffer: CPUBuffer?
   private let owner: CPUTensor?

@@ -94,8 +94,7 @@ public final class ReferenceBackend: Backend {
   }
 }
 
-final class ReferenceMatrix: WeightMatrix, @unchecked Sendable {
-  // Sendable: elements are read and written inside a backend's calls only, which one thread at a time makes.
+final class ReferenceMatrix: WeightMatrix {
   let values: Tensor
 
   init(outputs: Int, inputs: Int, parameter: Tensor?, values: Tensor) {
@@ -104,8 +103,7 @@ final class ReferenceMatrix: WeightMatrix, @unchecked Sendable {
   }
 }
 
-final class ReferenceTensor: Tensor, @unchecked Sendable {
-  // Sendable: elements are read and written inside a backend's calls only, which one thread at a time makes.
+final class ReferenceTensor: Tensor {
   let memory: UnsafeMutableRawPointer
   private let owner: Tensor?
   private let allocator: ReferenceAllocator?
@@ -128,8 +126,7 @@ final class ReferenceTensor: Tensor, @unchecked Sendable {
 }
 
 /// Counts bytes and refuses beyond the limit.
-final class ReferenceAllocator: @unchecked Sendable {
-  // Sendable: used under the backend's one-thread-at-a-time contract.
+final class ReferenceAllocator {
   private(set) var memory: BackendMemory
 
   init(limit: Int?) { memory = BackendMemory(used: 0, peak: 0, limit: limit) }

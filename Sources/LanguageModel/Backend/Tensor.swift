@@ -15,8 +15,7 @@ public enum ElementKind: String, Sendable {
 /// Models never see the memory: values go in and out through `Backend.upload`, `write` and `download` only. A tensor
 /// keeps its memory until its last reference goes; the backend then keeps that memory for the next tensor of about
 /// the same size, so that taking and dropping tensors in every step is cheap.
-public class Tensor: @unchecked Sendable {
-  // Sendable: sizes are constants; elements are written inside a backend's calls only, which one thread at a time makes.
+public class Tensor {
   public let rows: Int
   public let columns: Int
   public let kind: ElementKind
@@ -36,8 +35,7 @@ public class Tensor: @unchecked Sendable {
 ///
 /// A frozen matrix may be packed, narrowed to bf16, or left in the mapped checkpoint. A trainable one has a 32-bit
 /// `parameter` [out, in] that the optimizer updates; `Backend.refresh` then renews what the backend derived from it.
-public class WeightMatrix: @unchecked Sendable {
-  // Sendable: sizes are constants; weights are renewed inside a backend's calls only, which one thread at a time makes.
+public class WeightMatrix {
   /// Number of outputs: rows of W in y = xWᵀ.
   public let outputs: Int
   /// Number of inputs: columns of W.
@@ -89,7 +87,7 @@ extension WeightSource {
 }
 
 /// Sequences that lie end to end in the rows of a tensor, without padding.
-public struct PackedSequences: Sendable {
+public struct PackedSequences {
   /// Row where each sequence begins, and the total at the end: count + 1 numbers.
   public let offsets: [Int]
   /// The same numbers in the backend's memory (1 x count + 1, index).
@@ -117,7 +115,7 @@ public struct PackedSequences: Sendable {
 }
 
 /// The sequences of a key and value cache that the rows of one step continue.
-public struct CachedRows: Sendable {
+public struct CachedRows {
   /// Slot of each row.
   public let slots: [Int]
   /// Tokens that each slot holds already.

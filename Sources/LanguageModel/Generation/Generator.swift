@@ -127,7 +127,7 @@ struct Generator {
       rows: try backend.upload(indices: sequences.offsets.dropFirst().map { Int32($0 - 1) }), prunesEarly: true,
       mode: .prefill(cache, slots: slots), branches: branches)
     let stream = try decoder.embed(tokens, positions: positions)
-    return try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
+    return try decoder.logits(try decoder.forward(stream, decoder.sublayers, pass), pass)
   }
 
   /// The next token of each row, from its last one.
@@ -151,7 +151,7 @@ struct Generator {
         positions: current.positions, sequences: current.sequences, rows: nil, prunesEarly: false,
         mode: .step(cache, CachedRows(slots: slots, lengths: lengths, device: current.rows)), branches: branches)
       let stream = try decoder.embed(current.tokens, positions: current.positions)
-      let logits = try decoder.logits(try decoder.forward(stream, 0..<decoder.halves, pass), pass)
+      let logits = try decoder.logits(try decoder.forward(stream, decoder.sublayers, pass), pass)
       return StepOutput(logits: logits, best: isGreedy ? try best(of: logits) : nil)
     }
     for index in rows.indices { rows[index].length += 1 }

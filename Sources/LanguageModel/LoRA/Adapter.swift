@@ -46,8 +46,7 @@ public struct AdapterValues: Sendable, Hashable {
 /// LoRA branches on some linear layers of one model, in a backend's memory.
 ///
 /// Which adapters take part is an argument of every call of the model; an adapter changes only while it is trained.
-public final class Adapter: @unchecked Sendable {
-  // Sendable: its arena changes in training calls only, which one thread at a time makes.
+public final class Adapter {
   public let modules: [AdapterModule]
   let arena: ParameterArena
   private let backend: any Backend
@@ -137,23 +136,17 @@ struct LoRABranch {
 /// The branches of all adapters that take part in a call, by layer and product.
 struct BranchTable {
   private var table: [[LoRABranch]]
-  /// Lowest half-layer (2 · layer + 0 attention or 1 feed-forward) with a trainable branch; nil: all frozen.
-  let lowestTrainable: Int?
-  /// Lowest half-layer with any branch.
-  let lowest: Int?
+  /// The lowest sublayer with a trainable branch; nil: all frozen.
+  let lowestTrainable: Sublayer?
 
   init(_ adapters: [Adapter], layers: Int) {
     table = [[LoRABranch]](repeating: [], count: layers * LinearSlot.allCases.count)
-    var trainable: Int?
-    var any: Int?
+    var trainable: Sublayer?
     for (layer, branch) in adapters.flatMap(\.branches) {
       table[layer.layer * LinearSlot.allCases.count + layer.slot.rawValue].append(branch)
-      let half = 2 * layer.layer + (layer.isFeedForward ? 1 : 0)
-      any = min(any ?? half, half)
-      if branch.gradients != nil { trainable = min(trainable ?? half, half) }
+      if branch.gradients != nil { trainable = min(trainable ?? layer.sublayer, layer.sublayer) }
     }
     lowestTrainable = trainable
-    lowest = any
   }
 
   func callAsFunction(_ layer: Int, _ slot: LinearSlot) -> [LoRABranch] {

@@ -54,7 +54,8 @@ extension Decoder {
 
   /// Loss of each label; with `scale`, gradients of scale · Σ losses are added to whatever trains.
   func losses(
-    _ batch: PackedBatch, _ branches: BranchTable, entry: (half: Int, states: Tensor)? = nil, scale: Float? = nil,
+    _ batch: PackedBatch, _ branches: BranchTable, entry: (sublayer: Sublayer, states: Tensor)? = nil,
+    scale: Float? = nil,
     checkpointing: Bool = false, prunes: Bool? = nil
   ) throws -> [Float] {
     try backend.download(
@@ -64,18 +65,20 @@ extension Decoder {
   /// The same, left in the backend's memory (1 x M parameter): nothing is waited for.
   ///
   /// - Parameters:
-  ///   - entry: hidden states in front of half `entry.half`, when they are known already (the frozen prefix).
+  ///   - entry: the input of `entry.sublayer`, where it is known already (the frozen prefix).
   ///   - checkpointing: keep the input of each layer only, and compute the rest again in backward.
   ///   - prunes: as for `pass`; whatever it is, losses and gradients are the same.
   func lossTensor(
-    _ batch: PackedBatch, _ branches: BranchTable, entry: (half: Int, states: Tensor)? = nil, scale: Float? = nil,
+    _ batch: PackedBatch, _ branches: BranchTable, entry: (sublayer: Sublayer, states: Tensor)? = nil,
+    scale: Float? = nil,
     checkpointing: Bool = false, prunes: Bool? = nil
   ) throws -> Tensor {
-    let lowest = trainsWeights ? 0 : (branches.lowestTrainable ?? halves)
-    let startsBehindPicking = (entry?.half ?? 0) > halves - 2
+    let end = sublayers.upperBound
+    let lowest = trainsWeights ? sublayers.lowerBound : (branches.lowestTrainable ?? end)
+    let startsBehindPicking = entry.map { $0.sublayer >= .feedForward(shape.layers - 1) } ?? false
     let pass = try pass(batch, branches: branches, prunes: startsBehindPicking ? true : prunes)
     let targets = try backend.upload(indices: batch.targets)
-    let embeddingTape = trainsWeights && scale != nil ? HalfTape() : nil
+    let embeddingTape = trainsWeights && scale != nil ? SublayerTape() : nil
     var tokens: Tensor?
     var stream: ResidualStream
     if let entry {
@@ -85,19 +88,19 @@ extension Decoder {
       tokens = uploaded
       stream = try embed(uploaded, positions: pass.positions, tape: embeddingTape)
     }
-    let begin = entry?.half ?? 0
-    guard let scale, lowest < halves else {
-      stream = try forward(stream, begin..<halves, pass)
+    let begin = entry?.sublayer ?? sublayers.lowerBound
+    guard let scale, lowest < end else {
+      stream = try forward(stream, begin..<end, pass)
       return try loss(stream, pass, targets: targets, scale: nil).losses
     }
     stream = try forward(stream, begin..<max(begin, lowest), pass)
     var tapes = try forwardKeeping(&stream, lowest, pass, checkpointing)
     let (losses, gradient) = try loss(stream, pass, targets: targets, scale: scale)
     guard var dx = gradient else { preconditionFailure("asked for a gradient") }
-    for half in stride(from: halves - 1, through: lowest, by: -1) {
-      if checkpointing, half % 2 == 1 || half == halves - 1 { try recompute(half, lowest, &tapes, pass) }
-      guard let tape = tapes.removeValue(forKey: half) else { preconditionFailure("half \(half) left no tape") }
-      dx = try backward(half, dx, pass, tape, continues: half > lowest || trainsWeights)
+    for sublayer in (lowest..<end).reversed() {
+      if checkpointing, case .feedForward(let layer) = sublayer { try recompute(layer, lowest, &tapes, pass) }
+      guard let tape = tapes.removeValue(forKey: sublayer) else { preconditionFailure("\(sublayer) left no tape") }
+      dx = try backward(sublayer, dx, pass, tape, continues: sublayer > lowest || trainsWeights)
     }
     if let embeddingTape, let tokens {
       try embedBackward(dx, tokens: tokens, positions: pass.positions, embeddingTape)
@@ -105,30 +108,32 @@ extension Decoder {
     return losses
   }
 
-  /// Halves from `lowest` on, with what backward needs.
+  /// The sublayers from `lowest` on, with what backward needs.
   private func forwardKeeping(
-    _ stream: inout ResidualStream, _ lowest: Int, _ pass: DecoderPass, _ checkpointing: Bool
-  ) throws -> [Int: HalfTape] {
-    var tapes: [Int: HalfTape] = [:]
-    for half in lowest..<halves {
-      let tape = HalfTape()
-      stream = try forward(stream, half..<(half + 1), pass, tapes: [half: tape])
+    _ stream: inout ResidualStream, _ lowest: Sublayer, _ pass: DecoderPass, _ checkpointing: Bool
+  ) throws -> [Sublayer: SublayerTape] {
+    var tapes: [Sublayer: SublayerTape] = [:]
+    for sublayer in lowest..<sublayers.upperBound {
+      let tape = SublayerTape()
+      stream = try forward(stream, sublayer..<sublayer.advanced(by: 1), pass, tapes: [sublayer: tape])
       if checkpointing { tape.trim() }
-      // A layer is recomputed from its first half's input.
-      if !checkpointing || half % 2 == 0 || half == lowest { tapes[half] = tape }
+      // A layer is recomputed from the input of its first sublayer that takes part.
+      if !checkpointing || sublayer == max(lowest, .attention(sublayer.layer)) { tapes[sublayer] = tape }
     }
     return tapes
   }
 
-  /// Computes the halves of the layer of `half` again, from the input that was kept.
-  private func recompute(_ half: Int, _ lowest: Int, _ tapes: inout [Int: HalfTape], _ pass: DecoderPass) throws {
-    let first = max(lowest, half / 2 * 2)
-    guard let input = tapes[first]?.input else { preconditionFailure("half \(first) left no input") }
+  /// Computes a layer's sublayers again, from the input that was kept.
+  private func recompute(
+    _ layer: Int, _ lowest: Sublayer, _ tapes: inout [Sublayer: SublayerTape], _ pass: DecoderPass
+  ) throws {
+    let first = max(lowest, .attention(layer))
+    guard let input = tapes[first]?.input else { preconditionFailure("\(first) left no input") }
     var stream = ResidualStream(x: input, residual: nil)
-    for index in first...(half / 2 * 2 + 1) {
-      let tape = HalfTape()
-      stream = try forward(stream, index..<(index + 1), pass, tapes: [index: tape])
-      tapes[index] = tape
+    for sublayer in first...(.feedForward(layer)) {
+      let tape = SublayerTape()
+      stream = try forward(stream, sublayer..<sublayer.advanced(by: 1), pass, tapes: [sublayer: tape])
+      tapes[sublayer] = tape
     }
   }
 }

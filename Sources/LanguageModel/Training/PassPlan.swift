@@ -8,16 +8,16 @@ struct ActivationEstimate {
   let kept: Int
   /// The same with activation checkpointing: the input of each layer.
   let checkpointed: Int
-  /// Taken for a while: the operands of the widest half, and with checkpointing the layer that is computed again.
+  /// Taken for a while: the operands of the widest sublayer, and with checkpointing the layer that is computed again.
   let transient: Int
   /// What does not depend on tokens: a block of logits (see `Backend.crossEntropy`) and scratch memory.
   let fixed: Int
 
   /// - Parameters:
-  ///   - lowest: lowest half that trains (2 · layer + 0 or 1).
+  ///   - lowest: lowest sublayer that trains; what follows the last one: none does.
   ///   - keepsInputs: whether weights train, whose gradients need the input of every product.
   ///   - numberBytes: bytes of a number.
-  init(_ shape: DecoderShape, lowest: Int, keepsInputs: Bool, numberBytes: Int = 4) {
+  init(_ shape: DecoderShape, lowest: Sublayer, keepsInputs: Bool, numberBytes: Int = 4) {
     let width = shape.width
     let up = shape.size(of: .up).outputs
     let attention =
@@ -25,9 +25,14 @@ struct ActivationEstimate {
       + (keepsInputs ? width : 0) + (shape.isPreNorm ? 0 : width)
     let feedForward = width + 2 + up + (keepsInputs ? width + shape.feedForward : 0) + (shape.isPreNorm ? 0 : width)
     var total = 0
-    for half in lowest..<(2 * shape.layers) { total += half % 2 == 0 ? attention : feedForward }
+    for sublayer in lowest..<(.attention(shape.layers)) {
+      switch sublayer {
+      case .attention: total += attention
+      case .feedForward: total += feedForward
+      }
+    }
     kept = numberBytes * total
-    checkpointed = numberBytes * width * (shape.layers - lowest / 2)
+    checkpointed = numberBytes * width * (shape.layers - lowest.layer)
     fixed = min(96 << 20, 4096 * shape.vocabulary)
     transient =
       numberBytes * (6 * width + max(3 * up, 2 * shape.attention.columns) + attention + feedForward)

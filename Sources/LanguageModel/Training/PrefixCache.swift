@@ -1,21 +1,21 @@
-/// Hidden states in front of the lowest trained half, kept per example: what lies below them never changes in a run.
+/// The input of the lowest sublayer that trains, kept for each example: what lies below it never changes in a run.
 ///
 /// In front of the very last feed-forward only the labelled rows are kept.
 final class PrefixCache {
-  /// The half that the kept states feed.
-  let half: Int
+  /// The sublayer whose input is kept.
+  let sublayer: Sublayer
   private let decoder: Decoder
   private var states: [Int: Tensor] = [:]
   private var remaining: Int
 
-  /// A cache for what feeds `half`, of at most `budget` bytes (counted at 4 bytes a number).
-  init(decoder: Decoder, half: Int, budget: Int) {
+  /// A cache for what feeds `sublayer`, of at most `budget` bytes (counted at 4 bytes a number).
+  init(decoder: Decoder, sublayer: Sublayer, budget: Int) {
     self.decoder = decoder
-    self.half = half
+    self.sublayer = sublayer
     remaining = budget
   }
 
-  private var keepsLabelledRows: Bool { half == decoder.halves - 1 }
+  private var keepsLabelledRows: Bool { sublayer == .feedForward(decoder.shape.layers - 1) }
 
   /// The states of the given examples (numbers into the training set) end to end.
   func states(of numbers: [Int], _ examples: [TrainingExample], _ branches: BranchTable) throws -> Tensor {
@@ -53,7 +53,7 @@ final class PrefixCache {
     let pass = try decoder.pass(batch, branches: branches, prunes: keepsLabelledRows)
     let tokens = try decoder.backend.upload(indices: batch.tokens)
     var stream = try decoder.embed(tokens, positions: pass.positions)
-    stream = try decoder.forward(stream, 0..<half, pass)
+    stream = try decoder.forward(stream, decoder.sublayers.lowerBound..<sublayer, pass)
     return try decoder.materialize(stream)
   }
 

@@ -35,7 +35,7 @@ public struct TrainingMemory: Sendable, Hashable {
     optimizer = 12 * count
     copies = numberBytes < 4 ? numberBytes * count : 0
     self.logits = logits
-    let lowest = modules.map { 2 * $0.layer.layer + ($0.layer.isFeedForward ? 1 : 0) }.min() ?? 2 * shape.layers
+    let lowest = modules.map(\.layer.sublayer).min() ?? .attention(shape.layers)
     let estimate = ActivationEstimate(shape, lowest: lowest, keepsInputs: false, numberBytes: numberBytes)
     // xAᵀ of each branch is kept like any activation, and the gradient of one is on its way.
     var ranks: [Int: Int] = [:]

@@ -53,14 +53,16 @@ final class TrainingRun {
     let memory = backend.memory
     plan = PassPlan(
       ActivationEstimate(
-        decoder.shape, lowest: decoder.trainsWeights ? 0 : branches.lowestTrainable ?? decoder.halves,
+        decoder.shape,
+        lowest: decoder.trainsWeights
+          ? decoder.sublayers.lowerBound : branches.lowestTrainable ?? decoder.sublayers.upperBound,
         keepsInputs: decoder.trainsWeights, numberBytes: backend.activationBytes), options: options, longest: longest,
       available: memory.limit.map { $0 - memory.used }, preferred: backend.preferredPassBytes)
     let epochs = examples.isEmpty ? 0 : Double(steps * options.batchSize) / Double(examples.count)
-    if !decoder.trainsWeights, let lowest = branches.lowestTrainable, lowest > 0, epochs > 1,
+    if !decoder.trainsWeights, let lowest = branches.lowestTrainable, lowest > decoder.sublayers.lowerBound, epochs > 1,
       options.prefixCacheBytes > 0
     {
-      cache = PrefixCache(decoder: decoder, half: lowest, budget: options.prefixCacheBytes)
+      cache = PrefixCache(decoder: decoder, sublayer: lowest, budget: options.prefixCacheBytes)
     } else {
       cache = nil
     }
@@ -124,7 +126,7 @@ final class TrainingRun {
 
   private func losses(_ numbers: [Int], _ labels: Int) throws -> Tensor {
     let batch = PackedBatch(numbers.map { examples[$0] }, shape: decoder.shape)
-    let entry = try cache.map { (half: $0.half, states: try $0.states(of: numbers, examples, branches)) }
+    let entry = try cache.map { (sublayer: $0.sublayer, states: try $0.states(of: numbers, examples, branches)) }
     return try decoder.lossTensor(
       batch, branches, entry: entry, scale: 1 / Float(labels), checkpointing: plan.checkpointing)
   }

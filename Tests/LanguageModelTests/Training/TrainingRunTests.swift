@@ -212,7 +212,7 @@ import Testing
 
   @Test func passesAreOfEqualSizeAndHoldEveryExampleOnce() throws {
     let shape = try ModelFixtures.model("llama-gqa", on: ReferenceBackend()).decoder.shape
-    let estimate = ActivationEstimate(shape, lowest: 0, keepsInputs: false)
+    let estimate = ActivationEstimate(shape, lowest: .attention(0), keepsInputs: false)
     var options = TrainingOptions()
     var generator = TokenNumbers(seed: 4)
     for limit in [1, 7, 40, 100, 4096] {

@@ -34,8 +34,7 @@ extension CUDABackend {
 }
 
 /// A graph that can be launched, with the memory that its work uses.
-final class CUDARecording: RecordedOperations, @unchecked Sendable {
-  // Sendable: constants; used under the backend's one-thread-at-a-time contract.
+final class CUDARecording: RecordedOperations {
   private let graphs: CUDADriver.Graphs
   private let executable: CUDADriver.Handle?
   private let blocks: Set<DevicePointer>

@@ -5,9 +5,7 @@ import Foundation
 /// Nothing of CUDA is linked: the driver, NVRTC and cuBLASLt are opened when a backend is made, so that the same binary
 /// runs where there is no CUDA. Activations and frozen weights are bf16 with sums in 32 bits (`.bfloat16`), or 32-bit
 /// throughout, without TF32 (`.float32`, for checking). Everything is queued on one stream.
-public final class CUDABackend: Backend, @unchecked Sendable {
-  // Sendable: constants, and memory that the one-thread-at-a-time contract of `Backend` guards.
-
+public final class CUDABackend: Backend {
   /// What activations and frozen weights are stored as.
   public enum Precision: String, Sendable { case float32, bfloat16 }
 

@@ -1,6 +1,5 @@
 /// One device with its context and the stream on which everything happens in order.
-final class CUDAContext: @unchecked Sendable {
-  // Sendable: constants; the driver's functions may be called from any thread.
+final class CUDAContext {
   let driver: CUDADriver
   let device: CUDADevice
   /// Major version of the driver's CUDA, such as 12.

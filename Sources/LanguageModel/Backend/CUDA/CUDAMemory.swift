@@ -1,9 +1,7 @@
-import Synchronization
-
 /// The device's memory as the backend uses it: a `BlockPool` whose decisions are carried out on a device.
-final class CUDAMemory: Sendable {
+final class CUDAMemory {
   let context: CUDAContext
-  private let pool: Mutex<BlockPool>
+  private var pool: BlockPool
   /// What may be used at all.
   private let budget: Int
 
@@ -12,7 +10,7 @@ final class CUDAMemory: Sendable {
     self.context = context
     let available = try context.freeMemory()
     budget = min(limit ?? Int.max, available - Self.reserve(available))
-    pool = Mutex(BlockPool(budget: budget))
+    pool = BlockPool(budget: budget)
   }
 
   deinit { releaseKept() }
@@ -20,17 +18,14 @@ final class CUDAMemory: Sendable {
   /// Bytes left to CUDA: the code of kernels (cuBLASLt's come when they are first wanted), their stacks, and graphs.
   static func reserve(_ available: Int) -> Int { min(512 << 20, available / 16) }
 
-  var status: BackendMemory {
-    pool.withLock { BackendMemory(used: $0.used, peak: $0.peak, limit: budget) }
-  }
+  var status: BackendMemory { BackendMemory(used: pool.used, peak: pool.peak, limit: budget) }
 
   /// A block of at least `bytes`.
   ///
   /// Throws `BackendError` (`outOfMemory`) or `CUDAError`.
   func allocate(_ bytes: Int) throws -> DevicePointer {
-    let decision = pool.withLock { $0.take(bytes) }
     let size: Int
-    switch decision {
+    switch pool.take(bytes) {
     case .reuse(let address): return address
     case .refuse: throw BackendError.outOfMemory(bytes, memory: status)
     case .request(let wanted): size = wanted
@@ -39,26 +34,26 @@ final class CUDAMemory: Sendable {
       size = wanted
     }
     var address = try context.allocate(size)
-    if address == nil, !pool.withLock({ $0.isRecording }) {
+    if address == nil, !pool.isRecording {
       // Others use the device too, or its memory is in pieces: give back what is kept and ask once more.
       releaseKept()
       address = try context.allocate(size)
     }
     guard let address else { throw BackendError.outOfMemory(bytes, memory: status) }
-    pool.withLock { $0.adopt(address, size: size) }
+    pool.adopt(address, size: size)
     return address
   }
 
   /// Takes a block back.
-  func recycle(_ address: DevicePointer) { pool.withLock { $0.give(address) } }
+  func recycle(_ address: DevicePointer) { pool.give(address) }
 
   /// What is allocated from now on belongs to a recording.
-  func beginRecording() { pool.withLock { $0.beginRecording() } }
-  func endRecording() -> Set<DevicePointer> { pool.withLock { $0.endRecording() } }
-  func endUse(_ blocks: Set<DevicePointer>) { pool.withLock { $0.endUse(blocks) } }
+  func beginRecording() { pool.beginRecording() }
+  func endRecording() -> Set<DevicePointer> { pool.endRecording() }
+  func endUse(_ blocks: Set<DevicePointer>) { pool.endUse(blocks) }
 
   /// Gives all kept blocks to the device.
-  func releaseKept() { free(pool.withLock { $0.drain() }) }
+  func releaseKept() { free(pool.drain()) }
 
   /// What is queued may still use the blocks: the device finishes first.
   private func free(_ blocks: [DevicePointer]) {
@@ -69,8 +64,7 @@ final class CUDAMemory: Sendable {
 }
 
 /// A block of device memory that returns to its pool when the last reference goes.
-final class CUDABuffer: @unchecked Sendable {
-  // Sendable: constants; contents and version are guarded by the backend's one-thread-at-a-time contract.
+final class CUDABuffer {
   let address: DevicePointer
   let bytes: Int
   private let memory: CUDAMemory

@@ -1,6 +1,6 @@
 /// How a GPU stands, from NVIDIA's management library (NVML API reference; nvmlReturn_t 0 = success).
 ///
-/// Takes no memory on the device and disturbs nobody: a worker asks while its trainer computes.
+/// Allocates no device memory and does not disturb running kernels: a worker asks while its trainer computes.
 public final class CUDAMonitor: Sendable {
   /// What the device said; nil = it cannot be asked (no NVML, or a slice of a device).
   public struct Reading: Sendable, Hashable {
@@ -13,15 +13,15 @@ public final class CUDAMonitor: Sendable {
   public let device: CUDADevice
   private let library: Library?
 
-  private struct Library: @unchecked Sendable {
-    // Sendable: an opaque handle that NVML's functions take from any thread.
-    let handle: UnsafeMutableRawPointer
-    let rates: @convention(c) @Sendable (UnsafeMutableRawPointer?, UnsafeMutablePointer<UInt32>) -> Int32
-    let memory: @convention(c) @Sendable (UnsafeMutableRawPointer?, UnsafeMutablePointer<UInt64>) -> Int32
+  private struct Library: Sendable {
+    /// NVML's opaque handle as a number; its functions take it from any thread.
+    let handle: UInt
+    let rates: @convention(c) @Sendable (UInt, UnsafeMutablePointer<UInt32>) -> Int32
+    let memory: @convention(c) @Sendable (UInt, UnsafeMutablePointer<UInt64>) -> Int32
 
     init?(_ symbols: CUDASymbols, _ device: CUDADevice) {
       typealias Find =
-        @convention(c) @Sendable (UnsafePointer<CChar>, UnsafeMutablePointer<UnsafeMutableRawPointer?>) -> Int32
+        @convention(c) @Sendable (UnsafePointer<CChar>, UnsafeMutablePointer<UInt>) -> Int32
       func load<Function>(_ name: String, _ type: Function.Type = Function.self) throws(CUDAError) -> Function {
         try symbols.load(.management, driverVersion: 0, name, as: type)
       }
@@ -31,8 +31,8 @@ public final class CUDAMonitor: Sendable {
         rates = try load("nvmlDeviceGetUtilizationRates")
         memory = try load("nvmlDeviceGetMemoryInfo")
         // NVML counts devices in its own order, whatever CUDA_VISIBLE_DEVICES says: the bus tells which one it is.
-        var handle: UnsafeMutableRawPointer?
-        guard start() == 0, find(device.busID, &handle) == 0, let handle else { return nil }
+        var handle: UInt = 0
+        guard start() == 0, find(device.busID, &handle) == 0, handle != 0 else { return nil }
         self.handle = handle
       } catch {
         return nil

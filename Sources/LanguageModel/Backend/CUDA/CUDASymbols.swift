@@ -1,4 +1,4 @@
-import Foundation
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -8,10 +8,9 @@ import Foundation
 
 /// Entry points of CUDA's libraries by name: from shared libraries, or a test's emulation of them.
 struct CUDASymbols: Sendable {
-  /// The address of a function, or an error that says where it was looked for.
+  /// The address of a function of a library, or an error that says where it was looked for.
   ///
-  /// The second argument: major version of the
-  /// driver (0 = not known yet).
+  /// `driverVersion`: the driver's major version; 0 where it is not known yet.
   var address:
     @Sendable (CUDALibrary, _ driverVersion: Int, _ name: String) throws(CUDAError) -> UnsafeMutableRawPointer
 
@@ -32,38 +31,38 @@ struct CUDASymbols: Sendable {
 }
 
 /// Libraries that were opened once and stay open.
-private final class OpenedLibraries: @unchecked Sendable {
-  // Sendable: `search` is constant and `handles` is touched in `open` only, under the lock.
+private final class OpenedLibraries: Sendable {
   private let search: CUDALibrarySearch
-  private let lock = NSLock()
-  private var handles: [CUDALibrary: UnsafeMutableRawPointer] = [:]
+  /// The loader's handles as numbers.
+  private let handles = Mutex<[CUDALibrary: UInt]>([:])
 
   init(search: CUDALibrarySearch) { self.search = search }
 
   func symbol(_ library: CUDALibrary, driverVersion: Int, _ name: String) throws(CUDAError) -> UnsafeMutableRawPointer {
     let handle = try open(library, driverVersion)
-    guard let symbol = dlsym(handle, name) else {
+    guard let symbol = dlsym(UnsafeMutableRawPointer(bitPattern: handle), name) else {
       throw CUDAError(
         .unavailable, call: name, "\(library.title) on this machine has no \(name); it is too old, install a newer one")
     }
     return symbol
   }
 
-  private func open(_ library: CUDALibrary, _ driverVersion: Int) throws(CUDAError) -> UnsafeMutableRawPointer {
-    lock.lock()
-    defer { lock.unlock() }
-    if let handle = handles[library] { return handle }
-    var refusals: [String] = []
-    for candidate in search.candidates(library, driverVersion: driverVersion) {
-      if let handle = dlopen(candidate, RTLD_NOW | RTLD_LOCAL) {
-        handles[library] = handle
-        return handle
+  private func open(_ library: CUDALibrary, _ driverVersion: Int) throws(CUDAError) -> UInt {
+    try handles.withLock { handles throws(CUDAError) in
+      if let handle = handles[library] { return handle }
+      var refusals: [String] = []
+      for candidate in search.candidates(library, driverVersion: driverVersion) {
+        if let opened = dlopen(candidate, RTLD_NOW | RTLD_LOCAL) {
+          let handle = UInt(bitPattern: opened)
+          handles[library] = handle
+          return handle
+        }
+        // "No such file" is the ordinary answer; anything else is worth showing.
+        let text = dlerror().map { String(cString: $0) } ?? ""
+        if candidate.hasPrefix("/") { refusals.append(text) }
       }
-      // "No such file" is the ordinary answer; anything else is worth showing.
-      let text = dlerror().map { String(cString: $0) } ?? ""
-      if candidate.hasPrefix("/") { refusals.append(text) }
+      throw search.missing(library, refusals: refusals)
     }
-    throw search.missing(library, refusals: refusals)
   }
 }
 

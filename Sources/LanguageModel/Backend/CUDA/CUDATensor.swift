@@ -1,8 +1,7 @@
 /// A tensor in device memory.
 ///
 /// Activations are bf16 or 32-bit, everything else has 32 bits.
-final class CUDATensor: Tensor, @unchecked Sendable {
-  // Sendable: constants; elements are written inside a backend's calls only, which one thread at a time makes.
+final class CUDATensor: Tensor {
   let buffer: CUDABuffer
   /// Bytes from the beginning of the buffer.
   let offset: Int
@@ -22,8 +21,7 @@ final class CUDATensor: Tensor, @unchecked Sendable {
 }
 
 /// A weight matrix in device memory, stored as activations are.
-final class CUDAMatrix: WeightMatrix, @unchecked Sendable {
-  // Sendable: what changes does so inside a backend's calls only, which one thread at a time makes.
+final class CUDAMatrix: WeightMatrix {
   /// The elements that products read: [out, in], or [in, out] where `liesTransposed`.
   let values: CUDABuffer
   let liesTransposed: Bool

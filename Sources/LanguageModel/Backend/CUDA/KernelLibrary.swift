@@ -1,9 +1,7 @@
 import Foundation
 
 /// The kernels of one device: compiled file by file when first wanted, kept on disk, launched by name.
-final class KernelLibrary: @unchecked Sendable {
-  // Sendable: used under the backend's one-thread-at-a-time contract.
-
+final class KernelLibrary {
   /// A loaded kernel.
   private struct Loaded {
     let function: CUDADriver.Handle

@@ -28,8 +28,7 @@ struct MatrixProduct: Hashable {
 ///
 /// cuBLASLt is column-major; a row-major matrix is the transpose of a column-major one with the same stride, so that
 /// Cᵀ = Bᵀ Aᵀ is computed: B is its first operand and A its second (cuBLAS manual, cublasLtMatmul).
-final class MatrixProducts: @unchecked Sendable {
-  // Sendable: used under the backend's one-thread-at-a-time contract.
+final class MatrixProducts {
   private typealias Handle = UnsafeMutableRawPointer
   private typealias Create = @convention(c) @Sendable (UnsafeMutablePointer<Handle?>) -> Int32
   private typealias Destroy = @convention(c) @Sendable (Handle?) -> Int32

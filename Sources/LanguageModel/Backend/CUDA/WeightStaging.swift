@@ -9,8 +9,7 @@ import Foundation
 
 /// Copies large arrays from (mapped) host memory to the device through two pinned buffers in turns: while one is on its
 /// way, the other is filled.
-final class WeightStaging: @unchecked Sendable {
-  // Sendable: used under the backend's one-thread-at-a-time contract.
+final class WeightStaging {
   private struct Buffer {
     let memory: UnsafeMutableRawPointer
     let event: CUDADriver.Handle?
