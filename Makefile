@@ -3,6 +3,7 @@
 # make bench    builds engram-bench, which measures the search core, the engine and the runtime (Benchmarks/README.md)
 # make install  the program, completion and manual pages below PREFIX (default ~/.local)
 # make dist     one archive for machines on which nothing can be installed: dist/engram-VERSION-linux-ARCH.tar.gz
+# make docs     DocC archives of the library products below .build/docs
 # make audit    counts lines, undocumented declarations, try?, doubled code
 # make faults   the full form of the fault tests (half an hour; some need root: network namespaces, mounts);
 #               PROMISE=R7 runs one of them, SEED=5 with another seed; the table goes to faults.md
@@ -25,7 +26,7 @@ FAULTS_TABLE ?= faults.md
 PREFIX ?= $(HOME)/.local
 DIST ?= dist
 
-.PHONY: search test bench install dist dist-test faults build setup lint audit format clean sanitize sanitize-thread sanitize-address
+.PHONY: search test bench install dist dist-test faults build setup lint audit docs format clean sanitize sanitize-thread sanitize-address
 search: build
 	.build/release/engram search $(CONFIG) --workers $(WORKERS)
 
@@ -77,6 +78,9 @@ lint: setup
 # One table of what should fall; a number above its limit in .ci/audit-limits fails.
 audit:
 	@python3 .ci/audit
+
+docs: build
+	@.ci/docs
 
 format:
 	swift format -i --recursive --configuration .swift-format Sources Tests Package.swift

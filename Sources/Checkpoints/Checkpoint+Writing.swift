@@ -7,6 +7,7 @@ extension Checkpoint {
   ///
   /// - Parameters:
   ///   - directory: created where it does not exist.
+  ///   - configuration: the model's shape; it becomes `config.json`.
   ///   - storedType: type of the weights on disk: f32, f16 or bf16.
   ///   - maximumShardBytes: weights beyond this size are split over several files.
   ///   - values: called once per parameter, in order of names; returns its elements in the parameter's stored shape.
@@ -37,7 +38,10 @@ extension Checkpoint {
   /// Weights that are not replaced are copied bit by bit; replaced ones are rounded to their stored type. Numbers that are
   /// infinite or none, and those that the stored type cannot hold, are refused with the tensor's name.
   ///
-  /// - Parameter replacement: the new f32 elements of a weight in its stored shape, or nil to keep it.
+  /// - Parameters:
+  ///   - directory: created where it does not exist.
+  ///   - maximumShardBytes: weights beyond this size are split over several files.
+  ///   - replacement: the new f32 elements of a weight in its stored shape, or nil to keep it.
   public func writeMerged(
     to directory: URL, maximumShardBytes: Int = 5 << 30, replacement: @escaping (TensorView) throws -> [Float]?
   ) throws {

@@ -8,6 +8,7 @@ import StrictJSON
 /// must be there in the right shape; what does not belong to the model is refused, except for buffers that carry
 /// no information (causal masks, rotary tables, copies of a tied head, the unused pooler of RoBERTa, heads of other tasks).
 public struct Checkpoint: Sendable {
+  /// The folder that it was read from.
   public let directory: URL
   /// As in `config.json`, but that the head is not tied to the embedding where the file holds another one.
   public let configuration: ModelConfiguration

@@ -1,11 +1,12 @@
 /// Conversions between f32 and the two 16-bit formats, branch-free so that they compile to vector code.
 ///
 /// To 16 bits rounds to nearest, ties to even (IEEE 754); NaN stays NaN.
-public enum HalfPrecision {
+package enum HalfPrecision {
   /// bf16 → f32: exact.
   ///
   /// `input` needs no alignment.
-  public static func bfloat16ToFloat32(_ input: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>, _ count: Int) {
+  package static func bfloat16ToFloat32(_ input: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>, _ count: Int)
+  {
     let bits = UnsafeMutableRawPointer(output)
     for index in 0..<count {
       let half = input.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self)
@@ -16,7 +17,7 @@ public enum HalfPrecision {
   /// f16 → f32: exact, subnormals, infinities and NaN included.
   ///
   /// `input` needs no alignment.
-  public static func float16ToFloat32(_ input: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>, _ count: Int) {
+  package static func float16ToFloat32(_ input: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>, _ count: Int) {
     // Shift exponent and mantissa into place, then multiply by 2^112: moves the bias from 15 to 127 and normalises
     // subnormals in one step. An exponent of 31 (infinity, NaN) is then set to 255.
     let scale = Float(sign: .plus, exponent: 112, significand: 1)
@@ -30,7 +31,7 @@ public enum HalfPrecision {
   }
 
   /// f32 → bf16 bit patterns, rounded to nearest even.
-  public static func float32ToBFloat16(
+  package static func float32ToBFloat16(
     _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<UInt16>, _ count: Int
   ) {
     for index in 0..<count {
@@ -42,7 +43,7 @@ public enum HalfPrecision {
   }
 
   /// f32 → f16 bit patterns, rounded to nearest even; beyond 65,519 becomes infinity.
-  public static func float32ToFloat16(
+  package static func float32ToFloat16(
     _ input: UnsafePointer<Float>, _ output: UnsafeMutablePointer<UInt16>, _ count: Int
   ) {
     for index in 0..<count { output[index] = float16Bits(input[index].bitPattern) }

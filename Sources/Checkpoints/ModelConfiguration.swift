@@ -1,6 +1,6 @@
 /// The shape and the numerical settings of a causal language model, as read from `config.json`.
 ///
-/// Letters: L layers, d hidden size, f feed-forward size, H heads, K key/value heads, V vocabulary.
+/// Letters: L layers, D width, F feed-forward width, H heads, K key/value heads, S head size, V vocabulary.
 public struct ModelConfiguration: Hashable, Sendable {
   /// The architectures that can be run.
   public enum Architecture: String, Hashable, Sendable, CaseIterable {
@@ -22,12 +22,13 @@ public struct ModelConfiguration: Hashable, Sendable {
     case silu
   }
 
+  /// Which family of decoders it is.
   public var architecture: Architecture
   /// V.
   public var vocabularySize: Int
-  /// d.
+  /// D.
   public var hiddenSize: Int
-  /// f.
+  /// F.
   public var intermediateSize: Int
   /// L.
   public var layerCount: Int
@@ -35,10 +36,11 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var headCount: Int
   /// K; equal to `headCount` unless attention is grouped-query.
   public var keyValueHeadCount: Int
-  /// Size of one head; d / H unless LLaMA's `head_dim` says otherwise.
+  /// S; D / H unless LLaMA's `head_dim` says otherwise.
   public var headSize: Int
   /// Rows of the position table (LLaMA: the trained length).
   public var positionCount: Int
+  /// The feed-forward's non-linearity.
   public var activation: Activation
   /// ε of layer norm or RMS norm.
   public var normEpsilon: Double
@@ -50,11 +52,14 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var tokenTypeCount: Int
   /// Standard deviation for new weights.
   public var initializerRange: Double
+  /// The token that begins a text; nil: there is none.
   public var bosID: Int?
   /// End tokens; generation stops at any of them.
   public var eosIDs: [Int]
+  /// The token that fills batches; RoBERTa's positions begin behind its id.
   public var paddingID: Int?
 
+  /// A model of the given sizes; everything else as the architecture has it.
   public init(
     architecture: Architecture, vocabularySize: Int, hiddenSize: Int, intermediateSize: Int? = nil, layerCount: Int,
     headCount: Int, keyValueHeadCount: Int? = nil, headSize: Int? = nil, positionCount: Int, normEpsilon: Double = 1e-5,

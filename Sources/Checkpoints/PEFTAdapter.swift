@@ -14,7 +14,9 @@ public struct PEFTAdapter: Hashable, Sendable {
     public var alpha: Double
     /// r, the rows of A.
     public var rank: Int
+    /// Columns of A.
     public var inputs: Int
+    /// Rows of B.
     public var outputs: Int
     /// A, row-major [rank, inputs].
     public var a: [Float]
@@ -25,6 +27,7 @@ public struct PEFTAdapter: Hashable, Sendable {
     /// One block where nothing else is known.
     public var blocks: [Int]
 
+    /// A pair of row-major matrices; one block unless `blocks` says otherwise.
     public init(
       name: String, alpha: Double, rank: Int, inputs: Int, outputs: Int, a: [Float], b: [Float], blocks: [Int]? = nil
     ) {
@@ -50,6 +53,7 @@ public struct PEFTAdapter: Hashable, Sendable {
   /// Free strings that travel in the sidecar: provenance, fingerprints.
   public var provenance: [String: String]
 
+  /// An adapter of some layers of a base.
   public init(
     baseModel: String?, modules: [Module], usesRankStabilizedScale: Bool = false, dropout: Double = 0,
     provenance: [String: String] = [:]

@@ -5,8 +5,11 @@ import StrictJSON
 
 /// A tensor to be written: its description and a closure that delivers the bytes, in one piece or many.
 public struct TensorSource {
+  /// Its name in the file.
   public let name: String
+  /// The type of its elements.
   public let type: TensorType
+  /// Sizes, slowest dimension first; empty for a scalar.
   public let shape: [Int]
   /// Calls its argument with consecutive pieces that together make `byteCount` bytes.
   public let deliver: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void

@@ -5,6 +5,9 @@
 ///
 /// There is no backtracking: every part gives the set of positions where it can end, once for each position where it can
 /// begin. Which of several ways a match takes is never asked, so greedy and lazy repetition are the same.
+///
+/// Not the tokenizers' pattern engine: that one reads another language (Oniguruma's, over Unicode classes, `$` at every
+/// line's end), finds the first match in long texts, and refuses look-behind of varying length.
 struct SimpleExpression {
   /// Expressions of more bytes are refused.
   static let maximumBytes = 65_536

@@ -10,12 +10,14 @@ public struct NonFiniteElement: Hashable, Sendable, CustomStringConvertible {
   /// NaN, ∞ or −∞.
   public let value: Float
 
+  /// An element of a tensor.
   public init(tensor: String, index: Int, value: Float) {
     self.tensor = tensor
     self.index = index
     self.value = value
   }
 
+  /// The tensor, the number and its place.
   public var description: String { "'\(tensor)' holds \(value) at element \(index)" }
 }
 

@@ -1,15 +1,18 @@
 /// What a training run reports after each optimizer step.
 public struct TrainingProgress: Sendable, Hashable {
-  /// Steps done, and steps in all.
+  /// Steps done.
   public var step: Int
+  /// Steps in all.
   public var steps: Int
   /// Mean loss of the step's batch before its update, in nats.
   public var loss: Double
+  /// Learning rate of the step.
   public var learningRate: Double
-  /// Before clipping.
+  /// Euclidean norm of all gradients, before clipping.
   public var gradientNorm: Double
-  /// Tokens read and tokens predicted in the step.
+  /// Tokens read in the step.
   public var tokens: Int
+  /// Tokens predicted in the step.
   public var labels: Int
   /// The validation loss, where it was measured after this step.
   public var validationLoss: Double?
@@ -29,12 +32,14 @@ public struct TrainingHooks {
   public var progress: (TrainingProgress) -> Void = { _ in }
   /// Asked before every step, besides `Task.isCancelled`.
   public var isCancelled: () -> Bool = { false }
-  /// Called after every `stateInterval` steps (nil = never) with what a continuation needs.
+  /// Steps from one call of `save` to the next; nil = it is never called.
   public var stateInterval: Int?
+  /// Called after every `stateInterval` steps with what a continuation needs; what it throws ends the run.
   public var save: (TrainingState) throws -> Void = { _ in }
   /// Where an earlier run stopped.
   public var resumeFrom: TrainingState?
 
+  /// No validation, nothing saved, never cancelled.
   public init() {}
 }
 
@@ -48,12 +53,15 @@ public struct TrainingReport: Sendable {
     /// Cancelled between two steps; `state` continues it.
     case cancelled
   }
+  /// Why it ended.
   public var end: End
   /// Steps done, of `plannedSteps`.
   public var steps: Int
+  /// Steps that the options ask for.
   public var plannedSteps: Int
   /// Loss of each step that this call made.
   public var losses: [Double]
+  /// Validation losses in the order of their steps.
   public var validations: [ValidationPoint]
   /// What a continuation needs; only after cancellation.
   public var state: TrainingState?

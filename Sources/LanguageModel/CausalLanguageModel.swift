@@ -3,8 +3,7 @@ import Foundation
 /// A causal language model: train adapters on it (or all of it), measure its loss, let it write.
 ///
 /// ```swift
-/// let backend = try CPUBackend(precision: .automatic, threads: 2)
-/// let model = try CausalLanguageModel(directory: directory, backend: backend)
+/// let model = try CausalLanguageModel(directory: directory, on: .cpu(threads: 2))
 /// let plan = AdapterPlan(layers: [2, 3], count: 2, rank: 8)
 /// let memory = try model.makeAdapter(plan, seed: 1)
 /// try model.train(memory, on: [TrainingExample(text: ids)])
@@ -15,8 +14,9 @@ import Foundation
 /// The base is never changed by training an adapter; which adapters take part is an argument of every call, and several
 /// may at once (a frozen memory beside a fresh adapter). One thread at a time uses a model and what was made from it.
 public final class CausalLanguageModel {
+  /// Shape and numerical settings.
   public let configuration: ModelConfiguration
-  public let backend: any Backend
+  package let backend: any Backend
   let decoder: Decoder
   /// Where the weights came from; nil for a random initialisation.
   public let checkpoint: Checkpoint?
@@ -27,7 +27,7 @@ public final class CausalLanguageModel {
   ///
   /// With `trainable`, all weights can be trained (`train(on:)`); otherwise they are frozen, which takes a fraction of
   /// the memory.
-  public init(_ checkpoint: Checkpoint, backend: any Backend, trainable: Bool = false) throws {
+  package init(_ checkpoint: Checkpoint, backend: any Backend, trainable: Bool = false) throws {
     self.checkpoint = checkpoint
     self.backend = backend
     configuration = checkpoint.configuration
@@ -37,12 +37,40 @@ public final class CausalLanguageModel {
   }
 
   /// Loads the Hugging Face directory `directory`.
-  public convenience init(directory: URL, backend: any Backend, trainable: Bool = false) throws {
+  package convenience init(directory: URL, backend: any Backend, trainable: Bool = false) throws {
     try self.init(try Checkpoint(directory), backend: backend, trainable: trainable)
   }
 
+  /// Loads the Hugging Face directory `directory`: `config.json` and its safetensors.
+  ///
+  /// - Parameters:
+  ///   - directory: the folder.
+  ///   - device: where the weights go and everything is computed.
+  ///   - trainable: all weights can be trained (``train(on:options:hooks:)``); otherwise they are frozen, which takes a
+  ///     fraction of the memory.
+  /// - Throws: ``ModelFileError`` for files that cannot be read or are not understood, ``BackendError`` (`outOfMemory`).
+  public convenience init(directory: URL, on device: ComputeDevice, trainable: Bool = false) throws {
+    try self.init(try Checkpoint(directory), backend: device.backend, trainable: trainable)
+  }
+
+  /// Loads a checkpoint that is open already, with the same parameters and errors.
+  public convenience init(_ checkpoint: Checkpoint, on device: ComputeDevice, trainable: Bool = false) throws {
+    try self.init(checkpoint, backend: device.backend, trainable: trainable)
+  }
+
   /// A model with random weights, to be trained from the beginning; a pure function of configuration and seed.
-  public init(
+  ///
+  /// - Throws: ``BackendError`` (`outOfMemory`).
+  public convenience init(
+    randomInitialization configuration: ModelConfiguration, seed: UInt64, on device: ComputeDevice,
+    trainable: Bool = true
+  ) throws {
+    try self.init(
+      randomInitialization: configuration, seed: seed, backend: device.backend, trainable: trainable)
+  }
+
+  /// A model with random weights, to be trained from the beginning; a pure function of configuration and seed.
+  package init(
     randomInitialization configuration: ModelConfiguration, seed: UInt64, backend: any Backend, trainable: Bool = true
   )
     throws
@@ -87,7 +115,10 @@ public final class CausalLanguageModel {
   /// Throws `TrainingError` (`diverged`) where a loss is not finite, `ModelFileError` (`malformed`) where the base is to
   /// blame for it.
   ///
-  /// - Parameter tokensPerPass: tokens that go through the model at once; nil = by memory.
+  /// - Parameters:
+  ///   - examples: token sequences with labels.
+  ///   - adapters: those that take part.
+  ///   - tokensPerPass: tokens that go through the model at once; nil = by memory.
   public func evaluate(_ examples: [TrainingExample], adapters: [Adapter] = [], tokensPerPass: Int? = nil) throws
     -> Evaluation
   {
@@ -144,8 +175,12 @@ public final class CausalLanguageModel {
 
   /// Continues every prompt (token ids with whatever specials belong in front).
   ///
-  /// - Parameter onToken: told every new token as soon as it is chosen: the number of its prompt, and the id. What it
-  ///   throws ends the generation.
+  /// - Parameters:
+  ///   - prompts: token ids, each at most as long as the model's longest sequence.
+  ///   - options: how long, and how tokens are chosen.
+  ///   - adapters: those that take part.
+  ///   - onToken: told every new token as soon as it is chosen: the number of its prompt, and the id. What it throws ends
+  ///     the generation.
   /// - Throws: `GenerationError`; `ModelFileError` (`malformed`) where the base's weights are not finite.
   public func generate(
     _ prompts: [[Int]], options: GenerationOptions = GenerationOptions(), adapters: [Adapter] = [],
@@ -178,11 +213,14 @@ public final class CausalLanguageModel {
 
 /// Loss of one example: the sum over its labelled tokens, in nats.
 public struct ExampleLoss: Sendable, Hashable {
+  /// Sum over the labelled tokens, in nats.
   public var sum: Double
+  /// Labelled tokens.
   public var tokens: Int
   /// Mean over the tokens; 0 where there are none.
   public var loss: Double { tokens == 0 ? 0 : sum / Double(tokens) }
 
+  /// A sum over some tokens.
   public init(sum: Double, tokens: Int) {
     self.sum = sum
     self.tokens = tokens
@@ -191,6 +229,7 @@ public struct ExampleLoss: Sendable, Hashable {
 
 /// Losses of a set of examples.
 public struct Evaluation: Sendable, Hashable {
+  /// One for each example, in their order.
   public var examples: [ExampleLoss]
   /// Labelled tokens.
   public var tokens: Int { examples.reduce(0) { $0 + $1.tokens } }

@@ -20,7 +20,7 @@ extension Checkpoint {
   /// Refuses (`mismatch`) a text with a token that the model has no row for; the token is named.
   ///
   /// - Parameter place: the text's place, for the message.
-  public func requireKnown(_ ids: [Int32], _ tokenizer: Tokenizer, place: String) throws {
+  package func requireKnown(_ ids: [Int32], _ tokenizer: Tokenizer, place: String) throws {
     guard let id = ids.first(where: { Int($0) >= configuration.vocabularySize }) else { return }
     throw ModelFileError(
       .mismatch,

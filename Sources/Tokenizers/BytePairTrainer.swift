@@ -11,21 +11,24 @@ public struct BytePairTrainer {
   public struct Options: Hashable, Sendable {
     /// Tokens in all; fewer where the text has no more pairs.
     public var vocabularySize: Int
-    /// Pairs that are rarer than this are not merged.
-    ///
-    /// Default 2.
+    /// Pairs that are rarer than this are not merged; 2 unless set.
     public var minimumFrequency: Int
     /// Get the first ids in this order.
     public var specialTokens: [String]
+    /// The special token that begins a text.
     public var bos: String?
+    /// The special token that ends a text.
     public var eos: String?
+    /// The special token that fills batches.
     public var padding: String?
+    /// The special token for what cannot be encoded.
     public var unknown: String?
     /// Whether the template puts `bos` in front of a text.
     public var prependsBOS: Bool
     /// Longest text in tokens (`model_max_length`), where known.
     public var maximumLength: Int?
 
+    /// Options; ids of special tokens come first, in their order.
     public init(
       vocabularySize: Int, specialTokens: [String] = ["<|endoftext|>"], bos: String? = "<|endoftext|>",
       eos: String? = "<|endoftext|>", padding: String? = nil, unknown: String? = nil, prependsBOS: Bool = false,
@@ -49,12 +52,14 @@ public struct BytePairTrainer {
     public let tokens: [String]
     /// Pairs of tokens in order of learning.
     public let merges: [[String]]
+    /// What it was trained with.
     public let options: Options
   }
 
   private let options: Options
   private var counts: [ByteKey: Int] = [:]
 
+  /// A trainer without text.
   public init(_ options: Options) { self.options = options }
 
   /// Counts the words of a text.

@@ -8,7 +8,7 @@ extension Tokenizer {
   /// The same ids as those of ``encode(_:addSpecialTokens:)``, without a Swift string on the way: reading and writing JSON
   /// would otherwise take several times as long as the tokens. Throws ``ModelFileError`` (`malformed`) where the line holds
   /// anything but one JSON string.
-  public func encode(
+  package func encode(
     jsonString line: UnsafeBufferPointer<UInt8>, addSpecialTokens: Bool = true, into output: inout [UInt8]
   ) throws {
     var cache = pipeline.caches.take()
@@ -34,7 +34,7 @@ extension Tokenizer {
   ///
   /// Throws ``ModelFileError``: `malformed` where the line holds anything but integers, `mismatch` for an id outside the
   /// vocabulary.
-  public func decode(jsonIDs line: UnsafeBufferPointer<UInt8>, skipSpecialTokens: Bool = false) throws -> String {
+  package func decode(jsonIDs line: UnsafeBufferPointer<UInt8>, skipSpecialTokens: Bool = false) throws -> String {
     let value = try naming(nil) { try JSONParser.parse(line) }
     guard case .array(let items) = value else {
       throw ModelFileError(.malformed, "expected an array of token ids such as [15496, 995], found \(value.kind)")

@@ -11,10 +11,13 @@ public struct Tokenizer: Sendable {
   /// Where several files disagree, `special_tokens_map.json` and `tokenizer_config.json` name the token,
   /// `generation_config.json` and `config.json` add end tokens.
   public struct SpecialIDs: Hashable, Sendable {
+    /// The token that begins a text.
     public var bos: Int32?
     /// End-of-text tokens in order of preference; generation stops at any of them.
     public var eos: [Int32] = []
+    /// The token that fills batches.
     public var padding: Int32?
+    /// The token for what cannot be encoded.
     public var unknown: Int32?
   }
 
@@ -23,6 +26,7 @@ public struct Tokenizer: Sendable {
   /// Tokens that only the files beside `tokenizer.json` name (a `pad_token` that it lacks) have ids from here on, as in
   /// Transformers; no model has rows for them.
   public let vocabularySize: Int
+  /// Ids with a role.
   public let specialIDs: SpecialIDs
   /// Ids that the template puts in front of a text (`<s>`): the start of a prompt that is to be continued.
   public let leadingSpecials: [Int32]
@@ -37,7 +41,9 @@ public struct Tokenizer: Sendable {
 
   /// Token ids of `text`.
   ///
-  /// - Parameter addSpecialTokens: put the template's tokens around it (`<s>` …). Special tokens that are written out
+  /// - Parameters:
+  ///   - text: any text.
+  ///   - addSpecialTokens: put the template's tokens around it (`<s>` …). Special tokens that are written out
   ///   in the text itself are always recognised.
   public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
     var ids: [Int32] = addSpecialTokens ? leadingSpecials : []

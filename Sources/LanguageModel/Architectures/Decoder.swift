@@ -1,7 +1,7 @@
 // The causal decoder, one code for GPT-2, RoBERTa (as decoder) and LLaMA.
 //
-//   T  tokens of the packed batch     d  width     F  feed-forward width    V  vocabulary
-//   M  labelled rows                  L  layers of two sublayers each: attention, feed-forward
+// Letters as in `Backend`: T packed tokens, D width, F feed-forward width, V vocabulary, M labelled rows, L layers of two
+// sublayers each (attention, feed-forward).
 //
 // Pre-norm (GPT-2, LLaMA):  x ← x + f(norm(x)) for each sublayer f.   Post-norm (RoBERTa):  x ← norm(x + f(x)).
 // The residual stream is carried as x + residual, so that the sum is formed inside the next norm.

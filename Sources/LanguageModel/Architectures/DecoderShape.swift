@@ -5,9 +5,9 @@ struct DecoderShape: Sendable, Hashable {
   let family: ModelConfiguration.Architecture
   /// L.
   let layers: Int
-  /// Width d of the hidden states.
+  /// D: width of the hidden states.
   let width: Int
-  /// Width F between the feed-forward matrices.
+  /// F: width between the feed-forward matrices.
   let feedForward: Int
   /// V.
   let vocabulary: Int
@@ -121,12 +121,16 @@ public struct LinearLayer: Sendable, Hashable {
   public let name: String
   /// The name below the layer: `mlp.c_fc`.
   public let path: String
+  /// The number of its layer, from 0.
   public let layer: Int
+  /// What it does.
   public let role: Role
   let slot: LinearSlot
   /// First output column within the fused product.
   let column: Int
+  /// Rows of W in y = xWᵀ.
   public let outputs: Int
+  /// Columns of W.
   public let inputs: Int
 
   /// Whether the layer belongs to the feed-forward, where memory lives.

@@ -3,7 +3,7 @@
 struct KeyValueCache {
   let capacity: Int
   let slots: Int
-  /// [slots · Hkv · capacity, D] per layer.
+  /// [slots · K · capacity, S] per layer.
   let keys: [Tensor]
   let values: [Tensor]
 

@@ -2,16 +2,16 @@
 ///
 /// Entries that decay come first, so that clearing, norm and update are one or two operations whatever the number of
 /// entries. Entries begin at multiples of 16 numbers; the gaps are zero and stay zero.
-public final class ParameterArena {
+package final class ParameterArena {
   /// One named matrix.
-  public struct Entry: Sendable, Hashable {
-    public let name: String
-    public let rows: Int
-    public let columns: Int
+  package struct Entry: Sendable, Hashable {
+    package let name: String
+    package let rows: Int
+    package let columns: Int
     /// Whether weight decay applies.
-    public let decays: Bool
+    package let decays: Bool
 
-    public init(name: String, rows: Int, columns: Int, decays: Bool = true) {
+    package init(name: String, rows: Int, columns: Int, decays: Bool = true) {
       self.name = name
       self.rows = rows
       self.columns = columns
@@ -19,11 +19,11 @@ public final class ParameterArena {
     }
   }
 
-  public let entries: [Entry]
+  package let entries: [Entry]
   /// All parameters, 1 x n.
-  public let values: Tensor
+  package let values: Tensor
   /// Parameters without the gaps.
-  public let parameterCount: Int
+  package let parameterCount: Int
   /// Numbers at the beginning of the arena that belong to decaying entries.
   let decaying: Int
   let offsets: [Int]
@@ -33,7 +33,7 @@ public final class ParameterArena {
   private(set) var gradients: Tensor?
 
   /// Takes memory for the entries, all zero.
-  public init(_ entries: [Entry], backend: any Backend) throws {
+  package init(_ entries: [Entry], backend: any Backend) throws {
     self.entries = entries.filter(\.decays) + entries.filter { !$0.decays }
     self.backend = backend
     var offsets: [Int] = []
@@ -53,7 +53,7 @@ public final class ParameterArena {
   }
 
   /// Numbers in the arena, gaps included.
-  public var count: Int { values.count }
+  package var count: Int { values.count }
 
   /// The parameter called `name`, as a matrix over the arena's memory.
   func value(_ name: String) throws -> Tensor { try view(of: values, name) }

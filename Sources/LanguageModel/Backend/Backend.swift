@@ -2,9 +2,19 @@
 ///
 /// The contract, checked for every backend by the conformance suite (`BackendConformance` in the tests):
 ///
-/// - **Shapes.** T = packed tokens (rows), d = model width, F = feed-forward width, V = vocabulary, M = labelled
-///   rows, R = LoRA rank (blocks x rank), H = heads, D = head size. Shapes are checked by the caller; a backend may
-///   trap on a wrong one. Every size may be odd and 1; T and M may not be 0.
+/// - **Shapes.** One alphabet for the whole engine:
+///
+///   | letter | size | letter | size |
+///   |---|---|---|---|
+///   | T | packed tokens: rows of a pass | F | feed-forward width |
+///   | B | sequences of a generation step | V | vocabulary |
+///   | L | layers, two sublayers each | H | attention heads |
+///   | D | model width | K | key and value heads, a divisor of H |
+///   | M | labelled rows | S | size of one head |
+///   | R | LoRA rank: all blocks of one matrix | | |
+///
+///   A matrix is row-major, [rows, columns]. Shapes are checked by the caller; a backend may trap on a wrong one. Every
+///   size may be odd and 1; T and M may not be 0.
 /// - **Memory.** `makeTensor`'s elements are undefined until written. Outputs never overlap inputs unless an
 ///   operation says that it works in place. Whatever cannot be allocated throws `BackendError` with code
 ///   `.outOfMemory` and leaves the backend usable.
@@ -15,7 +25,7 @@
 /// - **Determinism.** Equal calls give equal bits on one machine, whatever the number of threads.
 /// - **Gradients** of parameters (`da`, `db`, `dW`, norm weights, embeddings) are added to what is there; gradients of
 ///   activations overwrite unless `accumulate` (or the operation's text) says otherwise.
-public protocol Backend: AnyObject {
+package protocol Backend: AnyObject {
   /// "reference", "cpu (avx512, f32)", …: for logs and provenance.
   var name: String { get }
   /// Memory in use by tensors and weights now, at most, and the limit (bytes; nil = what the machine has).
@@ -56,7 +66,7 @@ public protocol Backend: AnyObject {
   func synchronize() throws
   /// Gives pooled memory back to the system.
   func releaseCachedMemory()
-  /// Keeps the operations that `body` asks for, so that one call does them all again with the tensors' contents of then.
+  /// Records the operations that `body` asks for, so that one call replays them on the tensors' current contents.
   ///
   /// `body` moves nothing between host and backend, writes no `.parameter` that products read, and has run once before in
   /// the ordinary way; nothing is computed by recording. Tensors that `body` uses live as long as the result; those that
@@ -66,7 +76,7 @@ public protocol Backend: AnyObject {
   // MARK: Weights
 
   /// The rows of `sources` under one another along the outputs (query, key and value in one product, for instance).
-  /// All sources have the same number of inputs; a source of shape [d] counts as one row. With `trainable`, the
+  /// All sources have the same number of inputs; a source of shape [D] counts as one row. With `trainable`, the
   /// elements are copied to `parameter`, a 32-bit [out, in] tensor that the caller took from its parameter arena.
   func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws -> WeightMatrix
   /// A trainable matrix over `parameter` [out, in] as it is now.
@@ -105,7 +115,7 @@ public protocol Backend: AnyObject {
   // MARK: Norms, activations, residuals
 
   /// With `residual`: sum = x + residual, y = norm(sum); without: y = norm(x), `sum` unused. weight and bias
-  /// [1, d] parameters; `statistics` [T, 2] parameter (mean, reciprocal deviation; RMS norm leaves the mean 0) is kept
+  /// [1, D] parameters; `statistics` [T, 2] parameter (mean, reciprocal deviation; RMS norm leaves the mean 0) is kept
   /// for backward, nil when there is none. `sum` may be `x` or `residual` (in place).
   func normalize(
     _ x: Tensor, residual: Tensor?, sum: Tensor?, kind: Normalization, weight: Tensor, bias: Tensor?, into y: Tensor,
@@ -137,24 +147,24 @@ public protocol Backend: AnyObject {
   /// y[t] = table[tokens[t]] + positionTable[positions[t]]; the second term is optional. tokens, positions 1 x T index.
   func embed(
     _ tokens: Tensor, _ table: WeightMatrix, positions: Tensor?, _ positionTable: WeightMatrix?, into y: Tensor) throws
-  /// gradient[index[t]] += dy[t] for t ascending; gradient [V, d] parameter.
+  /// gradient[index[t]] += dy[t] for t ascending; gradient [V, D] parameter.
   func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws
 
   // MARK: Attention
 
-  /// Rotary embedding in place on the first `heads` heads of each row: pairs (i, i + D/2) are rotated by the row's
-  /// position. `table` [positions, D] parameter: D/2 cosines, then D/2 sines. `inverse` rotates back (the gradient).
+  /// Rotary embedding in place on the first `heads` heads of each row: pairs (i, i + S/2) are rotated by the row's
+  /// position. `table` [positions, S] parameter: S/2 cosines, then S/2 sines. `inverse` rotates back (the gradient).
   func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws
-  /// Causal attention within each sequence. qkv [T, (H + 2 Hkv)·D], out [T, H·D]; `logSumExp` [T, H] parameter is
+  /// Causal attention within each sequence. qkv [T, (H + 2 K)·S], out [T, H·S]; `logSumExp` [T, H] parameter is
   /// kept for backward, nil when there is none.
   func attention(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, into out: Tensor, logSumExp: Tensor?) throws
-  /// dqkv from dout [T, H·D].
+  /// dqkv from dout [T, H·S].
   func attentionBackward(
     _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
     into dqkv: Tensor) throws
   /// Copies the keys and values of packed sequence i to slot `slots[i]` of the caches, from position 0 on. Caches
-  /// are [slots · Hkv · capacity, D] of kind `.cache`; position p of head h in slot s is row (s·Hkv + h)·capacity + p, so that
+  /// are [slots · K · capacity, S] of kind `.cache`; position p of head h in slot s is row (s·K + h)·capacity + p, so that
   /// what one head reads in a step lies together.
   func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
@@ -169,7 +179,7 @@ public protocol Backend: AnyObject {
   // MARK: Head and loss
 
   /// Cross-entropy of softmax(xWᵀ + bias) against `targets` [1 x M index], in chunks that never hold M x V at once.
-  /// losses [1, M] parameter (natural logarithm). With `dx` [M, d]: dx = scale · Σ dloss/dx. With `gradients`:
+  /// losses [1, M] parameter (natural logarithm). With `dx` [M, D]: dx = scale · Σ dloss/dx. With `gradients`:
   /// dW += scale · …, dbias += …. Softmax and losses are computed in 32 bits.
   func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
@@ -193,26 +203,26 @@ public protocol Backend: AnyObject {
 }
 
 extension Backend {
-  public var activationBytes: Int { 4 }
-  public var cacheBytes: Int { activationBytes }
-  public var preferredPassBytes: Int { 0 }
-  public func lossBytes(rows: Int, vocabulary: Int) -> Int { min(32 << 20, 512 * vocabulary) }
-  public func record(_ body: () throws -> Void) throws -> (any RecordedOperations)? { nil }
+  package var activationBytes: Int { 4 }
+  package var cacheBytes: Int { activationBytes }
+  package var preferredPassBytes: Int { 0 }
+  package func lossBytes(rows: Int, vocabulary: Int) -> Int { min(32 << 20, 512 * vocabulary) }
+  package func record(_ body: () throws -> Void) throws -> (any RecordedOperations)? { nil }
 }
 
 /// A low-rank branch beside a linear layer, as `Backend.lora` and `loraBackward` take it.
-public struct LowRankBranch {
+package struct LowRankBranch {
   /// A [R, in] and B [out, R].
-  public var a, b: Tensor
-  public var scale: Float
+  package var a, b: Tensor
+  package var scale: Float
   /// First column of y that B's rows go to.
-  public var columns: Int
+  package var columns: Int
   /// u [T, R].
-  public var projected: Tensor
+  package var projected: Tensor
   /// Nil: frozen.
-  public var gradients: (a: Tensor, b: Tensor)?
+  package var gradients: (a: Tensor, b: Tensor)?
 
-  public init(
+  package init(
     a: Tensor, b: Tensor, scale: Float, columns: Int, projected: Tensor, gradients: (a: Tensor, b: Tensor)? = nil
   ) {
     self.a = a
@@ -225,14 +235,14 @@ public struct LowRankBranch {
 }
 
 extension Backend {
-  public func linear(
+  package func linear(
     _ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, branches: [LowRankBranch], into y: Tensor
   ) throws {
     try linear(x, weight, bias: bias, into: y, accumulate: false)
     try addBranches(x, branches, to: y)
   }
 
-  public func linearBackward(
+  package func linearBackward(
     _ dy: Tensor, _ weight: WeightMatrix, x: Tensor?, branches: [LowRankBranch], into dx: Tensor, accumulate: Bool
   ) throws {
     try linearInputGradient(dy, weight, into: dx, accumulate: accumulate)
@@ -259,56 +269,7 @@ extension Backend {
 }
 
 /// Operations that a backend keeps (see `Backend.record`).
-public protocol RecordedOperations: AnyObject {
+package protocol RecordedOperations: AnyObject {
   /// Asks for all of them again, in their order.
   func replay() throws
-}
-
-/// Memory of a backend in bytes.
-public struct BackendMemory: Sendable, Equatable {
-  /// Held by live tensors and weights.
-  public var used: Int
-  /// Largest `used` so far.
-  public var peak: Int
-  /// Most that may be used; nil when only the machine limits it.
-  public var limit: Int?
-
-  public init(used: Int, peak: Int, limit: Int?) {
-    self.used = used
-    self.peak = peak
-    self.limit = limit
-  }
-}
-
-/// A failure of a backend.
-public struct BackendError: Error, CustomStringConvertible, Sendable {
-  /// What kind of failure; new kinds may be added.
-  public struct Code: Sendable, Hashable, CustomStringConvertible {
-    private enum Value: String { case outOfMemory, unavailable, device }
-    private let value: Value
-    /// An allocation was refused by the limit or by the machine; the backend is still usable.
-    public static let outOfMemory = Code(value: .outOfMemory)
-    /// The backend or what it needs is not there on this machine.
-    public static let unavailable = Code(value: .unavailable)
-    /// The device failed.
-    public static let device = Code(value: .device)
-    public var description: String { value.rawValue }
-  }
-  public let code: Code
-  public let message: String
-  public var description: String { message }
-
-  public init(_ code: Code, _ message: String) {
-    self.code = code
-    self.message = message
-  }
-
-  /// The error for an allocation of `bytes` that was refused.
-  public static func outOfMemory(_ bytes: Int, memory: BackendMemory) -> BackendError {
-    let limit = memory.limit.map { " of \($0 >> 20) MiB allowed" } ?? ""
-    return BackendError(
-      .outOfMemory,
-      "out of memory: \(bytes) bytes asked for while \(memory.used >> 20) MiB\(limit) are in use; use a smaller batch, "
-        + "shorter sequences, activation checkpointing or a smaller configuration")
-  }
 }

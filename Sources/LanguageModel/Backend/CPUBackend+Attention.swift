@@ -10,12 +10,12 @@ extension AttentionShape {
 }
 
 extension CPUBackend {
-  public func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
+  package func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
     lm_rotate(
       context, x.rows, x.columns, Int32(heads), Int32(headSize), integers(positions), floats(table), inverse, floats(x))
   }
 
-  public func attention(
+  package func attention(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, into out: Tensor, logSumExp: Tensor?
   ) throws {
     let done = sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
@@ -25,7 +25,7 @@ extension CPUBackend {
     if !done { throw scratchRefused() }
   }
 
-  public func attentionBackward(
+  package func attentionBackward(
     _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
     into dqkv: Tensor
   ) throws {
@@ -37,7 +37,7 @@ extension CPUBackend {
     if !done { throw scratchRefused() }
   }
 
-  public func storeKeysValues(
+  package func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
     values: Tensor
   ) throws {
@@ -51,7 +51,7 @@ extension CPUBackend {
     }
   }
 
-  public func attentionStep(
+  package func attentionStep(
     _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {

@@ -88,13 +88,13 @@ extension CPUBackend {
     }
   }
 
-  public func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws {
+  package func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws {
     try multiply(
       floats(x), rows: x.rows, weight, bias: bias.map { UnsafePointer(floats($0)) }, into: floats(y), stride: y.columns,
       accumulate: accumulate)
   }
 
-  public func linearInputGradient(_ dy: Tensor, _ weight: WeightMatrix, into dx: Tensor, accumulate: Bool) throws {
+  package func linearInputGradient(_ dy: Tensor, _ weight: WeightMatrix, into dx: Tensor, accumulate: Bool) throws {
     try multiplyTransposed(
       floats(dy), stride: dy.columns, rows: dy.rows, weight, into: floats(dx), accumulate: accumulate)
   }
@@ -110,7 +110,7 @@ extension CPUBackend {
     if let bias { lm_column_sums(context, rows, outputs, dy, stride, floats(bias)) }
   }
 
-  public func linearWeightGradient(_ dy: Tensor, _ x: Tensor, weightGradient: Tensor, biasGradient: Tensor?) throws {
+  package func linearWeightGradient(_ dy: Tensor, _ x: Tensor, weightGradient: Tensor, biasGradient: Tensor?) throws {
     try addWeightGradient(
       floats(dy), stride: dy.columns, floats(x), rows: x.rows, outputs: dy.columns, inputs: x.columns,
       weight: weightGradient, bias: biasGradient)

@@ -1,4 +1,4 @@
-// Loss, choice of tokens and the optimizer. M labelled rows, V vocabulary, d model width.
+// Loss, choice of tokens and the optimizer. M labelled rows, V vocabulary, D model width.
 
 import CKernels
 
@@ -23,11 +23,11 @@ extension CPUBackend {
   /// Distance of rows of logits: whole cache lines, so that products can write past the caches.
   private static func logitStride(_ vocabulary: Int) -> Int { (vocabulary + 15) & ~15 }
 
-  public func lossBytes(rows: Int, vocabulary: Int) -> Int {
+  package func lossBytes(rows: Int, vocabulary: Int) -> Int {
     4 * Self.logitStride(vocabulary) * Self.lossBlock(rows: max(1, rows), vocabulary: vocabulary)
   }
 
-  public func crossEntropy(
+  package func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
     gradients: (weight: Tensor, bias: Tensor?)?
   ) throws {
@@ -58,20 +58,20 @@ extension CPUBackend {
     }
   }
 
-  public func argmax(_ logits: Tensor, into indices: Tensor) throws {
+  package func argmax(_ logits: Tensor, into indices: Tensor) throws {
     lm_argmax(context, logits.rows, logits.columns, floats(logits), integers(indices))
   }
 
-  public func topK(_ logits: Tensor, values: Tensor, indices: Tensor) throws {
+  package func topK(_ logits: Tensor, values: Tensor, indices: Tensor) throws {
     lm_top_k(
       context, logits.rows, logits.columns, values.columns, floats(logits), floats(values), integers(indices))
   }
 
-  public func norm(of gradients: Tensor, into norm: Tensor) throws {
+  package func norm(of gradients: Tensor, into norm: Tensor) throws {
     floats(norm)[0] = Float(lm_sum_of_squares(context, gradients.count, floats(gradients)).squareRoot())
   }
 
-  public func adamW(
+  package func adamW(
     _ parameters: Tensor, gradients: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep,
     clip: (norm: Tensor, maximum: Float)?
   ) throws {

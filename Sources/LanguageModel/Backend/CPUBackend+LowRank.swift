@@ -6,7 +6,7 @@ extension CPUBackend {
   /// LoRA's own products stay in 32 bits unless tiles make those eight times slower: the adapter is what is trained.
   private var exactAdapters: Bool { path < .amxbf16 }
 
-  public func lora(
+  package func lora(
     _ x: Tensor, _ a: Tensor, _ b: Tensor, scale: Float, projected u: Tensor, addingTo y: Tensor, columns: Int
   ) throws {
     let (tokens, inputs, rank, outputs) = (x.rows, a.columns, a.rows, b.rows)
@@ -20,7 +20,7 @@ extension CPUBackend {
       accumulate: true, into: floats(y) + columns, stride: y.columns, exact: exactAdapters)
   }
 
-  public func loraBackward(
+  package func loraBackward(
     _ dy: Tensor, columns: Int, x: Tensor, projected u: Tensor, _ a: Tensor, _ b: Tensor, scale: Float,
     gradients: (a: Tensor, b: Tensor)?, addingTo dx: Tensor?
   ) throws {
@@ -56,7 +56,7 @@ extension CPUBackend {
 
   // MARK: Together with the frozen product
 
-  public func linear(
+  package func linear(
     _ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, branches: [LowRankBranch], into y: Tensor
   ) throws {
     let (rows, inputs, outputs) = (x.rows, weight.inputs, weight.outputs)
@@ -82,7 +82,7 @@ extension CPUBackend {
     try addBranches(x, branches, to: y)
   }
 
-  public func linearBackward(
+  package func linearBackward(
     _ dy: Tensor, _ weight: WeightMatrix, x: Tensor?, branches: [LowRankBranch], into dx: Tensor, accumulate: Bool
   ) throws {
     let (rows, inputs, outputs) = (dy.rows, weight.inputs, weight.outputs)

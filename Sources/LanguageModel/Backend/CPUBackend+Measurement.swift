@@ -10,19 +10,19 @@ import CKernels
 
 extension CPUBackend {
   /// Matrix products of a backend so far.
-  public struct ProductTotals: Sendable, Equatable {
+  package struct ProductTotals: Sendable, Equatable {
     /// Wall-clock seconds in products.
-    public var seconds: Double
+    package var seconds: Double
     /// 2 · m · n · k of each product.
-    public var operations: Double
+    package var operations: Double
 
-    public static func - (left: ProductTotals, right: ProductTotals) -> ProductTotals {
+    package static func - (left: ProductTotals, right: ProductTotals) -> ProductTotals {
       ProductTotals(seconds: left.seconds - right.seconds, operations: left.operations - right.operations)
     }
   }
 
   /// What products have taken since the backend was made.
-  public var productTotals: ProductTotals {
+  package var productTotals: ProductTotals {
     var totals = ProductTotals(seconds: 0, operations: 0)
     lm_product_totals(context, &totals.seconds, &totals.operations)
     return totals
@@ -30,7 +30,7 @@ extension CPUBackend {
 
   /// Operations per second of the best of `repetitions` products of a size that suits the kernels
   /// (420 x 768 times 768 x 3,072, frozen right operand): the limit that whole models can be held against.
-  public func productLimit(repetitions: Int = 40) throws -> Double {
+  package func productLimit(repetitions: Int = 40) throws -> Double {
     let (rows, inputs, outputs) = (420, 768, 3072)
     let source = ArrayWeight([Float](repeating: 0.01, count: inputs * outputs), shape: [outputs, inputs])
     let weight = try makeMatrix([source], layout: .outputsByInputs, parameter: nil)

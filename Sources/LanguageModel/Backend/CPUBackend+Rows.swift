@@ -21,7 +21,7 @@ extension ActivationFunction {
 }
 
 extension CPUBackend {
-  public func normalize(
+  package func normalize(
     _ x: Tensor, residual: Tensor?, sum: Tensor?, kind: Normalization, weight: Tensor, bias: Tensor?, into y: Tensor,
     statistics: Tensor?
   ) throws {
@@ -30,7 +30,7 @@ extension CPUBackend {
       residual == nil ? nil : floats(sum), floats(weight), floats(bias), floats(y), floats(statistics))
   }
 
-  public func normalizeBackward(
+  package func normalizeBackward(
     _ dy: Tensor, x: Tensor, statistics: Tensor, kind: Normalization, weight: Tensor,
     gradients: (weight: Tensor, bias: Tensor?)?, into dx: Tensor?, accumulate: Bool
   ) throws {
@@ -39,38 +39,38 @@ extension CPUBackend {
       floats(gradients?.weight), floats(gradients?.bias), floats(dx), accumulate)
   }
 
-  public func activate(_ x: Tensor, _ function: ActivationFunction, into y: Tensor) throws {
+  package func activate(_ x: Tensor, _ function: ActivationFunction, into y: Tensor) throws {
     lm_activate(context, x.count, function.code, floats(x), floats(y))
   }
 
-  public func activateBackward(_ dy: Tensor, x: Tensor, _ function: ActivationFunction, into dx: Tensor) throws {
+  package func activateBackward(_ dy: Tensor, x: Tensor, _ function: ActivationFunction, into dx: Tensor) throws {
     lm_activate_backward(context, x.count, function.code, floats(dy), floats(x), floats(dx))
   }
 
-  public func gatedSiLU(_ x: Tensor, into y: Tensor) throws {
+  package func gatedSiLU(_ x: Tensor, into y: Tensor) throws {
     lm_gated_silu(context, y.rows, y.columns, floats(x), floats(y))
   }
 
-  public func gatedSiLUBackward(_ dy: Tensor, x: Tensor, into dx: Tensor) throws {
+  package func gatedSiLUBackward(_ dy: Tensor, x: Tensor, into dx: Tensor) throws {
     lm_gated_silu_backward(context, dy.rows, dy.columns, floats(dy), floats(x), floats(dx))
   }
 
-  public func add(_ x: Tensor, to y: Tensor) throws { lm_add(context, x.count, floats(x), floats(y)) }
+  package func add(_ x: Tensor, to y: Tensor) throws { lm_add(context, x.count, floats(x), floats(y)) }
 
-  public func copyRows(_ x: Tensor, fromRow: Int, count: Int, to y: Tensor, toRow: Int) throws {
+  package func copyRows(_ x: Tensor, fromRow: Int, count: Int, to y: Tensor, toRow: Int) throws {
     (floats(y) + toRow * y.columns).update(from: floats(x) + fromRow * x.columns, count: count * x.columns)
   }
 
-  public func gatherRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
+  package func gatherRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
     lm_gather_rows(context, y.rows, x.columns, floats(x), integers(rows), floats(y))
   }
 
-  public func scatterRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
+  package func scatterRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
     try fill(y, with: 0)
     lm_scatter_rows(context, x.rows, x.columns, floats(x), integers(rows), floats(y))
   }
 
-  public func embed(
+  package func embed(
     _ tokens: Tensor, _ table: WeightMatrix, positions: Tensor?, _ positionTable: WeightMatrix?, into y: Tensor
   ) throws {
     try gather(tokens, table, into: y, accumulate: false)
@@ -114,7 +114,7 @@ extension CPUBackend {
     source.discardPages(0..<bytes)
   }
 
-  public func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws {
+  package func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws {
     lm_embed_backward(context, dy.rows, dy.columns, floats(dy), integers(indices), floats(gradient))
   }
 }

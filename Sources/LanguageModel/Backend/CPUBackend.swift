@@ -5,13 +5,13 @@ import CKernels
 /// Tensors are row-major 32-bit numbers in 64-byte aligned, recycled memory. Frozen matrices are read in place from
 /// their mapped checkpoint (`.float32`, when they lie there in 32 bits) or packed once as bf16 (`.bfloat16`): one copy
 /// serves y = xWᵀ and dx = dy·W. Results are the same for any number of threads.
-public final class CPUBackend: Backend {
+package final class CPUBackend: Backend {
   /// Instruction set in use.
-  public let path: CPUPath
+  package let path: CPUPath
   /// Arithmetic of products with frozen weights: `.float32` or `.bfloat16`, never `.automatic`.
-  public let precision: CPUPrecision
+  package let precision: CPUPrecision
   /// Threads in use, the caller's included.
-  public let threads: Int
+  package let threads: Int
   let context: OpaquePointer
   let pool: CPUMemory
 
@@ -21,7 +21,7 @@ public final class CPUBackend: Backend {
   ///   - memoryLimit: most bytes of tensors and weights; default: what the machine has.
   ///   - path: forces a lower instruction set than the processor's best (for tests and diagnosis).
   /// - Throws: `BackendError` when threads or their memory are refused.
-  public init(
+  package init(
     precision: CPUPrecision = .automatic, threads: Int? = nil, memoryLimit: Int? = nil, path: CPUPath? = nil
   ) throws {
     let best = CPUPath.best
@@ -43,49 +43,49 @@ public final class CPUBackend: Backend {
   deinit { lm_context_destroy(context) }
 
   /// Processors that this process may use.
-  public static var processors: Int { Int(lm_processors()) }
+  package static var processors: Int { Int(lm_processors()) }
 
-  public var name: String { "cpu (\(kernels), \(threads) thread\(threads == 1 ? "" : "s"))" }
+  package var name: String { "cpu (\(kernels), \(threads) thread\(threads == 1 ? "" : "s"))" }
   /// What computes products.
   ///
   /// For example "amx-bf16", "avx512-bf16", "avx512-f32", "avx2-f32 with bf16 weights".
-  public var kernels: String {
+  package var kernels: String {
     if precision == .bfloat16 {
       return path.multipliesBFloat16 ? "\(path)" : "\(path)-f32 with bf16 weights"
     }
     return path.multipliesBFloat16 ? "avx512-f32" : "\(path)-f32"
   }
-  public var memory: BackendMemory { pool.status }
+  package var memory: BackendMemory { pool.status }
 
-  public func synchronize() throws {}
-  public func releaseCachedMemory() { pool.releaseKept() }
+  package func synchronize() throws {}
+  package func releaseCachedMemory() { pool.releaseKept() }
 
   // MARK: Memory
 
-  public func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+  package func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
     try CPUTensor(
       rows: rows, columns: columns, kind: kind, elementBytes: kind == .cache ? cacheBytes : 4, memory: pool)
   }
 
-  public func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
+  package func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
     precondition(offset >= 0 && offset + rows * columns <= tensor.count, "a view beyond the end of its tensor")
     return CPUTensor(
       viewing: unsafeDowncast(tensor, to: CPUTensor.self), offset: offset, rows: rows, columns: columns)
   }
 
-  public func upload(_ values: [Float], rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+  package func upload(_ values: [Float], rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
     let tensor = try makeTensor(rows: rows, columns: columns, kind: kind)
     try write(values, to: tensor)
     return tensor
   }
 
-  public func upload(indices: [Int32]) throws -> Tensor {
+  package func upload(indices: [Int32]) throws -> Tensor {
     let tensor = try makeTensor(rows: 1, columns: indices.count, kind: .index)
     integers(tensor).update(from: indices, count: indices.count)
     return tensor
   }
 
-  public func write(_ values: [Float], to tensor: Tensor) throws {
+  package func write(_ values: [Float], to tensor: Tensor) throws {
     precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count) elements")
     guard tensor.kind == .cache, halvesCaches else {
       return floats(tensor).update(from: values, count: values.count)
@@ -95,12 +95,12 @@ public final class CPUBackend: Backend {
     }
   }
 
-  public func write(indices: [Int32], to tensor: Tensor) throws {
+  package func write(indices: [Int32], to tensor: Tensor) throws {
     precondition(indices.count == tensor.count, "\(indices.count) indices for \(tensor.count) elements")
     integers(tensor).update(from: indices, count: indices.count)
   }
 
-  public func download(_ tensor: Tensor) throws -> [Float] {
+  package func download(_ tensor: Tensor) throws -> [Float] {
     guard tensor.kind == .cache, halvesCaches else {
       return Array(UnsafeBufferPointer(start: floats(tensor), count: tensor.count))
     }
@@ -110,11 +110,11 @@ public final class CPUBackend: Backend {
     }
   }
 
-  public func download(indices tensor: Tensor) throws -> [Int32] {
+  package func download(indices tensor: Tensor) throws -> [Int32] {
     Array(UnsafeBufferPointer(start: integers(tensor), count: tensor.count))
   }
 
-  public func fill(_ tensor: Tensor, with value: Float) throws {
+  package func fill(_ tensor: Tensor, with value: Float) throws {
     guard tensor.kind == .cache, halvesCaches else { return lm_fill(context, tensor.count, value, floats(tensor)) }
     try write([Float](repeating: value, count: tensor.count), to: tensor)
   }
@@ -126,7 +126,7 @@ public final class CPUBackend: Backend {
 
   /// Keys and values are kept as bf16 where weights are.
   var halvesCaches: Bool { precision == .bfloat16 }
-  public var cacheBytes: Int { halvesCaches ? 2 : 4 }
+  package var cacheBytes: Int { halvesCaches ? 2 : 4 }
 
   func raw(_ tensor: Tensor) -> UnsafeMutableRawPointer { unsafeDowncast(tensor, to: CPUTensor.self).pointer }
 

@@ -52,7 +52,8 @@ extension WeightElementType {
 }
 
 extension CPUBackend {
-  public func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws -> WeightMatrix
+  package func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws
+    -> WeightMatrix
   {
     let (outputs, inputs) = WeightReader.size(of: sources, layout: layout)
     if let parameter {
@@ -103,14 +104,14 @@ extension CPUBackend {
   /// Elements from which on a second copy of a matrix is not kept.
   private static let largeMatrix = 1 << 18
 
-  public func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
+  package func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
     CPUMatrix(
       outputs: parameter.rows, inputs: parameter.columns, parameter: parameter,
       parts: [whole(parameter, parameter.rows, parameter.columns)], owners: [parameter])
   }
 
   // Trainable matrices are read where they lie: nothing is derived from them.
-  public func refresh(_ matrices: [WeightMatrix]) throws {}
+  package func refresh(_ matrices: [WeightMatrix]) throws {}
 
   private func whole(_ tensor: Tensor, _ outputs: Int, _ inputs: Int) -> CPUMatrix.Part {
     CPUMatrix.Part(

@@ -13,7 +13,7 @@ public enum CPUPrecision: String, Sendable, CaseIterable {
 }
 
 /// Instruction sets that the CPU kernels are written for, slowest first; each includes the ones before it.
-public enum CPUPath: Int32, Sendable, CaseIterable, Comparable, CustomStringConvertible {
+package enum CPUPath: Int32, Sendable, CaseIterable, Comparable, CustomStringConvertible {
   case portable = 0
   case avx2 = 1
   case avx512 = 2
@@ -26,16 +26,16 @@ public enum CPUPath: Int32, Sendable, CaseIterable, Comparable, CustomStringConv
   ///
   /// Tiles are probed by running an instruction in a child process, because virtual machines hide the CPUID leaves; the
   /// result is kept.
-  public static var best: CPUPath { CPUPath(rawValue: lm_best_isa()) ?? .portable }
+  package static var best: CPUPath { CPUPath(rawValue: lm_best_isa()) ?? .portable }
 
   /// Paths that run on this processor, slowest first.
-  public static var available: [CPUPath] { allCases.filter { $0 <= best } }
+  package static var available: [CPUPath] { allCases.filter { $0 <= best } }
 
   /// Whether products of bf16 numbers are faster than 32-bit ones on this path.
-  public var multipliesBFloat16: Bool { self >= .avx512bf16 }
+  package var multipliesBFloat16: Bool { self >= .avx512bf16 }
 
-  public static func < (left: CPUPath, right: CPUPath) -> Bool { left.rawValue < right.rawValue }
+  package static func < (left: CPUPath, right: CPUPath) -> Bool { left.rawValue < right.rawValue }
 
   /// "portable", "avx2", "avx512", "avx512-bf16", "amx-bf16".
-  public var description: String { String(cString: lm_isa_name(rawValue)) }
+  package var description: String { String(cString: lm_isa_name(rawValue)) }
 }

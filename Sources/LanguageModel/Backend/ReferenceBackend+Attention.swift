@@ -7,7 +7,7 @@
 #endif
 
 extension ReferenceBackend {
-  public func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
+  package func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
     let (px, pt, pp) = (floats(x), floats(table), integers(positions))
     let half = headSize / 2
     for row in 0..<x.rows {
@@ -24,7 +24,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func attention(
+  package func attention(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, into out: Tensor, logSumExp: Tensor?
   ) throws {
     let (px, po, size) = (floats(qkv), floats(out), shape.headSize)
@@ -68,7 +68,7 @@ extension ReferenceBackend {
     return largest + log(total)
   }
 
-  public func attentionBackward(
+  package func attentionBackward(
     _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
     into dqkv: Tensor
   ) throws {
@@ -100,7 +100,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func storeKeysValues(
+  package func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
     values: Tensor
   ) throws {
@@ -125,7 +125,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func attentionStep(
+  package func attentionStep(
     _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {

@@ -1,7 +1,7 @@
 // Linear layers and low-rank branches, written as their definitions.
 
 extension ReferenceBackend {
-  public func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws {
+  package func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws {
     let (px, pw, py) = (floats(x), floats(weight), floats(y))
     let (inputs, outputs) = (weight.inputs, weight.outputs)
     let pb = bias.map { floats($0) }
@@ -14,7 +14,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func linearInputGradient(_ dy: Tensor, _ weight: WeightMatrix, into dx: Tensor, accumulate: Bool) throws {
+  package func linearInputGradient(_ dy: Tensor, _ weight: WeightMatrix, into dx: Tensor, accumulate: Bool) throws {
     let (pdy, pw, pdx) = (floats(dy), floats(weight), floats(dx))
     let (inputs, outputs) = (weight.inputs, weight.outputs)
     var sums = [Double](repeating: 0, count: inputs)
@@ -28,7 +28,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func linearWeightGradient(_ dy: Tensor, _ x: Tensor, weightGradient: Tensor, biasGradient: Tensor?) throws {
+  package func linearWeightGradient(_ dy: Tensor, _ x: Tensor, weightGradient: Tensor, biasGradient: Tensor?) throws {
     let (outputs, inputs) = (dy.columns, x.columns)
     outerProduct(floats(dy), stride: outputs, outputs, floats(x), inputs, rows: x.rows, 1, floats(weightGradient))
     if let biasGradient {
@@ -41,7 +41,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func lora(
+  package func lora(
     _ x: Tensor, _ a: Tensor, _ b: Tensor, scale: Float, projected u: Tensor, addingTo y: Tensor, columns: Int
   ) throws {
     let (px, pa, pb, pu, py) = (floats(x), floats(a), floats(b), floats(u), floats(y))
@@ -58,7 +58,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func loraBackward(
+  package func loraBackward(
     _ dy: Tensor, columns: Int, x: Tensor, projected u: Tensor, _ a: Tensor, _ b: Tensor, scale: Float,
     gradients: (a: Tensor, b: Tensor)?, addingTo dx: Tensor?
   ) throws {

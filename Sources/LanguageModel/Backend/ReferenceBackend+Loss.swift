@@ -7,7 +7,7 @@
 #endif
 
 extension ReferenceBackend {
-  public func crossEntropy(
+  package func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
     gradients: (weight: Tensor, bias: Tensor?)?
   ) throws {
@@ -47,7 +47,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func argmax(_ logits: Tensor, into indices: Tensor) throws {
+  package func argmax(_ logits: Tensor, into indices: Tensor) throws {
     let (pl, target) = (floats(logits), integers(indices))
     for row in 0..<logits.rows {
       let numbers = UnsafeBufferPointer(start: pl + row * logits.columns, count: logits.columns)
@@ -61,7 +61,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func topK(_ logits: Tensor, values: Tensor, indices: Tensor) throws {
+  package func topK(_ logits: Tensor, values: Tensor, indices: Tensor) throws {
     let k = values.columns
     for row in 0..<logits.rows {
       let source = floats(logits) + row * logits.columns
@@ -73,12 +73,12 @@ extension ReferenceBackend {
     }
   }
 
-  public func norm(of gradients: Tensor, into norm: Tensor) throws {
+  package func norm(of gradients: Tensor, into norm: Tensor) throws {
     let source = floats(gradients)
     floats(norm)[0] = Float(dot(source, source, gradients.count).squareRoot())
   }
 
-  public func adamW(
+  package func adamW(
     _ parameters: Tensor, gradients: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep,
     clip: (norm: Tensor, maximum: Float)?
   ) throws {

@@ -7,7 +7,7 @@
 #endif
 
 extension ReferenceBackend {
-  public func normalize(
+  package func normalize(
     _ x: Tensor, residual: Tensor?, sum: Tensor?, kind: Normalization, weight: Tensor, bias: Tensor?, into y: Tensor,
     statistics: Tensor?
   ) throws {
@@ -48,7 +48,7 @@ extension ReferenceBackend {
     return (mean, 1 / (variance / Double(d) + Double(epsilon)).squareRoot())
   }
 
-  public func normalizeBackward(
+  package func normalizeBackward(
     _ dy: Tensor, x: Tensor, statistics: Tensor, kind: Normalization, weight: Tensor,
     gradients: (weight: Tensor, bias: Tensor?)?, into dx: Tensor?, accumulate: Bool
   ) throws {
@@ -90,7 +90,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func activate(_ x: Tensor, _ function: ActivationFunction, into y: Tensor) throws {
+  package func activate(_ x: Tensor, _ function: ActivationFunction, into y: Tensor) throws {
     let (px, py) = (floats(x), floats(y))
     for i in 0..<x.count {
       let value = Double(px[i])
@@ -98,7 +98,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func activateBackward(_ dy: Tensor, x: Tensor, _ function: ActivationFunction, into dx: Tensor) throws {
+  package func activateBackward(_ dy: Tensor, x: Tensor, _ function: ActivationFunction, into dx: Tensor) throws {
     let (pdy, px, pdx) = (floats(dy), floats(x), floats(dx))
     for i in 0..<x.count {
       let value = Double(px[i])
@@ -119,7 +119,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func gatedSiLU(_ x: Tensor, into y: Tensor) throws {
+  package func gatedSiLU(_ x: Tensor, into y: Tensor) throws {
     let (px, py, width) = (floats(x), floats(y), y.columns)
     for row in 0..<x.rows {
       for i in 0..<width {
@@ -129,7 +129,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func gatedSiLUBackward(_ dy: Tensor, x: Tensor, into dx: Tensor) throws {
+  package func gatedSiLUBackward(_ dy: Tensor, x: Tensor, into dx: Tensor) throws {
     let (pdy, px, pdx, width) = (floats(dy), floats(x), floats(dx), dy.columns)
     for row in 0..<dy.rows {
       for i in 0..<width {
@@ -142,29 +142,29 @@ extension ReferenceBackend {
     }
   }
 
-  public func add(_ x: Tensor, to y: Tensor) throws {
+  package func add(_ x: Tensor, to y: Tensor) throws {
     let (px, py) = (floats(x), floats(y))
     for i in 0..<x.count { py[i] += px[i] }
   }
 
-  public func copyRows(_ x: Tensor, fromRow: Int, count: Int, to y: Tensor, toRow: Int) throws {
+  package func copyRows(_ x: Tensor, fromRow: Int, count: Int, to y: Tensor, toRow: Int) throws {
     (floats(y) + toRow * y.columns).update(from: floats(x) + fromRow * x.columns, count: count * x.columns)
   }
 
-  public func gatherRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
+  package func gatherRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
     for (target, source) in try download(indices: rows).enumerated() {
       try copyRows(x, fromRow: Int(source), count: 1, to: y, toRow: target)
     }
   }
 
-  public func scatterRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
+  package func scatterRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
     try fill(y, with: 0)
     for (source, target) in try download(indices: rows).enumerated() {
       try copyRows(x, fromRow: source, count: 1, to: y, toRow: Int(target))
     }
   }
 
-  public func embed(
+  package func embed(
     _ tokens: Tensor, _ table: WeightMatrix, positions: Tensor?, _ positionTable: WeightMatrix?, into y: Tensor
   ) throws {
     let (pt, py, d) = (floats(table), floats(y), y.columns)
@@ -177,7 +177,7 @@ extension ReferenceBackend {
     }
   }
 
-  public func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws {
+  package func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws {
     let (pdy, target, d) = (floats(dy), floats(gradient), dy.columns)
     for row in 0..<dy.rows {
       let to = target + Int(integers(indices)[row]) * d

@@ -7,64 +7,65 @@
 /// The slow, readable backend that defines what every operation means: 32-bit storage, sums in 64 bits, one thread.
 ///
 /// Other backends are tested against it; it also runs tiny models where nothing faster is there.
-public final class ReferenceBackend: Backend {
+package final class ReferenceBackend: Backend {
   private let allocator: ReferenceAllocator
 
   /// A backend that refuses to hold more than `memoryLimit` bytes (nil: no limit).
-  public init(memoryLimit: Int? = nil) {
+  package init(memoryLimit: Int? = nil) {
     allocator = ReferenceAllocator(limit: memoryLimit)
   }
 
-  public var name: String { "reference" }
-  public var memory: BackendMemory { allocator.memory }
+  package var name: String { "reference" }
+  package var memory: BackendMemory { allocator.memory }
 
-  public func synchronize() throws {}
-  public func releaseCachedMemory() {}
+  package func synchronize() throws {}
+  package func releaseCachedMemory() {}
 
-  public func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+  package func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
     try ReferenceTensor(rows: rows, columns: columns, kind: kind, allocator: allocator)
   }
 
-  public func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
+  package func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
     precondition(offset + rows * columns <= tensor.count, "a view beyond the end of its tensor")
     return ReferenceTensor(viewing: tensor, offset: offset, rows: rows, columns: columns)
   }
 
-  public func upload(_ values: [Float], rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+  package func upload(_ values: [Float], rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
     let tensor = try makeTensor(rows: rows, columns: columns, kind: kind)
     try write(values, to: tensor)
     return tensor
   }
 
-  public func upload(indices: [Int32]) throws -> Tensor {
+  package func upload(indices: [Int32]) throws -> Tensor {
     let tensor = try makeTensor(rows: 1, columns: indices.count, kind: .index)
     integers(tensor).update(from: indices, count: indices.count)
     return tensor
   }
 
-  public func write(_ values: [Float], to tensor: Tensor) throws {
+  package func write(_ values: [Float], to tensor: Tensor) throws {
     precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count) elements")
     floats(tensor).update(from: values, count: values.count)
   }
 
-  public func write(indices: [Int32], to tensor: Tensor) throws {
+  package func write(indices: [Int32], to tensor: Tensor) throws {
     precondition(indices.count == tensor.count, "\(indices.count) indices for \(tensor.count) elements")
     integers(tensor).update(from: indices, count: indices.count)
   }
 
-  public func download(_ tensor: Tensor) throws -> [Float] {
+  package func download(_ tensor: Tensor) throws -> [Float] {
     Array(UnsafeBufferPointer(start: floats(tensor), count: tensor.count))
   }
 
-  public func download(indices tensor: Tensor) throws -> [Int32] {
+  package func download(indices tensor: Tensor) throws -> [Int32] {
     Array(UnsafeBufferPointer(start: integers(tensor), count: tensor.count))
   }
 
-  public func fill(_ tensor: Tensor, with value: Float) throws {
+  package func fill(_ tensor: Tensor, with value: Float) throws {
     floats(tensor).update(repeating: value, count: tensor.count)
   }
 
-  public func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws -> WeightMatrix
+  package func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws
+    -> WeightMatrix
   {
     let (outputs, inputs) = WeightReader.size(of: sources, layout: layout)
     let target = try parameter ?? makeTensor(rows: outputs, columns: inputs, kind: .parameter)
@@ -73,11 +74,11 @@ public final class ReferenceBackend: Backend {
     return ReferenceMatrix(outputs: outputs, inputs: inputs, parameter: parameter, values: target)
   }
 
-  public func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
+  package func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
     ReferenceMatrix(outputs: parameter.rows, inputs: parameter.columns, parameter: parameter, values: parameter)
   }
 
-  public func refresh(_ matrices: [WeightMatrix]) throws {}
+  package func refresh(_ matrices: [WeightMatrix]) throws {}
 
   // MARK: Access for the operations
 

@@ -1,5 +1,5 @@
 /// What a tensor's elements are; the backend decides how they are stored.
-public enum ElementKind: String, Sendable {
+package enum ElementKind: String, Sendable {
   /// Hidden states and their gradients: the backend's own floating-point type.
   case activation
   /// Keys and values that generation keeps: read again in every step, so that a backend may store them in fewer bits.
@@ -15,10 +15,10 @@ public enum ElementKind: String, Sendable {
 /// Models never see the memory: values go in and out through `Backend.upload`, `write` and `download` only. A tensor
 /// keeps its memory until its last reference goes; the backend then keeps that memory for the next tensor of about
 /// the same size, so that taking and dropping tensors in every step is cheap.
-public class Tensor {
-  public let rows: Int
-  public let columns: Int
-  public let kind: ElementKind
+package class Tensor {
+  package let rows: Int
+  package let columns: Int
+  package let kind: ElementKind
 
   /// For backends: a handle of the given shape.
   init(rows: Int, columns: Int, kind: ElementKind) {
@@ -28,20 +28,20 @@ public class Tensor {
   }
 
   /// rows x columns.
-  public final var count: Int { rows * columns }
+  package final var count: Int { rows * columns }
 }
 
 /// The weights of one linear layer or embedding table, out x in, in whatever form the backend computes with.
 ///
 /// A frozen matrix may be packed, narrowed to bf16, or left in the mapped checkpoint. A trainable one has a 32-bit
 /// `parameter` [out, in] that the optimizer updates; `Backend.refresh` then renews what the backend derived from it.
-public class WeightMatrix {
+package class WeightMatrix {
   /// Number of outputs: rows of W in y = xWᵀ.
-  public let outputs: Int
+  package let outputs: Int
   /// Number of inputs: columns of W.
-  public let inputs: Int
+  package let inputs: Int
   /// The master copy [out, in] of a trainable matrix; nil when frozen.
-  public let parameter: Tensor?
+  package let parameter: Tensor?
 
   /// For backends: a handle of the given shape.
   init(outputs: Int, inputs: Int, parameter: Tensor?) {
@@ -52,7 +52,7 @@ public class WeightMatrix {
 }
 
 /// How a weight matrix lies in its source.
-public enum WeightLayout: Sendable {
+package enum WeightLayout: Sendable {
   /// [out, in], PyTorch's `Linear`: y = xWᵀ.
   case outputsByInputs
   /// [in, out], GPT-2's `Conv1D`: y = xW.
@@ -60,15 +60,15 @@ public enum WeightLayout: Sendable {
 }
 
 /// Element types of weights in checkpoints.
-public enum WeightElementType: String, Sendable {
+package enum WeightElementType: String, Sendable {
   case float32, float16, bfloat16
 
   /// Bytes of one element.
-  public var size: Int { self == .float32 ? 4 : 2 }
+  package var size: Int { self == .float32 ? 4 : 2 }
 }
 
 /// A weight as it lies in a checkpoint: row-major, little-endian, perhaps in a mapped file.
-public protocol WeightSource: Sendable {
+package protocol WeightSource: Sendable {
   var elementType: WeightElementType { get }
   var shape: [Int] { get }
   /// Calls `body` with the elements' bytes (not necessarily aligned). They stay valid as long as the source lives, so
@@ -82,30 +82,30 @@ public protocol WeightSource: Sendable {
 }
 
 extension WeightSource {
-  public var isMapped: Bool { false }
-  public func discardPages(_ range: Range<Int>) {}
+  package var isMapped: Bool { false }
+  package func discardPages(_ range: Range<Int>) {}
 }
 
 /// Sequences that lie end to end in the rows of a tensor, without padding.
-public struct PackedSequences {
+package struct PackedSequences {
   /// Row where each sequence begins, and the total at the end: count + 1 numbers.
-  public let offsets: [Int]
+  package let offsets: [Int]
   /// The same numbers in the backend's memory (1 x count + 1, index).
-  public let deviceOffsets: Tensor
+  package let deviceOffsets: Tensor
 
   /// Number of sequences.
-  public var count: Int { offsets.count - 1 }
+  package var count: Int { offsets.count - 1 }
   /// Rows of the packed tensor.
-  public var tokens: Int { offsets[offsets.count - 1] }
+  package var tokens: Int { offsets[offsets.count - 1] }
   /// Length of the longest sequence.
-  public var longest: Int {
+  package var longest: Int {
     var result = 0
     for index in 0..<count { result = max(result, offsets[index + 1] - offsets[index]) }
     return result
   }
 
   /// Packs sequences of the given lengths in their order.
-  public init(lengths: [Int], backend: any Backend) throws {
+  package init(lengths: [Int], backend: any Backend) throws {
     var offsets = [0]
     offsets.reserveCapacity(lengths.count + 1)
     for length in lengths { offsets.append(offsets[offsets.count - 1] + length) }
@@ -115,22 +115,22 @@ public struct PackedSequences {
 }
 
 /// The sequences of a key and value cache that the rows of one step continue.
-public struct CachedRows {
+package struct CachedRows {
   /// Slot of each row.
-  public let slots: [Int]
+  package let slots: [Int]
   /// Tokens that each slot holds already.
-  public let lengths: [Int]
+  package let lengths: [Int]
   /// The same numbers in the backend's memory: 1 x 2 count index, slots and then lengths.
-  public let device: Tensor
+  package let device: Tensor
 
   /// Rows whose numbers are in the backend's memory already.
-  public init(slots: [Int], lengths: [Int], device: Tensor) {
+  package init(slots: [Int], lengths: [Int], device: Tensor) {
     self.slots = slots
     self.lengths = lengths
     self.device = device
   }
 
-  public init(slots: [Int], lengths: [Int], backend: any Backend) throws {
+  package init(slots: [Int], lengths: [Int], backend: any Backend) throws {
     let numbers = (slots + lengths).map { Int32($0) }
     self.init(slots: slots, lengths: lengths, device: try backend.upload(indices: numbers))
   }
@@ -139,15 +139,15 @@ public struct CachedRows {
 /// Sizes of multi-head attention.
 ///
 /// A row of `qkv` is queries | keys | values, each head after head: (heads + 2 keyValueHeads) x headSize numbers.
-public struct AttentionShape: Sendable, Hashable {
-  public let heads: Int
+package struct AttentionShape: Sendable, Hashable {
+  package let heads: Int
   /// Equal to `heads` for multi-head attention; a divisor of it for grouped-query attention.
-  public let keyValueHeads: Int
-  public let headSize: Int
+  package let keyValueHeads: Int
+  package let headSize: Int
   /// Factor of the scores, usually headSize^-1/2.
-  public let scale: Float
+  package let scale: Float
 
-  public init(heads: Int, keyValueHeads: Int, headSize: Int, scale: Float? = nil) {
+  package init(heads: Int, keyValueHeads: Int, headSize: Int, scale: Float? = nil) {
     self.heads = heads
     self.keyValueHeads = keyValueHeads
     self.headSize = headSize
@@ -155,15 +155,15 @@ public struct AttentionShape: Sendable, Hashable {
   }
 
   /// Columns of the attention's output: heads x headSize.
-  public var queryColumns: Int { heads * headSize }
+  package var queryColumns: Int { heads * headSize }
   /// Columns of keys (or values): keyValueHeads x headSize.
-  public var keyColumns: Int { keyValueHeads * headSize }
+  package var keyColumns: Int { keyValueHeads * headSize }
   /// Columns of `qkv`.
-  public var columns: Int { queryColumns + 2 * keyColumns }
+  package var columns: Int { queryColumns + 2 * keyColumns }
 }
 
 /// Element-wise non-linearities.
-public enum ActivationFunction: String, Sendable {
+package enum ActivationFunction: String, Sendable {
   /// x Φ(x) by the error function ("gelu").
   case gelu
   /// The tanh approximation ("gelu_new", "gelu_pytorch_tanh").
@@ -171,7 +171,7 @@ public enum ActivationFunction: String, Sendable {
 }
 
 /// Normalisations over a row.
-public enum Normalization: Sendable, Equatable {
+package enum Normalization: Sendable, Equatable {
   /// (x − mean) / sqrt(variance + ε) · weight + bias.
   case layerNorm(epsilon: Float)
   /// x / sqrt(mean(x²) + ε) · weight.
@@ -179,16 +179,16 @@ public enum Normalization: Sendable, Equatable {
 }
 
 /// One step of AdamW (Loshchilov & Hutter 2019, decoupled weight decay) as PyTorch computes it.
-public struct AdamWStep: Sendable, Equatable {
-  public var learningRate: Float
-  public var beta1: Float = 0.9
-  public var beta2: Float = 0.999
-  public var epsilon: Float = 1e-8
-  public var weightDecay: Float
+package struct AdamWStep: Sendable, Equatable {
+  package var learningRate: Float
+  package var beta1: Float = 0.9
+  package var beta2: Float = 0.999
+  package var epsilon: Float = 1e-8
+  package var weightDecay: Float
   /// Number of this step, from 1 (bias correction).
-  public var step: Int
+  package var step: Int
 
-  public init(
+  package init(
     learningRate: Float, weightDecay: Float, step: Int, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8
   ) {
     self.learningRate = learningRate

@@ -1,7 +1,7 @@
 /// Reads checkpoint weights as 32-bit numbers in [out, in] order.
-public enum WeightReader {
+package enum WeightReader {
   /// (outputs, inputs) of sources stacked along the outputs.
-  public static func size(of sources: [any WeightSource], layout: WeightLayout) -> (outputs: Int, inputs: Int) {
+  package static func size(of sources: [any WeightSource], layout: WeightLayout) -> (outputs: Int, inputs: Int) {
     var outputs = 0
     var inputs = 0
     for source in sources {
@@ -18,7 +18,7 @@ public enum WeightReader {
   }
 
   /// Fills `target` [out, in] from the stacked sources.
-  public static func read(
+  package static func read(
     _ sources: [any WeightSource], layout: WeightLayout, into target: UnsafeMutableBufferPointer<Float>
   ) {
     guard var pointer = target.baseAddress else { return }
@@ -45,7 +45,7 @@ public enum WeightReader {
   }
 
   /// All elements of a source in its own order.
-  public static func floats(_ source: any WeightSource) -> [Float] {
+  package static func floats(_ source: any WeightSource) -> [Float] {
     let count = source.shape.reduce(1, *)
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       if let base = buffer.baseAddress {
@@ -62,29 +62,8 @@ public enum WeightReader {
     case .float32:
       UnsafeMutableRawPointer(target).copyMemory(
         from: bytes.baseAddress ?? UnsafeRawPointer(target), byteCount: count * 4)
-    case .bfloat16:
-      for index in 0..<count {
-        let bits = bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)
-        target[index] = Float(bitPattern: UInt32(bits) << 16)
-      }
-    case .float16:
-      for index in 0..<count {
-        target[index] = float(half: bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
-      }
-    }
-  }
-
-  /// IEEE half precision to single, exactly (Swift has no Float16 on every platform).
-  static func float(half bits: UInt16) -> Float {
-    let sign = UInt32(bits & 0x8000) << 16
-    let exponent = UInt32(bits >> 10) & 0x1f
-    let fraction = UInt32(bits & 0x3ff)
-    switch exponent {
-    case 0:
-      let magnitude = Float(fraction) * 0x1p-24
-      return sign == 0 ? magnitude : -magnitude
-    case 31: return Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
-    default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+    case .bfloat16: if let base = bytes.baseAddress { HalfPrecision.bfloat16ToFloat32(base, target, count) }
+    case .float16: if let base = bytes.baseAddress { HalfPrecision.float16ToFloat32(base, target, count) }
     }
   }
 }

@@ -10,13 +10,16 @@ public struct GenerationOptions: Sendable, Hashable {
     case sample(temperature: Double, topK: Int?, topP: Double?, seed: UInt64)
   }
 
+  /// Most tokens that are added to a prompt.
   public var maximumNewTokens: Int
   /// Generation stops after one of these; nil = the model's own end tokens.
   public var stopIDs: Set<Int>?
+  /// How the next token is chosen.
   public var choice: Choice
   /// Most prompts that are continued at the same time; nil = by memory, at most 64.
   public var batchSize: Int?
 
+  /// Options; greedy by default.
   public init(
     maximumNewTokens: Int = 64, stopIDs: Set<Int>? = nil, choice: Choice = .greedy, batchSize: Int? = nil
   ) {
@@ -40,8 +43,10 @@ public struct Generation: Sendable, Hashable {
   }
   /// New tokens only, the stop token included.
   public var ids: [Int]
+  /// Why it ended.
   public var end: End
 
+  /// A continuation that ended.
   public init(ids: [Int], end: End) {
     self.ids = ids
     self.end = end
@@ -62,10 +67,14 @@ public struct GenerationError: Error, CustomStringConvertible, Sendable {
     /// The task was cancelled.
     public static let cancelled = Code(name: "cancelled")
   }
+  /// The kind of problem.
   public let code: Code
+  /// What is wrong, and where.
   public let message: String
+  /// The message.
   public var description: String { message }
 
+  /// An error of a kind, in words.
   public init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message

@@ -1,13 +1,11 @@
 import RandomStreams
 
 extension Adapter {
-  /// A fresh adapter: A Kaiming-uniform with a = √5, i.e.
-  ///
-  /// uniform in ±1/√in; B zero, so that it changes nothing yet.
+  /// A fresh adapter, which changes nothing yet: A uniform in ±1/√in (Kaiming with a = √5), B zero.
   ///
   /// Every block draws from a stream of its own (`lora/init/<module>`, block number), so that a block's numbers do not
   /// depend on which others exist.
-  public convenience init(_ modules: [AdapterModule], seed: UInt64, backend: any Backend) throws {
+  package convenience init(_ modules: [AdapterModule], seed: UInt64, backend: any Backend) throws {
     let values = modules.map { module in
       let bound = 1 / Double(module.layer.inputs).squareRoot()
       var a: [Float] = []

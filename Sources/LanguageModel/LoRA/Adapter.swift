@@ -11,12 +11,14 @@
 
 /// What an adapter puts on one linear layer.
 public struct AdapterModule: Sendable, Hashable {
+  /// The linear layer that it stands beside.
   public let layer: LinearLayer
   /// Ranks of the parallel blocks, in their order in the stacked pair.
   public let blockRanks: [Int]
   /// Factor s of the branch.
   public let scale: Float
 
+  /// Blocks of the given ranks beside a layer.
   public init(layer: LinearLayer, blockRanks: [Int], scale: Float) {
     self.layer = layer
     self.blockRanks = blockRanks
@@ -34,9 +36,12 @@ public struct AdapterModule: Sendable, Hashable {
 
 /// Values of one module's stacked pair, row-major: A [R, in], B [out, R].
 public struct AdapterValues: Sendable, Hashable {
+  /// A, row-major [R, in].
   public var a: [Float]
+  /// B, row-major [out, R].
   public var b: [Float]
 
+  /// A stacked pair.
   public init(a: [Float], b: [Float]) {
     self.a = a
     self.b = b
@@ -47,6 +52,7 @@ public struct AdapterValues: Sendable, Hashable {
 ///
 /// Which adapters take part is an argument of every call of the model; an adapter changes only while it is trained.
 public final class Adapter {
+  /// What it puts on which linear layer.
   public let modules: [AdapterModule]
   let arena: ParameterArena
   private let backend: any Backend
@@ -54,7 +60,7 @@ public final class Adapter {
   private var gradients: [(a: Tensor, b: Tensor)]?
 
   /// An adapter with the given values, one pair per module in the same order.
-  public init(_ modules: [AdapterModule], values: [AdapterValues], backend: any Backend) throws {
+  package init(_ modules: [AdapterModule], values: [AdapterValues], backend: any Backend) throws {
     precondition(modules.count == values.count, "\(modules.count) modules, \(values.count) values")
     self.modules = modules
     self.backend = backend

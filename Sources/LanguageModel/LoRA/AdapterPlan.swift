@@ -1,6 +1,6 @@
 /// Which LoRA blocks a memory is made of: the configuration θ = (α, n, r) of the search with its fixed settings.
 ///
-/// With A = active layers, the placements (paper.md §1.3, readings A, B, C) give
+/// With A = active layers, the placements give
 ///
 /// - `perLayer`: n parallel blocks of rank r on every target of every active layer: |A| · n blocks per target,
 /// - `total`: n blocks in all, dealt round-robin over the active layers in ascending order,
@@ -25,7 +25,9 @@ public struct AdapterPlan: Sendable, Hashable, Codable {
   public var rank: Int
   /// LoRA's alpha, scale = alpha / r; nil: alpha = r, scale 1.
   public var alpha: Double?
+  /// How the blocks are spread over the active layers.
   public var placement: Placement
+  /// What the parallel blocks of one layer are multiplied with.
   public var aggregate: Aggregate
   /// Which linear layers carry blocks; see `AdapterTargets`.
   public var targets: [String]
@@ -148,10 +150,14 @@ public struct AdapterError: Error, CustomStringConvertible, Sendable {
     /// An adapter's module or shape is not one of the model's.
     public static let mismatch = Code(name: "mismatch")
   }
+  /// The kind of problem.
   public let code: Code
+  /// What does not fit, and where.
   public let message: String
+  /// The message.
   public var description: String { message }
 
+  /// An error of a kind, in words.
   public init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message

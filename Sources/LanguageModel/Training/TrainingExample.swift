@@ -11,6 +11,7 @@ public struct TrainingExample: Sendable, Hashable {
   /// Label of tokens that do not count.
   public static let ignored = -100
 
+  /// Token ids with one label each.
   public init(ids: [Int], labels: [Int]) {
     self.ids = ids
     self.labels = labels
@@ -64,12 +65,16 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
     /// A saved training run does not belong to this one.
     public static let mismatch = Code(name: "mismatch")
   }
+  /// The kind of problem.
   public let code: Code
+  /// What is wrong, and where.
   public let message: String
   /// The optimizer step (from 0) where it happened, where there is one.
   public let step: Int?
+  /// The message.
   public var description: String { message }
 
+  /// An error of a kind, in words.
   public init(_ code: Code, _ message: String, step: Int? = nil) {
     self.code = code
     self.message = message

@@ -18,6 +18,7 @@ public struct TrainingMemory: Sendable, Hashable {
   /// Whether the pass keeps the inputs of the layers only and computes the rest again.
   public var checkpointing: Bool
 
+  /// All of the above.
   public var total: Int { parameters + optimizer + copies + activations + logits }
 
   /// - Parameters:
@@ -60,7 +61,7 @@ extension TrainingMemory {
   ///
   /// - Parameter longest: tokens of the longest example.
   /// - Throws: `AdapterError` where the plan does not fit the base.
-  public static func estimate(
+  package static func estimate(
     _ plan: AdapterPlan, for model: ModelConfiguration, longest: Int, options: TrainingOptions = TrainingOptions(),
     backend: any Backend
   ) throws -> TrainingMemory {

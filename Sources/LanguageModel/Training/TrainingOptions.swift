@@ -50,22 +50,30 @@ public struct TrainingOptions: Sendable, Hashable, Codable {
   public var passBytes: Int = 224 << 20
   /// Peak learning rate.
   public var learningRate: Double = 5e-4
+  /// AdamW's decoupled weight decay; biases and norms do not decay.
   public var weightDecay: Double = 1e-4
+  /// AdamW's decay of the first moment.
   public var beta1: Double = 0.9
+  /// AdamW's decay of the second moment.
   public var beta2: Double = 0.999
+  /// AdamW's ε.
   public var epsilon: Double = 1e-8
   /// Fraction of the steps that warm up (rounded up); the first step then has rate 0, as in the reference.
   public var warmup: Double = 0.1
+  /// How the learning rate moves after warm-up.
   public var schedule: Schedule = .linear
   /// Largest gradient norm; nil = no clipping.
   public var clip: Double? = 1
+  /// In which order examples come.
   public var order: Order = .shuffled
   /// Seed of the order.
   public var seed: UInt64 = 0
+  /// Whether activations are computed again in backward.
   public var activationCheckpointing = Checkpointing.automatic
   /// Bytes for hidden states below the lowest trained layer, which then need not be computed again in later epochs.
   public var prefixCacheBytes: Int = 1 << 30
 
+  /// The defaults.
   public init() {}
 
   /// Learning rate of step `step` (from 0) of `steps`.

@@ -5,18 +5,23 @@ import Foundation
 ///
 /// The order of the data follows from the options' seed and the step.
 public struct TrainingState: Sendable, Equatable {
-  /// Steps done, and steps in all.
+  /// Steps done.
   public var step: Int
+  /// Steps in all.
   public var steps: Int
   /// Number of training examples, for recognition.
   public var examples: Int
+  /// The run's options; a continuation must have the same.
   public var options: TrainingOptions
-  /// Parameters and AdamW moments in the arena's layout.
+  /// All parameters that train, end to end.
   public var values: [Float]
+  /// AdamW's first moments in the same layout.
   public var firstMoment: [Float]
+  /// AdamW's second moments in the same layout.
   public var secondMoment: [Float]
-  /// Validation losses so far, and the parameters at the best of them (early stopping).
+  /// Validation losses so far.
   public var validations: [ValidationPoint] = []
+  /// The parameters at the best validation; nil unless the run keeps them.
   public var bestValues: [Float]?
 
   init(
@@ -97,9 +102,12 @@ public struct TrainingState: Sendable, Equatable {
 
 /// A validation loss and the step after which it was measured.
 public struct ValidationPoint: Sendable, Hashable, Codable {
+  /// The step.
   public var step: Int
+  /// Mean over the labelled tokens, in nats.
   public var loss: Double
 
+  /// A measurement after a step.
   public init(step: Int, loss: Double) {
     self.step = step
     self.loss = loss

@@ -144,11 +144,18 @@ import Testing
   }
 
   @Test func halfPrecision() {
-    #expect(WeightReader.float(half: 0x3c00) == 1)
-    #expect(WeightReader.float(half: 0xc000) == -2)
-    #expect(WeightReader.float(half: 0x0001) == 0x1p-24)
-    #expect(WeightReader.float(half: 0x7c00) == .infinity)
-    #expect(WeightReader.float(half: 0x7e00).isNaN)
+    func single(_ half: UInt16) -> Float {
+      var result: Float = 0
+      withUnsafeBytes(of: half) { bytes in
+        if let base = bytes.baseAddress { HalfPrecision.float16ToFloat32(base, &result, 1) }
+      }
+      return result
+    }
+    #expect(single(0x3c00) == 1)
+    #expect(single(0xc000) == -2)
+    #expect(single(0x0001) == 0x1p-24)
+    #expect(single(0x7c00) == .infinity)
+    #expect(single(0x7e00).isNaN)
   }
 
   @Test func weightLayouts() throws {

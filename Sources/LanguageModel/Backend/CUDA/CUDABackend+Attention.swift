@@ -39,7 +39,7 @@ extension CUDABackend {
     ((sequences.longest + 63) / 64, heads, sequences.count)
   }
 
-  public func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
+  package func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
     try kernels.launch(
       .rotate, count: x.rows * heads * ((headSize / 2 + 7) / 8),
       [
@@ -48,7 +48,7 @@ extension CUDABackend {
       ])
   }
 
-  public func attention(
+  package func attention(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, into out: Tensor, logSumExp: Tensor?
   ) throws {
     let own = try AttentionKernels(shape)
@@ -59,7 +59,7 @@ extension CUDABackend {
         + [.pointer(writing(out)), .pointer(writing(logSumExp))])
   }
 
-  public func attentionBackward(
+  package func attentionBackward(
     _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
     into dqkv: Tensor
   ) throws {
@@ -85,7 +85,7 @@ extension CUDABackend {
   /// Sequences that one launch of `store_sequences` takes: their slots are passed by value.
   private static let group = 64
 
-  public func storeKeysValues(
+  package func storeKeysValues(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, slots: [Int], capacity: Int, keys: Tensor,
     values: Tensor
   ) throws {
@@ -103,7 +103,7 @@ extension CUDABackend {
     }
   }
 
-  public func attentionStep(
+  package func attentionStep(
     _ qkv: Tensor, _ shape: AttentionShape, rows: CachedRows, capacity: Int, keys: Tensor, values: Tensor,
     into out: Tensor
   ) throws {

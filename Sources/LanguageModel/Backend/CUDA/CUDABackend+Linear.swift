@@ -40,14 +40,14 @@ extension CUDABackend {
         m: rows, n: weight.inputs, k: weight.outputs, a: dy, b: try elements(weight), beta: accumulate ? 1 : 0, c: c))
   }
 
-  public func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws {
+  package func linear(_ x: Tensor, _ weight: WeightMatrix, bias: Tensor?, into y: Tensor, accumulate: Bool) throws {
     let y = target(y)
     try multiply(
       operand(x), rows: x.rows, weight, bias: try bias.map { y.isWide ? reading($0) : try operand($0) },
       into: y.operand, isWide: y.isWide, accumulate: accumulate)
   }
 
-  public func linearInputGradient(_ dy: Tensor, _ weight: WeightMatrix, into dx: Tensor, accumulate: Bool) throws {
+  package func linearInputGradient(_ dy: Tensor, _ weight: WeightMatrix, into dx: Tensor, accumulate: Bool) throws {
     try multiplyTransposed(operand(dy), rows: dy.rows, weight, into: target(dx).operand, accumulate: accumulate)
   }
 
@@ -67,13 +67,13 @@ extension CUDABackend {
       [.int(rows), .int(outputs), .pointer(dy.address), .pointer(writing(bias))])
   }
 
-  public func linearWeightGradient(_ dy: Tensor, _ x: Tensor, weightGradient: Tensor, biasGradient: Tensor?) throws {
+  package func linearWeightGradient(_ dy: Tensor, _ x: Tensor, weightGradient: Tensor, biasGradient: Tensor?) throws {
     try addWeightGradient(
       operand(dy), operand(x), rows: x.rows, outputs: dy.columns, inputs: x.columns, weight: weightGradient,
       bias: biasGradient)
   }
 
-  public func lora(
+  package func lora(
     _ x: Tensor, _ a: Tensor, _ b: Tensor, scale: Float, projected u: Tensor, addingTo y: Tensor, columns: Int
   ) throws {
     let (tokens, inputs, rank, outputs) = (x.rows, a.columns, a.rows, b.rows)
@@ -90,7 +90,7 @@ extension CUDABackend {
         b: .init(address: try operand(b), stride: rank, liesTransposed: true), beta: 1, c: y.operand, isWide: y.isWide))
   }
 
-  public func loraBackward(
+  package func loraBackward(
     _ dy: Tensor, columns: Int, x: Tensor, projected u: Tensor, _ a: Tensor, _ b: Tensor, scale: Float,
     gradients: (a: Tensor, b: Tensor)?, addingTo dx: Tensor?
   ) throws {

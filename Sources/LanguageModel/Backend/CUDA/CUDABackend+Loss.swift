@@ -1,4 +1,4 @@
-// Loss, choice of tokens and the optimizer. M labelled rows, V vocabulary, d model width.
+// Loss, choice of tokens and the optimizer. M labelled rows, V vocabulary, D model width.
 
 import Foundation
 
@@ -12,11 +12,11 @@ extension CUDABackend {
   }
 
   // Logits in 32 bits and their gradient, a block at a time.
-  public func lossBytes(rows: Int, vocabulary: Int) -> Int {
+  package func lossBytes(rows: Int, vocabulary: Int) -> Int {
     Self.logitRows(vocabulary: vocabulary, of: rows) * vocabulary * (4 + activationSize)
   }
 
-  public func crossEntropy(
+  package func crossEntropy(
     _ x: Tensor, head: WeightMatrix, bias: Tensor?, targets: Tensor, losses: Tensor, scale: Float, dx: Tensor?,
     gradients: (weight: Tensor, bias: Tensor?)?
   ) throws {
@@ -54,11 +54,11 @@ extension CUDABackend {
     }
   }
 
-  public func argmax(_ logits: Tensor, into indices: Tensor) throws {
+  package func argmax(_ logits: Tensor, into indices: Tensor) throws {
     try launchTopK(logits, count: 1, values: nil, indices: indices)
   }
 
-  public func topK(_ logits: Tensor, values: Tensor, indices: Tensor) throws {
+  package func topK(_ logits: Tensor, values: Tensor, indices: Tensor) throws {
     // The kernel goes over the row once per number.
     guard values.columns > 256 else {
       return try launchTopK(logits, count: values.columns, values: values, indices: indices)
@@ -91,7 +91,7 @@ extension CUDABackend {
       ])
   }
 
-  public func norm(of gradients: Tensor, into norm: Tensor) throws {
+  package func norm(of gradients: Tensor, into norm: Tensor) throws {
     let blocks = min(1024, (gradients.count + 2047) / 2048)
     let partial = try CUDABuffer(bytes: blocks * 8, memory: pool)
     try kernels.launch(
@@ -101,7 +101,7 @@ extension CUDABackend {
       .finishNorm, grid: (1, 1, 1), threads: 256, [.int(blocks), .pointer(partial.address), .pointer(writing(norm))])
   }
 
-  public func adamW(
+  package func adamW(
     _ parameters: Tensor, gradients: Tensor, firstMoment: Tensor, secondMoment: Tensor, step: AdamWStep,
     clip: (norm: Tensor, maximum: Float)?
   ) throws {

@@ -8,7 +8,7 @@ extension CUDABackend {
 
   private func elementSize(_ kind: ElementKind) -> Int { isOwn(kind) ? activationSize : 4 }
 
-  public func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+  package func makeTensor(rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
     guard !overflow, count >= 0, count <= Int.max / 16 else {
       throw BackendError.outOfMemory(Int.max, memory: memory)
@@ -17,37 +17,37 @@ extension CUDABackend {
     return CUDATensor(rows: rows, columns: columns, kind: kind, buffer: buffer)
   }
 
-  public func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
+  package func view(of tensor: Tensor, offset: Int, rows: Int, columns: Int) throws -> Tensor {
     precondition(!isOwn(tensor.kind), "activations cannot be viewed")
     precondition(offset >= 0 && offset + rows * columns <= tensor.count, "a view beyond the end of its tensor")
     return unsafeDowncast(tensor, to: CUDATensor.self).view(offset: offset, rows: rows, columns: columns)
   }
 
-  public func upload(_ values: [Float], rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
+  package func upload(_ values: [Float], rows: Int, columns: Int, kind: ElementKind) throws -> Tensor {
     let tensor = try makeTensor(rows: rows, columns: columns, kind: kind)
     try write(values, to: tensor)
     return tensor
   }
 
-  public func upload(indices: [Int32]) throws -> Tensor {
+  package func upload(indices: [Int32]) throws -> Tensor {
     let tensor = try makeTensor(rows: 1, columns: indices.count, kind: .index)
     try write(indices: indices, to: tensor)
     return tensor
   }
 
-  public func write(_ values: [Float], to tensor: Tensor) throws {
+  package func write(_ values: [Float], to tensor: Tensor) throws {
     precondition(values.count == tensor.count, "\(values.count) values for \(tensor.count) elements")
     let target = writing(tensor)
     try values.withUnsafeBytes { try send($0, .float32, to: target, isOwn(tensor.kind) ? storage : .float32) }
   }
 
-  public func write(indices: [Int32], to tensor: Tensor) throws {
+  package func write(indices: [Int32], to tensor: Tensor) throws {
     precondition(indices.count == tensor.count, "\(indices.count) indices for \(tensor.count) elements")
     let target = writing(tensor)
     try indices.withUnsafeBytes { try send($0, .float32, to: target, .float32) }
   }
 
-  public func download(_ tensor: Tensor) throws -> [Float] {
+  package func download(_ tensor: Tensor) throws -> [Float] {
     var source = reading(tensor)
     var wide: CUDABuffer?
     if isOwn(tensor.kind), precision == .bfloat16 {
@@ -59,7 +59,7 @@ extension CUDABackend {
     return try withExtendedLifetime(wide) { try download(source, count: tensor.count, zero: Float(0)) }
   }
 
-  public func download(indices tensor: Tensor) throws -> [Int32] {
+  package func download(indices tensor: Tensor) throws -> [Int32] {
     try download(reading(tensor), count: tensor.count, zero: Int32(0))
   }
 
@@ -72,7 +72,7 @@ extension CUDABackend {
     return result
   }
 
-  public func fill(_ tensor: Tensor, with value: Float) throws {
+  package func fill(_ tensor: Tensor, with value: Float) throws {
     if isOwn(tensor.kind), precision == .bfloat16 {
       // To the nearest, ties to even, as the kernels round.
       let bits = value.isNaN ? 0x7fc0_0000 : value.bitPattern + 0x7fff + ((value.bitPattern >> 16) & 1)
@@ -109,7 +109,8 @@ extension CUDABackend {
 
   // MARK: Weights
 
-  public func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws -> WeightMatrix
+  package func makeMatrix(_ sources: [any WeightSource], layout: WeightLayout, parameter: Tensor?) throws
+    -> WeightMatrix
   {
     let (outputs, inputs) = WeightReader.size(of: sources, layout: layout)
     if let parameter {
@@ -143,7 +144,7 @@ extension CUDABackend {
     return CUDAMatrix(outputs: outputs, inputs: inputs, parameter: nil, values: buffer, liesTransposed: lies)
   }
 
-  public func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
+  package func makeMatrix(parameter: Tensor) throws -> WeightMatrix {
     // Products read the parameter itself, or its buffer's bf16 copy (see `operand`).
     CUDAMatrix(
       outputs: parameter.rows, inputs: parameter.columns, parameter: parameter,
@@ -151,7 +152,7 @@ extension CUDABackend {
   }
 
   // What is derived from a parameter knows its age.
-  public func refresh(_ matrices: [WeightMatrix]) throws {}
+  package func refresh(_ matrices: [WeightMatrix]) throws {}
 
   /// Where a matrix's elements are, as products read them.
   func elements(_ weight: WeightMatrix) throws -> MatrixProduct.Operand {

@@ -4,7 +4,7 @@ extension CUDABackend {
   /// Errors of a capture: something in it cannot be recorded (CUDA_ERROR_STREAM_CAPTURE_…).
   private static let captureErrors = 900...908
 
-  public func record(_ body: () throws -> Void) throws -> (any RecordedOperations)? {
+  package func record(_ body: () throws -> Void) throws -> (any RecordedOperations)? {
     guard let graphs = context.driver.graphs else { return nil }
     try context.enter()
     try context.driver.check(graphs.begin(context.stream, CUDADriver.Constant.captureRelaxed), "cuStreamBeginCapture")

@@ -19,7 +19,7 @@ extension CUDABackend {
   /// Eight numbers per thread, rows by themselves.
   private func pieces(_ rows: Int, _ width: Int) -> Int { rows * ((width + 7) / 8) }
 
-  public func normalize(
+  package func normalize(
     _ x: Tensor, residual: Tensor?, sum: Tensor?, kind: Normalization, weight: Tensor, bias: Tensor?, into y: Tensor,
     statistics: Tensor?
   ) throws {
@@ -32,7 +32,7 @@ extension CUDABackend {
       ])
   }
 
-  public func normalizeBackward(
+  package func normalizeBackward(
     _ dy: Tensor, x: Tensor, statistics: Tensor, kind: Normalization, weight: Tensor,
     gradients: (weight: Tensor, bias: Tensor?)?, into dx: Tensor?, accumulate: Bool
   ) throws {
@@ -54,13 +54,13 @@ extension CUDABackend {
       ])
   }
 
-  public func activate(_ x: Tensor, _ function: ActivationFunction, into y: Tensor) throws {
+  package func activate(_ x: Tensor, _ function: ActivationFunction, into y: Tensor) throws {
     try kernels.launch(
       .gelu, count: (x.count + 7) / 8,
       [.long(x.count), .int(function == .geluTanh ? 1 : 0), .pointer(reading(x)), .pointer(writing(y))])
   }
 
-  public func activateBackward(_ dy: Tensor, x: Tensor, _ function: ActivationFunction, into dx: Tensor) throws {
+  package func activateBackward(_ dy: Tensor, x: Tensor, _ function: ActivationFunction, into dx: Tensor) throws {
     try kernels.launch(
       .geluBackward, count: (x.count + 7) / 8,
       [
@@ -69,13 +69,13 @@ extension CUDABackend {
       ])
   }
 
-  public func gatedSiLU(_ x: Tensor, into y: Tensor) throws {
+  package func gatedSiLU(_ x: Tensor, into y: Tensor) throws {
     try kernels.launch(
       .gatedSiLU, count: pieces(y.rows, y.columns),
       [.int(y.rows), .int(y.columns), .pointer(reading(x)), .pointer(writing(y))])
   }
 
-  public func gatedSiLUBackward(_ dy: Tensor, x: Tensor, into dx: Tensor) throws {
+  package func gatedSiLUBackward(_ dy: Tensor, x: Tensor, into dx: Tensor) throws {
     try kernels.launch(
       .gatedSiLUBackward, count: pieces(dy.rows, dy.columns),
       [
@@ -83,31 +83,31 @@ extension CUDABackend {
       ])
   }
 
-  public func add(_ x: Tensor, to y: Tensor) throws {
+  package func add(_ x: Tensor, to y: Tensor) throws {
     try kernels.launch(
       .add, count: (x.count + 7) / 8, [.long(x.count), .pointer(reading(x)), .pointer(writing(y))])
   }
 
-  public func copyRows(_ x: Tensor, fromRow: Int, count: Int, to y: Tensor, toRow: Int) throws {
+  package func copyRows(_ x: Tensor, fromRow: Int, count: Int, to y: Tensor, toRow: Int) throws {
     let row = x.columns * (x.kind == .activation ? activationSize : 4)
     try context.copy(
       writing(y) + DevicePointer(toRow * row), from: reading(x) + DevicePointer(fromRow * row), count * row)
   }
 
-  public func gatherRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
+  package func gatherRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
     try kernels.launch(
       .gatherRows, count: pieces(y.rows, x.columns),
       [.int(y.rows), .int(x.columns), .pointer(reading(x)), .pointer(reading(rows)), .pointer(writing(y))])
   }
 
-  public func scatterRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
+  package func scatterRows(_ x: Tensor, _ rows: Tensor, into y: Tensor) throws {
     try fill(y, with: 0)
     try kernels.launch(
       .scatterRows, count: pieces(x.rows, x.columns),
       [.int(x.rows), .int(x.columns), .pointer(reading(x)), .pointer(reading(rows)), .pointer(writing(y))])
   }
 
-  public func embed(
+  package func embed(
     _ tokens: Tensor, _ table: WeightMatrix, positions: Tensor?, _ positionTable: WeightMatrix?, into y: Tensor
   ) throws {
     func strides(_ matrix: MatrixProduct.Operand) -> [KernelArgument] {
@@ -125,7 +125,7 @@ extension CUDABackend {
     try kernels.launch(.embed, count: y.count, arguments)
   }
 
-  public func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws {
+  package func embedBackward(_ dy: Tensor, _ indices: Tensor, gradient: Tensor) throws {
     try kernels.launch(
       .embedBackward, grid: (dy.rows, 1, 1), threads: 128,
       [

@@ -5,13 +5,13 @@ import Foundation
 /// Nothing of CUDA is linked: the driver, NVRTC and cuBLASLt are opened when a backend is made, so that the same binary
 /// runs where there is no CUDA. Activations and frozen weights are bf16 with sums in 32 bits (`.bfloat16`), or 32-bit
 /// throughout, without TF32 (`.float32`, for checking). Everything is queued on one stream.
-public final class CUDABackend: Backend {
+package final class CUDABackend: Backend {
   /// What activations and frozen weights are stored as.
-  public enum Precision: String, Sendable { case float32, bfloat16 }
+  package enum Precision: String, Sendable { case float32, bfloat16 }
 
-  public let precision: Precision
+  package let precision: Precision
   /// The device.
-  public var device: CUDADevice { context.device }
+  package var device: CUDADevice { context.device }
   let context: CUDAContext
   let pool: CUDAMemory
   let kernels: KernelLibrary
@@ -25,7 +25,7 @@ public final class CUDABackend: Backend {
   ///   - memoryLimit: most bytes of device memory; default nearly all that is free now.
   /// - Throws: `CUDAError` (`unavailable` when driver, libraries or device are missing, and where they were looked for),
   ///   `BackendError` (`outOfMemory`).
-  public convenience init(device index: Int, precision: Precision = .bfloat16, memoryLimit: Int? = nil) throws {
+  package convenience init(device index: Int, precision: Precision = .bfloat16, memoryLimit: Int? = nil) throws {
     try self.init(
       device: index, precision: precision, memoryLimit: memoryLimit, symbols: .shared, cache: Self.standardCache)
   }
@@ -52,19 +52,19 @@ public final class CUDABackend: Backend {
     return root.map { URL(fileURLWithPath: $0, isDirectory: true).appendingPathComponent("engram/cuda") }
   }
 
-  public var name: String { "cuda:\(device.index) (\(device.name), \(precision.rawValue))" }
-  public var memory: BackendMemory { pool.status }
+  package var name: String { "cuda:\(device.index) (\(device.name), \(precision.rawValue))" }
+  package var memory: BackendMemory { pool.status }
 
-  public var activationBytes: Int { precision == .bfloat16 ? 2 : 4 }
+  package var activationBytes: Int { precision == .bfloat16 ? 2 : 4 }
   var activationSize: Int { activationBytes }
   // A quarter of what is free: the rest is for what trains, for logits and for scratch memory.
-  public var preferredPassBytes: Int {
+  package var preferredPassBytes: Int {
     let memory = memory
     return max(0, (memory.limit ?? 0) - memory.used) / 4
   }
 
-  public func synchronize() throws { try context.synchronize() }
-  public func releaseCachedMemory() { pool.releaseKept() }
+  package func synchronize() throws { try context.synchronize() }
+  package func releaseCachedMemory() { pool.releaseKept() }
 
   // MARK: Access for the operations
 

@@ -1,29 +1,29 @@
 /// A CUDA device of this machine.
-public struct CUDADevice: Sendable, Hashable {
+package struct CUDADevice: Sendable, Hashable {
   /// Number as CUDA counts the visible devices, from 0.
-  public let index: Int
+  package let index: Int
   /// Such as "NVIDIA H200".
-  public let name: String
+  package let name: String
   /// Bytes.
-  public let memory: Int
+  package let memory: Int
   /// Compute capability, such as 9.0.
-  public let major: Int
-  public let minor: Int
-  public let processors: Int
+  package let major: Int
+  package let minor: Int
+  package let processors: Int
   /// Bytes of shared memory that one block may have.
-  public let sharedMemory: Int
+  package let sharedMemory: Int
   /// PCI bus id, such as "0000:1b:00.0".
-  public let busID: String
+  package let busID: String
 
   /// "sm_90".
-  public var architecture: String { "sm_\(major)\(minor)" }
+  package var architecture: String { "sm_\(major)\(minor)" }
   /// Oldest compute capability that the kernels are written for: bf16 in the matrix units.
   static let oldest = (major: 8, minor: 0)
 
   /// The devices that this process may use, in CUDA's order.
   ///
   /// Throws `CUDAError` (`unavailable` where there is no driver, `device` where it fails).
-  public static func all() throws -> [CUDADevice] { try all(CUDADriver(.shared)) }
+  package static func all() throws -> [CUDADevice] { try all(CUDADriver(.shared)) }
 
   static func all(_ driver: CUDADriver) throws(CUDAError) -> [CUDADevice] {
     try driver.check(driver.initialize(0), "cuInit")

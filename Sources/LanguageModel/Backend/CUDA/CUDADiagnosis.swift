@@ -1,16 +1,16 @@
 /// What of CUDA is there, for people.
-public struct CUDADiagnosis: Sendable {
+package struct CUDADiagnosis: Sendable {
   /// Whether the driver is there at all: without it nothing else is expected.
-  public var hasDriver: Bool
+  package var hasDriver: Bool
   /// Whether a backend can be opened.
-  public var isUsable: Bool
+  package var isUsable: Bool
   /// One line: versions and devices, or what is missing and where it was looked for.
-  public var text: String
+  package var text: String
 
   /// Looks at this machine.
   ///
   /// Opens the libraries but no device.
-  public static func make() -> CUDADiagnosis { make(.shared) }
+  package static func make() -> CUDADiagnosis { make(.shared) }
 
   static func make(_ symbols: CUDASymbols) -> CUDADiagnosis {
     var hasDriver = false

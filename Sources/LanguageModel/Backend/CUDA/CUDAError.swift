@@ -18,15 +18,19 @@ public struct CUDAError: Error, CustomStringConvertible, Sendable {
     public static let compilation = Code(value: .compilation)
     /// The device or the backend cannot do what was asked.
     public static let unsupported = Code(value: .unsupported)
+    /// The kind in one word.
     public var description: String { value.rawValue }
   }
+  /// The kind of failure.
   public let code: Code
   /// The failing call, such as "cuLaunchKernel(attention_64)"; "" where nothing was called.
   public let call: String
   /// What the call returned; 0 where nothing was called.
   public let status: Int
+  /// What failed, and what to do.
   public let message: String
 
+  /// A failure of a kind, in words.
   public init(_ code: Code, call: String = "", status: Int = 0, _ message: String) {
     self.code = code
     self.call = call
@@ -34,5 +38,6 @@ public struct CUDAError: Error, CustomStringConvertible, Sendable {
     self.message = message
   }
 
+  /// The call, what it returned, and the message.
   public var description: String { call.isEmpty ? message : "\(call) failed (\(status)): \(message)" }
 }

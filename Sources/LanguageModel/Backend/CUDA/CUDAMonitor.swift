@@ -1,16 +1,16 @@
 /// How a GPU stands, from NVIDIA's management library (NVML API reference; nvmlReturn_t 0 = success).
 ///
 /// Allocates no device memory and does not disturb running kernels: a worker asks while its trainer computes.
-public final class CUDAMonitor: Sendable {
+package final class CUDAMonitor: Sendable {
   /// What the device said; nil = it cannot be asked (no NVML, or a slice of a device).
-  public struct Reading: Sendable, Hashable {
+  package struct Reading: Sendable, Hashable {
     /// Percent of the last sample period in which a kernel ran.
-    public var utilization: Int?
+    package var utilization: Int?
     /// Bytes in use by anybody.
-    public var memoryUsed: Int?
+    package var memoryUsed: Int?
   }
 
-  public let device: CUDADevice
+  package let device: CUDADevice
   private let library: Library?
 
   private struct Library: Sendable {
@@ -42,7 +42,7 @@ public final class CUDAMonitor: Sendable {
 
   /// - Parameter index: the device as CUDA counts them.
   /// - Throws: `CUDAError` (`unavailable`) where there is no driver or no such device; a missing NVML is none.
-  public convenience init(device index: Int) throws { try self.init(device: index, symbols: .shared) }
+  package convenience init(device index: Int) throws { try self.init(device: index, symbols: .shared) }
 
   init(device index: Int, symbols: CUDASymbols) throws(CUDAError) {
     guard let device = try CUDADevice.all(CUDADriver(symbols)).first(where: { $0.index == index }) else {
@@ -53,7 +53,7 @@ public final class CUDAMonitor: Sendable {
   }
 
   /// Asks now.
-  public func read() -> Reading {
+  package func read() -> Reading {
     guard let library else { return Reading() }
     var reading = Reading()
     // nvmlUtilization_t: gpu, memory. nvmlMemory_t: total, free, used.

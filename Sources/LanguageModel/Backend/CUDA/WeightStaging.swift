@@ -36,9 +36,9 @@ final class WeightStaging {
     }
   }
 
-  /// Copies a source in order, piece by piece.
+  /// Copies a source in order, in pieces that begin at multiples of `chunk` bytes; the source may go when this returns.
   ///
-  /// `arrived` is called for every piece once it is queued on the stream: (offset, count) in bytes. Pieces begin at multiples of `chunk`. The source may go when this returns.
+  /// - Parameter arrived: called for every piece once it is queued on the stream, with its offset and size in bytes.
   func send(
     _ source: UnsafeRawBufferPointer, to target: (_ offset: Int) -> DevicePointer,
     arrived: (_ offset: Int, _ count: Int) throws -> Void = { _, _ in }
