@@ -90,6 +90,7 @@ let package = Package(
       ]),
     .target(name: "SanitizerSupport", path: "Tests/SanitizerSupport"),
     .target(name: "TestSupport", dependencies: ["SanitizerSupport"], path: "Tests/TestSupport"),
+    .target(name: "SessionTesting", dependencies: ["WireProtocol"], path: "Tests/SessionTesting"),
     .target(name: "CUDAEmulation", path: "Tests/CUDAEmulation", exclude: ["README.md"]),
     // The same kernels; the compiler reports every load and store, singly and with its alignment.
     .target(
@@ -113,17 +114,17 @@ let package = Package(
     .testTarget(name: "PersonalizationTests", dependencies: ["Personalization", "TestSupport"]),
     .testTarget(name: "StudyTests", dependencies: ["Study", "TestSupport"]),
     .testTarget(name: "StudyDatabaseTests", dependencies: ["StudyDatabase", "TestSupport"]),
-    .testTarget(name: "WireProtocolTests", dependencies: ["WireProtocol", "TestSupport"]),
+    .testTarget(name: "WireProtocolTests", dependencies: ["WireProtocol", "SessionTesting", "TestSupport"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "TestSupport"]),
-    .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "TestSupport"]),
-    .testTarget(name: "WorkerTests", dependencies: ["Worker", "TestSupport"]),
+    .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "SessionTesting", "TestSupport"]),
+    .testTarget(name: "WorkerTests", dependencies: ["Worker", "SessionTesting", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "TestSupport"]),
     .testTarget(name: "ExperimentTests", dependencies: ["Experiment", "TestSupport"]),
     .testTarget(
       name: "engramTests",
       dependencies: [
         "engram", "RandomStreams", "BayesianOptimization", "Study", "StudyDatabase", "WireProtocol", "Transport",
-        "Coordinator", "TestSupport",
+        "Coordinator", "SessionTesting", "TestSupport",
       ]),
     .testTarget(name: "engram-benchTests", dependencies: ["engram-bench", "TestSupport"]),
   ],

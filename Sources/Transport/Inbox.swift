@@ -108,20 +108,21 @@ package final class Inbox<Element: Sendable>: AsyncSequence, Sendable {
     return hasRoom
   }
 
-  private enum Outcome {
+  /// What somebody who asks for the next element gets.
+  private enum Delivery {
     case element(Element, hasRoom: Bool)
     case end
     case wait
   }
 
   private func take(_ continuation: CheckedContinuation<Element?, Never>) {
-    let outcome = state.withLock { state -> Outcome in
+    let delivery = state.withLock { state -> Delivery in
       if let element = Self.removeFirst(&state) { return .element(element, hasRoom: noteRoom(&state)) }
       if state.isFinished || state.waiter != nil { return .end }
       state.waiter = continuation
       return .wait
     }
-    switch outcome {
+    switch delivery {
     case .element(let element, let hasRoom):
       if hasRoom { onRoom() }
       continuation.resume(returning: element)

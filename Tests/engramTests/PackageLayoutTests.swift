@@ -67,7 +67,8 @@ struct PackageLayoutTests {
     var checked = 0
     for target in description.targets where target.type != "test" {
       let outside = [
-        "engram", "engram-bench", "SanitizerSupport", "TestSupport", "CUDAEmulation", "CUDAEmulationChecked",
+        "engram", "engram-bench", "SanitizerSupport", "SessionTesting", "TestSupport", "CUDAEmulation",
+        "CUDAEmulationChecked",
       ]
       if outside.contains(target.name) { continue }
       _ = try #require(Self.allowed[target.name], "a target outside the table: \(target.name)")

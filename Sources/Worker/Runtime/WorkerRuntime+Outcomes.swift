@@ -17,7 +17,7 @@ extension WorkerRuntime {
       for text in result.notes { note(.warning("trial \(trial ?? -1): \(text)")) }
       save { try open.add(token, OpenResults.Entry(trial: trial ?? -1, files: files)) }
       // Before the outcome is handed over: a draining worker must not leave between acknowledgement and upload.
-      if !files.isEmpty { perform(session.handle(.uploading(true), now: now)) }
+      if !files.isEmpty { setUploading(true) }
       note(.info("trial \(trial ?? -1) is finished"))
     case (.failure(let report), _):
       let record = report.record
@@ -26,7 +26,7 @@ extension WorkerRuntime {
       note(.info("trial \(trial ?? -1) was given back: \(report.reason.rawValue)"))
     case (.result, _): break
     }
-    perform(session.handle(.finished(submission), now: now))
+    finish(submission)
   }
 
   private func submission(_ token: AttemptToken, _ outcome: TrainerSupervisor.Outcome) -> Submission {
@@ -103,7 +103,7 @@ extension WorkerRuntime {
   private func uploadsAreDone() {
     guard open.holdsNoFiles else { return }
     removeFinishedFolders()
-    perform(session.handle(.uploading(false), now: now))
+    setUploading(false)
   }
 
   private func removeFinishedFolders() {
@@ -121,15 +121,15 @@ extension WorkerRuntime {
   }
 
   func upload() {
-    guard session.state == .active, !uploads.isEmpty else { return }
+    guard session.isConnected, !uploads.isEmpty else { return }
     if session.phase == .draining, uploads.attempts > 3 {
       // The coordinator is gone or does not want them; the files stay where they are.
       note(.warning("leaving with artifacts that were not taken; they lie under \(settings.stateFolder.path)/trials"))
-      perform(session.handle(.uploading(false), now: now))
+      setUploading(false)
       return
     }
     do {
-      if let chunk = try uploads.due(now: now) { perform(session.handle(.chunk(chunk), now: now)) }
+      if let chunk = try uploads.due(now: now) { send(session.upload(chunk)) }
     } catch {
       note(.warning("an artifact could not be read: \(FileProblem.storage(error) ?? "\(error)")"))
     }

@@ -24,7 +24,7 @@ extension WorkerRuntime {
     let sent = waitingReports.prefix(reportRoom)
     waitingReports.removeFirst(sent.count)
     reportRoom -= sent.count
-    for report in sent { perform(session.handle(.report(report), now: now)) }
+    for report in sent { send(session.report(report)) }
     guard waitingReports.isEmpty, let held = heldResult else { return }
     heldResult = nil
     finish(held.token, held.outcome)

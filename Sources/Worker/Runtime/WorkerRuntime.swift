@@ -88,7 +88,7 @@ package actor WorkerRuntime {
   package func run() async -> WorkerEnd {
     if let damage = file.damage { note(.warning(damage)) }
     clearLeftovers()
-    if !uploads.isEmpty { perform(session.handle(.uploading(true), now: now)) }
+    if !uploads.isEmpty { setUploading(true) }
     if !file.retained.isEmpty {
       note(.info("\(file.retained.count) outcome(s) of an earlier run wait for the coordinator"))
     }
@@ -145,27 +145,27 @@ package actor WorkerRuntime {
     switch input {
     case .tick:
       let isConnected = transport.connectionState == .connected
-      if isConnected && !wasConnected { perform(session.handle(.connected, now: now)) }
+      if isConnected && !wasConnected, let greeting = session.transportConnected(now: now) { greet(greeting) }
       wasConnected = isConnected
       askDevice()
       reportRoom = Self.reportsPerTick
       sendReports()
-      perform(session.handle(.clock, now: now))
+      passTime()
       perform(supervisor.tick(now: now))
       upload()
       giveUpIfDue()
     case .transport(.message(let frames)):
       lastWord = now
       do {
-        perform(session.handle(.received(try codec.decode(frames, from: .coordinator)), now: now))
+        receive(try codec.decode(frames, from: .coordinator))
       } catch {
-        perform(session.handle(.malformed(error), now: now))
+        note(.info("refused a frame of the coordinator: \(error)"))
       }
-    case .transport(.undeliverable): perform(session.handle(.undeliverable, now: now))
+    case .transport(.undeliverable): break
     case .transportEnded: end = end ?? .stopped("the connection was closed")
     case .signal(let name):
       note(.info("\(name): giving the trial back; once more to leave at once"))
-      perform(session.handle(.stop(name), now: now))
+      stop(name)
     case .trainer(let from, let event):
       if from == generation { handle(event) }
     }
@@ -190,45 +190,25 @@ package actor WorkerRuntime {
 
   // MARK: Actions
 
-  func perform(_ actions: [WorkerSession.Action]) {
-    for action in actions {
-      switch action {
-      case .send(let envelope): transport.send(codec.encode(envelope))
-      case .keep(let submission): save { try file.keep(submission) }
-      case .forget(let token, let verdict):
-        save { try file.forget(token) }
-        acknowledged(token, verdict)
-        note(.info("outcome of attempt \(token) was acknowledged as \(verdict.rawValue)"))
-      case .execute(let assignment):
-        let request = EvaluationRequest(
-          configuration: assignment.configuration, seed: assignment.seed, trial: assignment.trial,
-          attempt: assignment.attempt, scratch: scratch.url(assignment.trial))
-        let configuration =
-          assignment.configuration.isNull ? "the base without memory" : "\(assignment.configuration)"
-        note(.info("trial \(assignment.trial) (attempt \(assignment.attempt)): \(configuration)"))
-        trials[assignment.attempt] = assignment.trial
-        perform(supervisor.execute(request, now: now))
-      case .interrupt(let token, let reason):
-        note(.info("attempt \(token) is interrupted: \(reason.rawValue)"))
-        perform(supervisor.interrupt(token, reason, now: now))
-      case .reconnect: transport.reconnect()
-      case .welcomed(let welcome):
-        if let known = file.studyIdentifier, known != welcome.studyIdentifier { forgetFiles() }
-        save { try file.setStudy(welcome.studyIdentifier) }
-        note(.connected(study: welcome.study, endpoint: "\(settings.endpoint)"))
-        for warning in welcome.warnings { note(.warning(warning)) }
-      case .unanswered(_, let everWelcomed): note(.warning(diagnosis(everWelcomed: everWelcomed)))
-      case .chunkAcknowledged(let digest, let offset, let verdict): uploaded(digest, offset, verdict)
-      case .leave(let departure): leave(departure)
-      case .log(let text): note(.info(text))
-      }
-    }
+  func execute(_ assignment: Assignment) {
+    let request = EvaluationRequest(
+      configuration: assignment.configuration, seed: assignment.seed, trial: assignment.trial,
+      attempt: assignment.attempt, scratch: scratch.url(assignment.trial))
+    let configuration = assignment.configuration.isNull ? "the base without memory" : "\(assignment.configuration)"
+    note(.info("trial \(assignment.trial) (attempt \(assignment.attempt)): \(configuration)"))
+    trials[assignment.attempt] = assignment.trial
+    perform(supervisor.execute(request, now: now))
+  }
+
+  func interrupt(_ token: AttemptToken, _ reason: ReleaseReport.Reason) {
+    note(.info("attempt \(token) is interrupted: \(reason.rawValue)"))
+    perform(supervisor.interrupt(token, reason, now: now))
   }
 
   private func askDevice() {
     guard let ask = settings.deviceStatus, now >= deviceDue else { return }
     deviceDue = now + settings.session.heartbeat
-    perform(session.handle(.device(ask()), now: now))
+    session.device = ask()
   }
 
   private func perform(_ effects: [TrainerSupervisor.Effect]) {
@@ -236,10 +216,10 @@ package actor WorkerRuntime {
       switch effect {
       case .ready:
         note(.info("the trainer is ready"))
-        perform(session.handle(.evaluatorReady, now: now))
-      case .lost: perform(session.handle(.evaluatorLost, now: now))
-      case .started(let token): perform(session.handle(.started(token), now: now))
-      case .progress(let token, let progress): perform(session.handle(.progress(token, progress), now: now))
+        send(session.evaluatorReady())
+      case .lost: session.evaluatorLost()
+      case .started(let token): send(session.start(token))
+      case .progress(let token, let progress): session.update(token, progress)
       case .report(let token, let step, let values):
         pass(IntermediateReport(token: token, trial: trials[token] ?? 0, step: step, values: values))
       case .finished(let token, let outcome): finishAfterReports(token, outcome)
@@ -255,7 +235,7 @@ package actor WorkerRuntime {
       case .giveUp(let text):
         // The session leaves when the trial that is given back has been acknowledged, or after a few seconds.
         unavailable = text
-        perform(session.handle(.stop("it cannot work: \(text)"), now: now))
+        stop("it cannot work: \(text)")
       }
     }
   }
@@ -280,7 +260,7 @@ package actor WorkerRuntime {
     }
   }
 
-  private func leave(_ departure: WorkerSession.Departure) {
+  func end(_ departure: WorkerSession.Departure) {
     guard end == nil else { return }
     if let unavailable, case .stopped = departure {
       end = .unavailable(unavailable)
@@ -295,7 +275,7 @@ package actor WorkerRuntime {
 
   /// Leaves where nobody has answered for too long; a trial that is under way is finished first.
   private func giveUpIfDue() {
-    guard let limit = settings.giveUpAfter, end == nil, session.current == nil, session.state == .connecting,
+    guard let limit = settings.giveUpAfter, end == nil, session.current == nil, session.isConnecting,
       now - lastWord >= limit
     else { return }
     let kept =

@@ -34,44 +34,85 @@ actor SwarmWorker {
     session = WorkerSession(settings: timing, hello: hello)
   }
 
+  private var now: Duration { origin.duration(to: clock.now) }
+
   /// - Throws: what is wrong with a message that cannot be read: the measurement would mean nothing.
   func run() async throws -> SwarmCounts {
     hasCome = true
-    handle(.evaluatorReady)
-    handle(.clock)
+    if let request = session.evaluatorReady() { send(request) }
+    passTime()
     while !hasLeft, let batch = await client.events.nextBatch(limit: 64) {
       for event in batch {
         guard case .message(let frames) = event else { continue }
         counts.received += 1
-        handle(.received(try codec.decode(frames, from: .coordinator)))
+        receive(try codec.decode(frames, from: .coordinator))
       }
     }
     return counts
   }
 
   func tick() {
-    if hasCome && !hasLeft { handle(.clock) }
+    if hasCome && !hasLeft { passTime() }
   }
 
-  private func handle(_ event: WorkerSession.Event) {
-    for action in session.handle(event, now: origin.duration(to: clock.now)) {
-      switch action {
-      case .send(let envelope): send(envelope)
-      case .execute(let assignment): execute(assignment)
-      case .forget(let token, _):
-        counts.trials += 1
-        if let start = submitted.removeValue(forKey: token) {
-          counts.acknowledgements.append(Self.seconds(start.duration(to: clock.now)))
-        }
-      case .interrupt(let token, let reason):
-        handle(.finished(.released(ReleaseReport(attempt: token, reason: reason))))
-      case .reconnect: client.reconnect()
-      case .leave:
-        hasLeft = true
-        client.close()
-      case .keep, .welcomed, .chunkAcknowledged, .unanswered, .log: break
+  private func receive(_ envelope: Envelope) {
+    switch session.receive(envelope, now: now) {
+    case .nothing, .chunkAcknowledged: break
+    case .welcomed(_, let dropped, let messages):
+      if let token = dropped?.attempt { release(token, .cancelled) }
+      messages.forEach(send)
+    case .execute(let assignment, let acceptance):
+      send(acceptance)
+      execute(assignment)
+    case .repeated(let messages), .retain(_, let messages): messages.forEach(send)
+    case .interrupt(let token, let reason): release(token, reason)
+    case .acknowledged(let token, _, let next):
+      counts.trials += 1
+      if let start = submitted.removeValue(forKey: token) {
+        counts.acknowledgements.append(Self.seconds(start.duration(to: clock.now)))
       }
+      proceed(next)
+    case .refused(_, let message): if let message { send(message) }
+    case .leave(let farewell): leave(farewell)
     }
+  }
+
+  private func passTime() {
+    switch session.advance(to: now) {
+    case .nothing: break
+    case .send(let messages): messages.forEach(send)
+    case .greet(let greeting):
+      if greeting.needsNewConnection { client.reconnect() }
+      send(greeting.hello)
+    case .silent(let hello): send(hello)
+    case .leave(let farewell): leave(farewell)
+    }
+  }
+
+  private func finish(_ submission: Submission) {
+    switch session.finish(submission, now: now) {
+    case .unknown: break
+    case .retain(_, let messages): messages.forEach(send)
+    case .dropped(let next): proceed(next)
+    }
+  }
+
+  private func release(_ token: AttemptToken, _ reason: ReleaseReport.Reason) {
+    finish(.released(ReleaseReport(attempt: token, reason: reason)))
+  }
+
+  private func proceed(_ next: WorkerSession.Next) {
+    switch next {
+    case .wait: break
+    case .ask(let request): send(request)
+    case .leave(let farewell): leave(farewell)
+    }
+  }
+
+  private func leave(_ farewell: WorkerSession.Farewell) {
+    if let goodbye = farewell.goodbye { send(goodbye) }
+    hasLeft = true
+    client.close()
   }
 
   private func send(_ envelope: Envelope) {
@@ -90,7 +131,7 @@ actor SwarmWorker {
       if counts.firstAnswers.isEmpty { counts.firstAnswers.append(wait) } else { counts.laterAnswers.append(wait) }
       readySince = nil
     }
-    handle(.started(assignment.attempt))
+    if let message = session.start(assignment.attempt) { send(message) }
     guard settings.seconds > 0 else { return finish(assignment) }
     var stream = RandomStream(
       seed: settings.seed, purpose: "swarm/length", index: UInt64(assignment.attempt.rawValue))
@@ -106,10 +147,10 @@ actor SwarmWorker {
     let token = assignment.attempt
     do {
       let values = try settings.problem.observe(assignment.configuration, seed: assignment.seed, index: 0)
-      handle(.finished(.result(ResultReport(attempt: token, result: TrialResult(objectives: values)))))
+      finish(.result(ResultReport(attempt: token, result: TrialResult(objectives: values))))
     } catch {
       let record = FailureRecord(failureClass: .bug, message: "\(error)")
-      handle(.finished(.failure(FailureReport(attempt: token, started: true, record: record))))
+      finish(.failure(FailureReport(attempt: token, started: true, record: record)))
     }
   }
 

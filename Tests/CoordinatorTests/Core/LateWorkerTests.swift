@@ -1,3 +1,4 @@
+import SessionTesting
 import Study
 import TestSupport
 import Testing

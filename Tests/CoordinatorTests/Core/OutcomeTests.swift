@@ -99,11 +99,11 @@ import WireProtocol
 
   @Test("the number and the bytes of an attempt's reports have an end") func tally() {
     var tally = ReportTally()
-    for _ in 0..<100_000 { _ = tally.takes(["loss": 1]) }
+    for _ in 0..<100_000 { _ = tally.keeps(["loss": 1]) }
     #expect(tally.kept == ReportTally.countLimit)
     var large = ReportTally()
     let values = Dictionary(uniqueKeysWithValues: (0..<64).map { (String(repeating: "x", count: 120) + "\($0)", 1.0) })
-    for _ in 0..<5_000 { _ = large.takes(values) }
+    for _ in 0..<5_000 { _ = large.keeps(values) }
     #expect(large.kept < 500 && large.kept > 100)
     #expect(large.dropped == large.seen - large.kept)
   }

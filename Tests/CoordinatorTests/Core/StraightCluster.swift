@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import SessionTesting
 import Study
 import Transport
 import WireProtocol

@@ -28,9 +28,9 @@ import WireProtocol
       chunkSHA256: ArtifactStore.hex(SHA256.hash(data: piece)), bytes: piece)
   }
 
-  private func verdict(_ outcome: ArtifactStore.Outcome) -> String {
+  private func verdict(_ outcome: ArtifactStore.ChunkResult) -> String {
     switch outcome {
-    case .settled(let verdict): "\(verdict)"
+    case .acknowledged(let verdict): "\(verdict)"
     case .overLimit: "overLimit"
     case .failed(let reason): "failed: \(reason)"
     }
@@ -139,17 +139,17 @@ import WireProtocol
       let result = TrialResult(
         objectives: ["loss": 1 + Double(number), "rougeL": 0.5 - 0.1 * Double(number)], artifacts: [reference])
       demand.update(state, keepsOnlyFront: true)
-      #expect(demand.answer(chunk(0..<10)) == (number == 0 ? .settle(.conflict) : .take(3000)))
+      #expect(demand.answer(chunk(0..<10)) == (number == 0 ? .acknowledge(.conflict) : .store(3000)))
       try take(state.complete(AttemptToken(number + 1), result: result, time: 5).transition)
     }
     demand.update(state, keepsOnlyFront: true)
-    #expect(demand.answer(chunk(0..<10)) == .take(3000))
-    #expect(demand.answer(chunk(0..<10, total: 3001)) == .settle(.conflict))
+    #expect(demand.answer(chunk(0..<10)) == .store(3000))
+    #expect(demand.answer(chunk(0..<10, total: 3001)) == .acknowledge(.conflict))
     var other = chunk(0..<10)
     other.sha256 = String(digest.reversed())
-    #expect(demand.answer(other) == .settle(.superseded))
+    #expect(demand.answer(other) == .acknowledge(.superseded))
     #expect(demand.wanted == [digest])
     other.sha256 = String(repeating: "0", count: 64)
-    #expect(demand.answer(other) == .settle(.conflict))
+    #expect(demand.answer(other) == .acknowledge(.conflict))
   }
 }

@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Foundation
 import RandomStreams
+import SessionTesting
 import Study
 import Transport
 import WireProtocol

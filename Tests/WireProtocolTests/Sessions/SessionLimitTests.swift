@@ -1,3 +1,4 @@
+import SessionTesting
 import Study
 import TestSupport
 import Testing
@@ -16,7 +17,7 @@ import Testing
   @Test("of stopped attempts the newest 64 are remembered") func cancelled() {
     var session = active()
     for token in 1...1_000 { _ = session.handle(.cancel(AttemptToken(token), .superseded), now: .zero) }
-    #expect(session.rememberedCancellations == CoordinatorSession.cancelledLimit)
+    #expect(session.rememberedCancellations == StoppedAttempts.limit)
     let late = Heartbeat(phase: .running, attempt: AttemptToken(1_000))
     let actions = session.handle(.received(Envelope(id: 2, message: .heartbeat(late))), now: .zero)
     #expect(actions.contains { if case .send(let envelope) = $0 { envelope.message.type == .cancel } else { false } })

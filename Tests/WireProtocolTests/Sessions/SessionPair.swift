@@ -1,5 +1,6 @@
 import BayesianOptimization
 import RandomStreams
+import SessionTesting
 import Study
 
 @testable import WireProtocol

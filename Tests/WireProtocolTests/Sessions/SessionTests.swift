@@ -1,3 +1,4 @@
+import SessionTesting
 import Study
 import TestSupport
 import Testing
@@ -176,7 +177,7 @@ import Testing
     let refusal = Refusal(.protocolVersion, "the frame is of protocol version 2, this build speaks 1")
     let second = worker.handle(.received(Envelope(id: 2, message: .refused(refusal))), now: .zero)
     #expect(devices(second) == [nil])
-    #expect(worker.state == .active)
+    #expect(worker.isConnected)
     #expect(devices(worker.handle(.clock, now: .seconds(2))) == [nil])
     // Refused once more, the version is not what is wrong with the device's word.
     let third = worker.handle(.received(Envelope(id: 3, message: .refused(refusal))), now: .seconds(2))

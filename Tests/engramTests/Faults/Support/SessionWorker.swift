@@ -1,6 +1,7 @@
 import BayesianOptimization
 import CZeroMQ
 import Foundation
+import SessionTesting
 import Study
 import Testing
 import WireProtocol

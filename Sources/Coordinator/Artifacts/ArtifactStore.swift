@@ -47,34 +47,35 @@ final class ArtifactStore: Sendable {
   }
 
   /// What became of a piece.
-  enum Outcome: Sendable {
-    case settled(Acknowledgement.Verdict)
+  enum ChunkResult: Sendable {
+    /// Stored, or refused for good: acknowledge it with this verdict.
+    case acknowledged(Acknowledgement.Verdict)
     /// There is no room for it in the study's share of the disk.
     case overLimit
     /// Not stored for a reason that may pass: it stays unanswered and is sent again.
     case failed(String)
   }
 
-  /// Takes one piece of an artifact that is wanted, and answers from the store's own thread; a sender whose last piece
+  /// Stores one piece of an artifact that is wanted, and answers from the store's own thread; a sender whose last piece
   /// still waits gets no answer.
   ///
   /// - Parameters:
   ///   - sender: name of the worker.
   ///   - bytes: the size that the accepted result states.
-  func take(
-    _ chunk: ArtifactChunk, from sender: String, bytes: Int64, answer: @escaping @Sendable (Outcome) -> Void
+  func enqueue(
+    _ chunk: ArtifactChunk, from sender: String, bytes: Int64, answer: @escaping @Sendable (ChunkResult) -> Void
   ) {
     let isFree = busy.withLock { $0.count < Self.backlogLimit && $0.insert(sender).inserted }
     guard isFree else { return }
     queue.async { [self] in
-      let outcome: Outcome
+      let result: ChunkResult
       do {
-        outcome = try store(chunk, from: sender, bytes: bytes)
+        result = try store(chunk, from: sender, bytes: bytes)
       } catch {
-        outcome = .failed("\(error)")
+        result = .failed("\(error)")
       }
       _ = busy.withLock { $0.remove(sender) }
-      answer(outcome)
+      answer(result)
     }
   }
 
@@ -109,21 +110,21 @@ final class ArtifactStore: Sendable {
   // MARK: - On the store's thread
 
   /// Stores one piece; a piece may come again.
-  func store(_ chunk: ArtifactChunk, from sender: String, bytes: Int64) throws -> Outcome {
+  func store(_ chunk: ArtifactChunk, from sender: String, bytes: Int64) throws -> ChunkResult {
     guard ArtifactReference.isDigest(chunk.sha256), Int64(chunk.totalBytes) == bytes, chunk.offset >= 0,
       chunk.bytes.count <= chunk.totalBytes, chunk.offset <= chunk.totalBytes - chunk.bytes.count,
       Self.hex(SHA256.hash(data: chunk.bytes)) == chunk.chunkSHA256
-    else { return .settled(.conflict) }
+    else { return .acknowledged(.conflict) }
     let final = folder.appendingPathComponent(chunk.sha256)
-    if Self.size(of: final) == chunk.totalBytes { return .settled(.duplicate) }
+    if Self.size(of: final) == chunk.totalBytes { return .acknowledged(.duplicate) }
     try PrivateFolder.make(folder)
     let name = Self.partName(chunk.sha256, sender)
     let part = folder.appendingPathComponent(name)
-    guard var upload = try upload(name, part, for: chunk) else { return .settled(.conflict) }
+    guard var upload = try upload(name, part, for: chunk) else { return .acknowledged(.conflict) }
     if chunk.offset + chunk.bytes.count > upload.position || chunk.totalBytes == 0 {
       guard chunk.offset == upload.position else {
         abandon(name, part)
-        return .settled(.conflict)
+        return .acknowledged(.conflict)
       }
       guard used() <= limit - chunk.bytes.count else {
         abandon(name, part)
@@ -137,7 +138,7 @@ final class ArtifactStore: Sendable {
         state.used? += chunk.bytes.count
       }
     }
-    guard upload.position == chunk.totalBytes else { return .settled(.accepted) }
+    guard upload.position == chunk.totalBytes else { return .acknowledged(.accepted) }
     return try finish(upload, name, part, as: final, digest: chunk.sha256)
   }
 
@@ -172,10 +173,10 @@ final class ArtifactStore: Sendable {
 
   private func finish(
     _ upload: Upload, _ name: String, _ part: URL, as final: URL, digest: String
-  ) throws -> Outcome {
+  ) throws -> ChunkResult {
     guard Self.hex(upload.hash.finalize()) == digest else {
       abandon(name, part)
-      return .settled(.conflict)
+      return .acknowledged(.conflict)
     }
     let descriptor = open(part.path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError("cannot open", part.path) }
@@ -184,7 +185,7 @@ final class ArtifactStore: Sendable {
     guard rename(part.path, final.path) == 0 else { throw FileError("cannot rename to", final.path) }
     try syncFolder(folder)
     state.withLock { _ = $0.uploads.removeValue(forKey: name) }
-    return .settled(.accepted)
+    return .acknowledged(.accepted)
   }
 
   /// Writes at the end of the file; what a failure has left there is cut off again.

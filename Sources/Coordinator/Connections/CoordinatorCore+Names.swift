@@ -39,7 +39,7 @@ extension CoordinatorCore {
     let own = identity(newcomer.hello, newcomer.peer)
     if let old = workers[own.name], old.peer != newcomer.peer, let session = sessions[old.peer]?.value {
       if old.identity.incarnation == own.incarnation && old.identity.key == own.key { return .admit }
-      if old.isGone || time.now - session.heard > nameGrace { return .admit }
+      if old.isGone || now - session.heard > nameGrace { return .admit }
       let proof = newcomer.since + settings.heartbeat / 2
       return session.heard > proof ? .refuse(holder: old.identity) : .wait(holder: old.identity)
     }
@@ -49,7 +49,7 @@ extension CoordinatorCore {
       if holder.incarnation == own.incarnation && holder.isSameOwner(as: own) { continue }
       if Hello.followsInFolder(own.incarnation, holder.incarnation), holder.isSameOwner(as: own) { continue }
       guard let deadline = deadlines[attempt.token] else { continue }
-      if time.now - (deadline - settings.lease) <= nameGrace { return .wait(holder: holder) }
+      if now - (deadline - settings.lease) <= nameGrace { return .wait(holder: holder) }
     }
     return .admit
   }
@@ -65,23 +65,22 @@ extension CoordinatorCore {
     switch decideName(newcomer) {
     case .admit:
       newcomers[newcomer.peer] = nil
-      helloID = newcomer.helloID
-      welcome(newcomer.hello, newcomer.peer)
+      admit(newcomer)
     case .refuse(let holder):
       newcomers[newcomer.peer] = nil
       refuseName(newcomer, holder)
     case .wait(let holder):
       var newcomer = newcomer
-      let isDue = newcomer.probed.map { time.now - $0 >= .seconds(1) } ?? true
-      if isDue { newcomer.probed = time.now }
+      let isDue = newcomer.probed.map { now - $0 >= .seconds(1) } ?? true
+      if isDue { newcomer.probed = now }
       newcomers[newcomer.peer] = newcomer
-      if isDue, let old = workers[holder.name] { feed(.probe, to: old.peer) }
+      if isDue, let old = workers[holder.name] { send(sessions[old.peer]?.value.probe(), to: old.peer) }
     }
   }
 
-  /// Puts a hello up for decision; one that is repeated over a new connection keeps its time.
-  mutating func arrive(_ hello: Hello, _ peer: Peer) {
-    var since = time.now
+  /// Decides on a hello; one that is repeated over a new connection keeps its time.
+  mutating func decide(on hello: Hello, id: Int64, _ peer: Peer) {
+    var since = now
     for (other, known) in newcomers where known.hello.worker == hello.worker {
       guard known.hello.incarnation == hello.incarnation, other.identity == peer.identity else { continue }
       since = min(since, known.since)
@@ -90,7 +89,7 @@ extension CoordinatorCore {
         sessions[other] = nil
       }
     }
-    consider(Newcomer(hello: hello, peer: peer, helloID: helloID, since: since))
+    consider(Newcomer(hello: hello, peer: peer, helloID: id, since: since))
   }
 
   /// Looks again at those who wait for a name.
@@ -107,18 +106,18 @@ extension CoordinatorCore {
   private mutating func refuseName(_ newcomer: Newcomer, _ holder: WorkerIdentity) {
     let name = newcomer.hello.worker
     let key = newcomer.peer.identity.map { ", key \($0.fingerprint)" } ?? ""
-    let where_ = holder.host.map { " (on \($0), \(holder.device ?? "unknown device"))" } ?? ""
-    note(
+    let place = holder.host.map { " (on \($0), \(holder.device ?? "unknown device"))" } ?? ""
+    log(
       .warning,
       "a second worker calls itself \(name) (host \(newcomer.hello.host), process \(newcomer.hello.pid)\(key)) while the "
-        + "first one is at work\(where_); the second is refused. Start it with a name of its own: engram worker … --name"
+        + "first one is at work\(place); the second is refused. Start it with a name of its own: engram worker … --name"
     )
-    feed(
-      .refuse(
-        Refusal(
-          .duplicateName,
-          "another worker is at work under the name \(name)\(where_). Start this one with a name of its own "
-            + "(--name NAME), or end the other first; engram worker list shows who is connected")), to: newcomer.peer)
+    refuse(
+      newcomer.peer,
+      Refusal(
+        .duplicateName,
+        "another worker is at work under the name \(name)\(place). Start this one with a name of its own "
+          + "(--name NAME), or end the other first; engram worker list shows who is connected"))
   }
 
   /// One connection is one worker: under another name it is another worker, and the one before has left.
@@ -127,15 +126,15 @@ extension CoordinatorCore {
     names[peer] = nil
     guard let view = workers[earlier], view.peer == peer else { return }
     workers[earlier] = nil
-    note(.warning, "worker \(earlier) calls itself \(name) now: \(earlier) has left")
-    giveBackAll(of: view.identity, reason: "its worker took another name")
+    log(.warning, "worker \(earlier) calls itself \(name) now: \(earlier) has left")
+    releaseAll(of: view.identity, reason: "its worker took another name")
   }
 
-  /// Gives back, uncounted, whatever a worker holds.
-  mutating func giveBackAll(of worker: WorkerIdentity, reason: String) {
+  /// Releases, uncounted, whatever a worker holds.
+  mutating func releaseAll(of worker: WorkerIdentity, reason: String) {
     for attempt in state.liveAttempts(of: worker.name)
     where attempt.leaseSeconds > 0 && attempt.worker.incarnation == worker.incarnation {
-      giveBack(attempt.token, reason: reason)
+      release(attempt.token, reason: reason)
     }
   }
 
@@ -143,18 +142,18 @@ extension CoordinatorCore {
   mutating func revoke(_ key: PeerIdentity) {
     for view in workers.values.sorted(by: { $0.identity.name < $1.identity.name }) where view.peer.identity == key {
       workers[view.identity.name] = nil
-      note(.warning, "worker \(view.identity.name) is heard no more: its key is no longer admitted")
-      giveBackAll(of: view.identity, reason: "the key of its worker is no longer admitted")
+      log(.warning, "worker \(view.identity.name) is heard no more: its key is no longer admitted")
+      releaseAll(of: view.identity, reason: "the key of its worker is no longer admitted")
     }
     // An attempt whose worker is away at the moment will not be finished either.
     for attempt in state.liveAttempts where attempt.leaseSeconds > 0 && attempt.worker.key == key.key {
-      giveBack(attempt.token, reason: "the key of its worker is no longer admitted")
+      release(attempt.token, reason: "the key of its worker is no longer admitted")
     }
     for peer in sessions.keys where peer.identity == key { forget(peer) }
   }
 
   /// A message did not reach a connection: it is closed, or nothing is read there.
-  mutating func lostContact(_ peer: Peer) {
+  mutating func markUnreachable(_ peer: Peer) {
     guard let name = names[peer], workers[name]?.peer == peer else { return }
     workers[name]?.isGone = true
   }
@@ -171,7 +170,7 @@ extension CoordinatorCore {
   mutating func dropGhosts() {
     for view in workers.values where sessions[view.peer] == nil {
       workers[view.identity.name] = nil
-      note(.info, "worker \(view.identity.name) is no longer connected")
+      log(.info, "worker \(view.identity.name) is no longer connected")
     }
     for peer in names.keys where sessions[peer] == nil { names[peer] = nil }
   }

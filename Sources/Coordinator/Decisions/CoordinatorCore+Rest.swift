@@ -19,7 +19,7 @@ extension CoordinatorCore {
 
   /// Whether a worker gets no trial at the moment.
   func isResting(_ name: String) -> Bool {
-    guard let rest = rests[name], rest.until > time.now else { return false }
+    guard let rest = rests[name], rest.until > now else { return false }
     return rest.reason == .releases || hasBetter(than: name)
   }
 
@@ -36,16 +36,16 @@ extension CoordinatorCore {
     let count = state.failureStreaks[name]?.count ?? 0
     let pause = Self.rest(count, first: settings.failureRest, most: settings.failureRestMaximum)
     guard pause > .zero else { return }
-    rests[name] = Rest(reason: .failures, until: time.now + pause)
+    rests[name] = Rest(reason: .failures, until: now + pause)
     guard isResting(name), !state.header.quarantined.contains(name) else { return }
-    note(.warning, "worker \(name) has failed \(count) times in a row; the others go first for \(pause)")
+    log(.warning, "worker \(name) has failed \(count) times in a row; the others go first for \(pause)")
   }
 
   /// A worker gave a trial back that it had hardly begun; whether that was its own wish is seen when it asks for another.
-  mutating func noteRelease(_ token: AttemptToken, trial: Int, _ reason: ReleaseReport.Reason, by name: String) {
+  mutating func recordRelease(_ token: AttemptToken, trial: Int, _ reason: ReleaseReport.Reason, by name: String) {
     // One that began under an earlier coordinator has run for an unknown time.
     let hasStarted = state.attempt(token)?.attempt.startedTime != nil
-    let ran = begun[token].map { time.now - $0 } ?? (hasStarted ? settings.quickRelease : .zero)
+    let ran = begun[token].map { now - $0 } ?? (hasStarted ? settings.quickRelease : .zero)
     guard reason == .preempted || reason == .busy || reason == .restarted else { return }
     if ran < settings.quickRelease {
       workers[name]?.released = trial
@@ -64,8 +64,8 @@ extension CoordinatorCore {
     let count = releasesOfWorker[name] ?? 0
     let pause = Self.rest(count, first: settings.releaseRest, most: settings.releaseRestMaximum)
     guard pause > .zero else { return }
-    rests[name] = Rest(reason: .releases, until: time.now + pause)
-    note(
+    rests[name] = Rest(reason: .releases, until: now + pause)
+    log(
       count == 3 ? .warning : .info,
       "worker \(name) has given back \(count) trials in a row as soon as it had them (does its program end with 75?); it "
         + "gets the next one in \(pause)")
@@ -94,7 +94,7 @@ extension CoordinatorCore {
     for event in events {
       guard case .workerQuarantined(let worker, let failures) = event.kind else { continue }
       let words = failure.logLines.suffix(2).joined(separator: " | ")
-      note(
+      log(
         .warning,
         "worker \(worker) is out of service after \(failures) failures in a row; its last words: \(failure.message)"
           + (words.isEmpty ? "" : " (\(words))") + ". After repair: engram worker reinstate \(worker)")
@@ -108,7 +108,7 @@ extension CoordinatorCore {
       !names.isEmpty && !state.queued.isEmpty && state.header.stopReason == nil
       && names.allSatisfy { state.header.quarantined.contains($0) }
     if nobody && !saidNobody {
-      note(
+      log(
         .warning,
         "every connected worker is out of service (\(names.joined(separator: ", "))); \(state.queued.count) trial(s) wait. "
           + "After repair: engram worker reinstate NAME")

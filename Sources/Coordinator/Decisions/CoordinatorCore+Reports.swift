@@ -24,7 +24,7 @@ struct ReportTally {
   var dropped: Int { seen - kept }
 
   /// Whether the next report is kept.
-  mutating func takes(_ values: [String: Double]) -> Bool {
+  mutating func keeps(_ values: [String: Double]) -> Bool {
     defer { seen += 1 }
     let size = values.keys.reduce(0) { $0 + $1.utf8.count + 24 }
     let stride = 1 << min(kept / Self.fullCount, 16)
@@ -34,7 +34,7 @@ struct ReportTally {
     return true
   }
 
-  /// Counts a report that could not be taken.
+  /// Counts a report that could not be kept.
   mutating func drop() { seen += 1 }
 }
 
@@ -48,29 +48,30 @@ extension CoordinatorCore {
     var isSaid = false
   }
 
-  mutating func show(_ token: AttemptToken, _ progress: AttemptProgress, _ peer: Peer) {
+  /// How far an attempt has come.
+  mutating func update(_ token: AttemptToken, _ progress: AttemptProgress, _ peer: Peer) {
     guard let name = workerName(peer), workers[name]?.attempt == token else { return }
     workers[name]?.step = progress.step
     workers[name]?.total = progress.total
     workers[name]?.phase = progress.phase
     if let sign = signs[token], sign.step == progress.step, sign.phase == progress.phase { return }
-    signs[token] = Sign(step: progress.step, phase: progress.phase, since: time.now)
+    signs[token] = Sign(step: progress.step, phase: progress.phase, since: now)
   }
 
-  mutating func take(_ report: IntermediateReport, _ peer: Peer) {
+  /// Keeps a vector of intermediate values until the clock stores it with others.
+  mutating func record(_ report: IntermediateReport, _ peer: Peer) {
     guard let known = state.attempt(report.token), known.attempt.state.isLive, isOwner(peer, of: known.attempt) else {
       return
     }
     var report = report
     report.trial = known.trial.number
-    let now = time.now
     signs[report.token, default: Sign(since: now)].since = now
     let wrong = report.values.filter { !$0.value.isFinite }.map(\.key).sorted()
     guard wrong.isEmpty else { return endDiverged(report, known.attempt, wrong, peer) }
-    if tallies[report.token, default: ReportTally()].takes(report.values) {
+    if tallies[report.token, default: ReportTally()].keeps(report.values) {
       reports.append(report)
     } else if tallies[report.token]?.dropped == 1 {
-      note(
+      log(
         .info,
         "trial \(report.trial) reports very often: of more than \(ReportTally.fullCount) reports every second one is kept, "
           + "later fewer")
@@ -82,12 +83,12 @@ extension CoordinatorCore {
       failureClass: .diverged, message: "not finite at step \(report.step): \(wrong.joined(separator: ", "))",
       host: attempt.worker.host, device: attempt.worker.device,
       nextStep: "look at the trial's loss curve; a smaller learning rate may help")
-    guard let result = try? state.fail(report.token, failure, time: time.wall), commit(result.transition) else {
+    guard let result = try? state.fail(report.token, failure, time: wallTime), commit(result.transition) else {
       return
     }
     deadlines[report.token] = nil
-    note(.info, "trial \(report.trial) diverged: \(failure.message)")
-    feed(.cancel(report.token, .hopeless), to: peer)
+    log(.info, "trial \(report.trial) diverged: \(failure.message)")
+    cancel(report.token, .hopeless, at: peer)
   }
 
   /// A report that breaks the protocol's limits is left out, and that is said once.
@@ -96,7 +97,7 @@ extension CoordinatorCore {
     let isFirst = (tallies[token]?.dropped ?? 0) == 0
     tallies[token, default: ReportTally()].drop()
     if isFirst {
-      note(.warning, "trial \(known.trial.number): an intermediate report was left out, and others like it: \(reason)")
+      log(.warning, "trial \(known.trial.number): an intermediate report was left out, and others like it: \(reason)")
     }
   }
 
@@ -104,7 +105,7 @@ extension CoordinatorCore {
   mutating func clearTallies() {
     for token in tallies.keys.sorted() where state.attempt(token)?.attempt.state.isLive != true {
       if let tally = tallies.removeValue(forKey: token), tally.dropped > 0, let trial = state.attempt(token)?.trial {
-        note(.info, "trial \(trial.number): \(tally.kept) of \(tally.seen) intermediate reports were kept")
+        log(.info, "trial \(trial.number): \(tally.kept) of \(tally.seen) intermediate reports were kept")
       }
     }
     for token in signs.keys where state.attempt(token)?.attempt.state.isLive != true { signs[token] = nil }
@@ -115,14 +116,14 @@ extension CoordinatorCore {
   mutating func watchProgress() {
     for attempt in state.liveAttempts where attempt.state == .started && attempt.leaseSeconds > 0 {
       let token = attempt.token
-      let sign = signs[token] ?? Sign(since: time.now)
+      let sign = signs[token] ?? Sign(since: now)
       signs[token] = sign
-      let idle = time.now - sign.since
+      let idle = now - sign.since
       if let limit = settings.progressLimit, idle >= limit {
         lose(token, .stalled(limit))
       } else if settings.progressLimit == nil, idle >= settings.progressWarning, !sign.isSaid {
         signs[token]?.isSaid = true
-        note(
+        log(
           .warning,
           "trial \(attempt.trial) on \(attempt.worker.name) has made no progress for \(idle), though its worker is there; "
             + "coordinator.stall sets a limit, engram trial abandon \(attempt.trial) gives it up")

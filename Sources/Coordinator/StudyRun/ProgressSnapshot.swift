@@ -65,7 +65,7 @@ package struct ProgressSnapshot: Sendable, Hashable {
     hypervolume = state.hypervolumes.last
     workers = core.workers.count
     idleWorkers = core.workers.values.count(where: \.isIdle)
-    isProposing = core.isProposing
+    isProposing = core.proposals.isOpen
     isPaused = state.header.isPaused
     stopReason = state.header.stopReason
     trouble = core.trouble?.message

@@ -1,6 +1,6 @@
 /// A large value behind one reference, so that copying a thousand of them is cheap; copied when it is changed while
 /// somebody else holds it.
-struct Boxed<Value: Sendable>: Sendable {
+struct CopyOnWriteBox<Value: Sendable>: Sendable {
   private final class Storage: @unchecked Sendable {
     // Sendable: `value` is changed only while this reference is the only one (`isKnownUniquelyReferenced`).
     var value: Value

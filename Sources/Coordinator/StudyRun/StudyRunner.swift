@@ -228,7 +228,7 @@ package actor StudyRunner {
       case .send(let peer, let envelope): send(envelope, to: peer)
       case .disconnect(let peer): transport.disconnect(peer)
       case .propose(let task): propose(task)
-      case .store(let peer, let id, let chunk): keep(chunk, id: id, peer)
+      case .store(let peer, let id, let chunk): store(chunk, id: id, peer)
       case .note(let note): log(note)
       case .finished(let reason):
         stopReason = reason

@@ -1,7 +1,7 @@
 import Study
 import WireProtocol
 
-/// Which artifacts a coordinator takes: those that accepted results name, up to the size that they state.
+/// Which artifacts a coordinator stores: those that accepted results name, up to the size that they state.
 struct ArtifactDemand: Sendable {
   /// An artifact that a result names.
   private struct Entry {
@@ -12,8 +12,9 @@ struct ArtifactDemand: Sendable {
   /// What is to be done with a piece.
   enum Answer: Hashable, Sendable {
     /// Store it; the artifact has so many bytes.
-    case take(Int64)
-    case settle(Acknowledgement.Verdict)
+    case store(Int64)
+    /// Nothing is to be stored: acknowledge it with this verdict.
+    case acknowledge(Acknowledgement.Verdict)
   }
 
   private var entries: [String: Entry] = [:]
@@ -44,8 +45,10 @@ struct ArtifactDemand: Sendable {
 
   /// What to do with a piece.
   func answer(_ chunk: ArtifactChunk) -> Answer {
-    guard let entry = entries[chunk.sha256], Int64(chunk.totalBytes) == entry.bytes else { return .settle(.conflict) }
+    guard let entry = entries[chunk.sha256], Int64(chunk.totalBytes) == entry.bytes else {
+      return .acknowledge(.conflict)
+    }
     // A result that counts no more: its files are not needed, and nobody is to blame.
-    return entry.isKept ? .take(entry.bytes) : .settle(.superseded)
+    return entry.isKept ? .store(entry.bytes) : .acknowledge(.superseded)
   }
 }

@@ -4,24 +4,24 @@ import WireProtocol
 
 /// What workers send besides results.
 extension StudyRunner {
-  /// Takes a piece of an artifact that an accepted result names; the answer comes when it is stored.
-  func keep(_ chunk: ArtifactChunk, id: Int64, _ peer: Peer) {
+  /// Stores a piece of an artifact that an accepted result names; the answer comes when it is stored.
+  func store(_ chunk: ArtifactChunk, id: Int64, _ peer: Peer) {
     guard let artifacts else { return step(.stored(peer, id: id, .conflict)) }
     // Who has left meanwhile sends it again when it is back.
     guard let sender = core.workers.values.first(where: { $0.peer == peer })?.identity.name else { return }
     demand.update(core.state, keepsOnlyFront: keepsOnlyFront)
     switch demand.answer(chunk) {
-    case .settle(let verdict): step(.stored(peer, id: id, verdict))
-    case .take(let bytes):
-      artifacts.take(chunk, from: sender, bytes: bytes) { [weak self] outcome in
-        Task { [weak self] in await self?.kept(outcome, id: id, peer) }
+    case .acknowledge(let verdict): step(.stored(peer, id: id, verdict))
+    case .store(let bytes):
+      artifacts.enqueue(chunk, from: sender, bytes: bytes) { [weak self] result in
+        Task { [weak self] in await self?.answer(result, id: id, peer) }
       }
     }
   }
 
-  private func kept(_ outcome: ArtifactStore.Outcome, id: Int64, _ peer: Peer) {
-    switch outcome {
-    case .settled(let verdict): step(.stored(peer, id: id, verdict))
+  private func answer(_ result: ArtifactStore.ChunkResult, id: Int64, _ peer: Peer) {
+    switch result {
+    case .acknowledged(let verdict): step(.stored(peer, id: id, verdict))
     case .overLimit:
       logger.warning(
         "an artifact was refused: the study's artifacts would take more than artifacts.limit allows; raise it, or keep fewer"
