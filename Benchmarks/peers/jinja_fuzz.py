@@ -3,7 +3,7 @@
     pip install transformers jinja2
     python jinja_fuzz.py --engram PATH --model DIR [--cases 20000] [--seed 1]
 
-DIR is any model folder with a tokenizer.json. The templates go into the folder `chat_templates` of a copy of it, so that
+DIR is any model folder with a tokenizer.json. The templates go into the folder `additional_chat_templates` of a copy of it, so that
 one process renders a thousand of them. A case agrees where both give the same text, or both fail. Other messages are
 counted; what engram refuses as not supported or too large is counted, too. Ends with status 1 where a text differs or only
 one fails.
@@ -333,13 +333,13 @@ def reference():
 def engram(program, model, cases):
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / "model"
-        (copy / "chat_templates").mkdir(parents=True)
+        (copy / "additional_chat_templates").mkdir(parents=True)
         for name in ["tokenizer.json", "config.json", "tokenizer_config.json"]:
             if (pathlib.Path(model) / name).exists():
                 shutil.copy(pathlib.Path(model) / name, copy / name)
         lines = []
         for index, (template, context) in enumerate(cases):
-            (copy / "chat_templates" / f"t{index}.jinja").write_text(template, newline="")
+            (copy / "additional_chat_templates" / f"t{index}.jinja").write_text(template, newline="")
             lines.append(json.dumps({"messages": [{"role": "user"}], "variables": context, "template_name": f"t{index}"}))
         answer = subprocess.run([program, "model", "chat-template", "--model", str(copy), "--now", NOW],
                                 input="\n".join(lines) + "\n", capture_output=True, text=True)
@@ -348,7 +348,7 @@ def engram(program, model, cases):
 
 def compare(cases, wanted, found, counts, show):
     for (template, context), want, got in zip(cases, wanted, found):
-        if "skip" in want or " object at 0x" in want.get("text", "") or "<built-in" in want.get("text", "") or " at 0x" in want.get("message", ""):
+        if "skip" in want or " at 0x" in str(want).lower() or "<built-in" in str(want):  # addresses
             counts["skipped"] += 1
         elif "error" in got and re.search("not supported|more than|larger than", got["error"]):
             counts["refused"] += 1

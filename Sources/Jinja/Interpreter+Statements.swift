@@ -136,6 +136,12 @@ extension Interpreter {
     }
   }
 
+  func repacked(_ value: Value, for target: Target) throws -> Value {
+    guard case .tuple(let targets) = target else { return value }
+    let items = try unpacked(value, targets.count)
+    return .tuple(TupleValue(try zip(targets, items).map { try repacked($1, for: $0) }))
+  }
+
   private func unpacked(_ value: Value, _ count: Int) throws -> [Value] {
     guard value.isIterable else {
       throw TemplateError(.type, "cannot unpack non-iterable \(value.typeName) object")

@@ -112,6 +112,8 @@ extension Interpreter {
     return ValueIterator(of: .iterator(items)) {
       while let item = try items.next() {
         try self.step()
+        // The names of a target are tested and passed on as a tuple of them.
+        let item = try self.repacked(item, for: loop.target)
         try self.assign(loop.target, item, inner, exports: false)
         if try self.evaluate(test, inner).isTrue { return item }
       }

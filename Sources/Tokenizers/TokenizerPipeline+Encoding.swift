@@ -18,7 +18,7 @@ extension TokenizerPipeline {
   }
 
   /// A piece between added tokens; `place` is where it begins in the text.
-  private func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, at place: Int, _ cache: inout WordCache) {
+  func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, at place: Int, _ cache: inout WordCache) {
     if tracksOrigins { return encodeTracked(piece, at: place, &cache) }
     switch quickNormalizer {
     case .none: return encodeNormalized(piece, at: place, &cache)

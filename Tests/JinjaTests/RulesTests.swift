@@ -45,6 +45,7 @@ import Testing
       ("{% set a = 1 %}{% with a = 2, b = a %}{{ a }}{{ b }}{% set a = 3 %}{{ a }}{% endwith %}{{ a }}", "2131"),
       ("{% set t %}{% set x = 2 %}{{ x }}{% endset %}{{ t }}{{ x }}", "2V"),
       ("{% macro f(x) %}{{ x }}{{ caller() }}{% endmacro %}{% call f(1) %}{{ x }}{% endcall %}", "1V"),
+      ("{% for a, b in [[1, 2], [3, 4]] if a %}{{ loop.previtem }}{% endfor %}", "(1, 2)"),
       ("{% for x in [1] %}{% for y in [2] if x %}{{ loop.index }}{{ x }}{% endfor %}{% endfor %}", "11"),
     ])
   func scopes(_ source: String, _ expected: String) throws {

@@ -5,13 +5,13 @@ import StrictJSON
 
 /// The chat templates of a model folder: one, or several by name.
 ///
-/// As in Transformers 5: `chat_template.jinja` and the folder of further templates come before `chat_template` in
+/// As in Transformers 5: `chat_template.jinja` and the files in `additional_chat_templates` come before `chat_template` in
 /// `tokenizer_config.json`.
 package struct ChatTemplates: Sendable {
   /// Name of the template that is taken where none is asked for.
   static let standardName = "default"
-  /// Folders of further templates, each in a file by its name.
-  private static let folders = ["additional_chat_templates", "chat_templates"]
+  /// The folder of further templates, each in a file by its name.
+  private static let folder = "additional_chat_templates"
 
   private(set) var texts: [String: String]
   /// Special tokens by the names that templates have for them (`bos_token`).
@@ -72,13 +72,11 @@ package struct ChatTemplates: Sendable {
     var texts: [String: String] = [:]
     let single = directory.appendingPathComponent("chat_template.jinja")
     if FileManager.default.fileExists(atPath: single.path) { texts[standardName] = try read(single) }
-    for folder in folders {
-      let url = directory.appendingPathComponent(folder, isDirectory: true)
-      guard FileManager.default.fileExists(atPath: url.path) else { continue }
-      for name in try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() where name.hasSuffix(".jinja")
-      {
-        texts[String(name.dropLast(6))] = try read(url.appendingPathComponent(name))
-      }
+    let folder = directory.appendingPathComponent(Self.folder, isDirectory: true)
+    guard FileManager.default.fileExists(atPath: folder.path) else { return texts }
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() where name.hasSuffix(".jinja")
+    {
+      texts[String(name.dropLast(6))] = try read(folder.appendingPathComponent(name))
     }
     return texts
   }

@@ -68,6 +68,40 @@ import Testing
     #expect(Set(named.keys).subtracting(expected.map(\.key)).isSubset(of: ["mask_token", "pad_token"]))
   }
 
+  @Test("What the assistant says is marked token by token") func masks() throws {
+    let golden = try Self.golden("smollm")
+    let folder = Fixtures.url("goldens/families/models/smollm3")
+    let tokenizer = try Tokenizer(directory: folder)
+    var templates = try ChatTemplates(directory: folder, tokenizer: tokenizer)
+    let clock = try #require(Clock(try golden.string("now") ?? ""))
+    var checked = 0
+    for item in try #require(try golden.array("cases")).compactMap(\.objectValue) {
+      guard let mask = try item.array("assistant_mask") else { continue }
+      let rendered = try templates.render(Self.request(item), clock: clock)
+      let marked = try tokenizer.encode(rendered.text, marking: rendered.generated)
+      #expect(marked.ids == tokenizer.encode(rendered.text, addSpecialTokens: false))
+      #expect(marked.isMarked.map { $0 ? 1 : 0 } == mask.map(\.integerValue))
+      checked += 1
+    }
+    #expect(checked == 2)
+  }
+
+  @Test(
+    "Tokens have their places in the text of every family",
+    arguments: ["gemma2", "llama3-tied", "mistral", "olmo2", "phi3", "phi3-longrope", "qwen3", "smollm3"])
+  func places(_ model: String) throws {
+    let tokenizer = try Tokenizer(directory: Fixtures.url("goldens/families/models/\(model)"))
+    let text = "Where is the atlas? Å 漢字 😀\n\n  It's on shelf 12. naïve"
+    let count = text.unicodeScalars.count
+    for start in stride(from: 0, to: count, by: 5) {
+      let marked = try tokenizer.encode(text, marking: [start..<count])
+      #expect(marked.ids == tokenizer.encode(text, addSpecialTokens: false))
+      // One row of tokens without marks, then one with them; it ends with the text.
+      let first = try #require(marked.isMarked.firstIndex(of: true))
+      #expect(marked.isMarked[first...].allSatisfy { $0 } && (start == 0) == (first == 0), "\(start)")
+    }
+  }
+
   // MARK: - Places and choices
 
   private func folder(_ files: [String: String]) throws -> TemporaryFolder {
@@ -108,7 +142,7 @@ import Testing
   }
 
   @Test("One template that does not parse leaves the others") func broken() throws {
-    let folder = try folder(["chat_template.jinja": "D", "chat_templates/bad.jinja": "a\n{% if %}"])
+    let folder = try folder(["chat_template.jinja": "D", "additional_chat_templates/bad.jinja": "a\n{% if %}"])
     #expect(try render(folder, "{\(Self.messages)}") == "D")
     let error = #expect(throws: ChatError.self) { try render(folder, "{\(Self.messages), \"template_name\": \"bad\"}") }
     #expect(error?.line == 2)
