@@ -16,10 +16,12 @@ CONFIG ?= configs/quickstart.yaml
 
 # Swift's pool has as many threads as the machine has cores. Tests with leases and heartbeats of their own do not share it with
 # tests that compute or block for a minute.
-WAITING := ^(WorkerTests|TransportTests)\.
+WAITING := ^(WorkerTests|TransportTests|ProcessesTests)\.
 PROCESSES := ^engramTests\.
 
 PROMISE ?=
+# A fault test names its promise in its title: @Test("R7: …").
+FAULTS = $(shell grep -rlE '@Test."$(or $(PROMISE),R[0-9]+): ' Tests | xargs -n1 basename -s .swift | sort | paste -sd '|')
 SEED ?=
 FAULTS_TABLE ?= faults.md
 
@@ -66,7 +68,7 @@ faults: setup
 	@printf '|---|---|---|---|---|---|---|---|---|\n' >> $(FAULTS_TABLE)
 	@ENGRAM_FAULTS=full ENGRAM_SEED=$(SEED) ENGRAM_FAULTS_TABLE=$(abspath $(FAULTS_TABLE)) \
 	  ENGRAM_COMMIT="$$(git rev-parse --short HEAD 2>/dev/null)" \
-	  swift test $(BUILD) --skip-build --no-parallel --filter 'Fault$(if $(PROMISE),$(PROMISE)([A-Z][A-Za-z]*)?/,R)'; \
+	  swift test $(BUILD) --skip-build --no-parallel --filter '\.($(FAULTS))/'; \
 	  status=$$?; cat $(FAULTS_TABLE); exit $$status
 
 setup:
@@ -89,7 +91,7 @@ clean:
 	rm -rf .build
 
 # What has threads, sockets, processes and files. Debug builds are slow: few seeds of the simulation are enough here.
-SANITIZED := ^(StudyTests|StudyDatabaseTests|WireProtocolTests|TransportTests|CoordinatorTests|WorkerTests)\.
+SANITIZED := ^(StudyTests|StudyDatabaseTests|WireProtocolTests|TransportTests|CoordinatorTests|WorkerTests|ProcessesTests)\.
 SANITIZED_SEEDS ?= 0..<4
 
 sanitize: sanitize-thread sanitize-address

@@ -6,7 +6,7 @@ let package = Package(
   name: "engram",
   platforms: [.macOS(.v15)],
   products: [
-    .executable(name: "engram", targets: ["engram"]),
+    .executable(name: "engram", targets: ["engram-main"]),
     .executable(name: "engram-bench", targets: ["engram-bench"]),
     .library(name: "BayesianOptimization", targets: ["BayesianOptimization"]),
     .library(name: "LanguageModel", targets: ["LanguageModel", "Checkpoints", "Tokenizers"]),
@@ -54,6 +54,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "WireProtocol", dependencies: ["Study"]),
+    .target(name: "Processes", dependencies: ["Foundations"]),
     .target(name: "Transport", dependencies: ["CZeroMQ", "Foundations", "WireProtocol"]),
     .target(
       name: "Coordinator",
@@ -63,7 +64,8 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Foundations", "WireProtocol", "Transport", "Personalization", .product(name: "Logging", package: "swift-log"),
+        "Foundations", "Processes", "WireProtocol", "Transport", "Personalization",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
@@ -76,7 +78,7 @@ let package = Package(
     .target(
       name: "Console",
       dependencies: ["Experiment", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
-    .executableTarget(
+    .target(
       name: "engram",
       dependencies: [
         "Console", .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -88,6 +90,12 @@ let package = Package(
         "Console", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    .executableTarget(name: "engram-main", dependencies: ["engram"]),
+    // The same program with injectors of faults: no product, and nothing but tests starts it.
+    .executableTarget(name: "engram-faulty", dependencies: ["engram", "FaultInjection"], path: "Tests/engram-faulty"),
+    .target(
+      name: "FaultInjection", dependencies: ["Coordinator", "RandomStreams", "Worker"], path: "Tests/FaultInjection"),
+    .target(name: "StudyTesting", dependencies: ["Study"], path: "Tests/StudyTesting"),
     .target(name: "SanitizerSupport", path: "Tests/SanitizerSupport"),
     .target(name: "TestSupport", dependencies: ["SanitizerSupport"], path: "Tests/TestSupport"),
     .target(name: "SessionTesting", dependencies: ["WireProtocol"], path: "Tests/SessionTesting"),
@@ -112,11 +120,13 @@ let package = Package(
       name: "LanguageModelTests",
       dependencies: ["LanguageModel", "CUDAEmulation", "CUDAEmulationChecked", "TestSupport"]),
     .testTarget(name: "PersonalizationTests", dependencies: ["Personalization", "TestSupport"]),
-    .testTarget(name: "StudyTests", dependencies: ["Study", "TestSupport"]),
-    .testTarget(name: "StudyDatabaseTests", dependencies: ["StudyDatabase", "TestSupport"]),
+    .testTarget(name: "StudyTests", dependencies: ["Study", "StudyTesting", "TestSupport"]),
+    .testTarget(name: "StudyDatabaseTests", dependencies: ["StudyDatabase", "StudyTesting", "TestSupport"]),
     .testTarget(name: "WireProtocolTests", dependencies: ["WireProtocol", "SessionTesting", "TestSupport"]),
     .testTarget(name: "TransportTests", dependencies: ["Transport", "TestSupport"]),
-    .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator", "SessionTesting", "TestSupport"]),
+    .testTarget(name: "ProcessesTests", dependencies: ["Processes", "TestSupport"]),
+    .testTarget(
+      name: "CoordinatorTests", dependencies: ["Coordinator", "SessionTesting", "StudyTesting", "TestSupport"]),
     .testTarget(name: "WorkerTests", dependencies: ["Worker", "SessionTesting", "TestSupport"]),
     .testTarget(name: "ReportTests", dependencies: ["Report", "TestSupport"]),
     .testTarget(name: "ExperimentTests", dependencies: ["Experiment", "TestSupport"]),
@@ -124,7 +134,7 @@ let package = Package(
       name: "engramTests",
       dependencies: [
         "engram", "RandomStreams", "BayesianOptimization", "Study", "StudyDatabase", "WireProtocol", "Transport",
-        "Coordinator", "SessionTesting", "TestSupport",
+        "Coordinator", "FaultInjection", "SessionTesting", "TestSupport",
       ]),
     .testTarget(name: "engram-benchTests", dependencies: ["engram-bench", "TestSupport"]),
   ],

@@ -1,12 +1,13 @@
 import ArgumentParser
 import Experiment
 import Foundation
+import Processes
 
 /// The start and the end of a program: its command is parsed and run, and what went wrong is said with its status.
 package enum Program {
   package static func run(_ root: any AsyncParsableCommand.Type) async -> Never {
     // A reader that is gone is an error of the write, not the end of a cluster.
-    signal(SIGPIPE, SIG_IGN)
+    BrokenPipes.ignore()
     // Results, adapters, logs and texts are about people: for their owner only, whatever the shell says.
     umask(0o077)
     do {

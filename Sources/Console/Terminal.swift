@@ -1,5 +1,6 @@
 import Experiment
 import Foundation
+import Processes
 import Report
 import Synchronization
 

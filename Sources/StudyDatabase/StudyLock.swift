@@ -31,6 +31,7 @@ final class StudyLock: Sendable {
           "the study in \(folder.url.path) is being run by another coordinator\(owner); "
             + "stop that one first, or look on with `engram study show`")
       }
+      // `flock` knows no time limit, and nothing tells when a lock becomes free.
       usleep(50_000)
     }
     self.descriptor = descriptor

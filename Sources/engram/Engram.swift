@@ -2,8 +2,12 @@ import ArgumentParser
 import Console
 import Experiment
 
+/// The program, for the executables that are made of it: `engram`, and one for tests of faults.
+package enum EngramProgram {
+  package static func main() async { await Program.run(Engram.self) }
+}
+
 /// `engram`: searches, trains, measures and exports memory for language models.
-@main
 struct Engram: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "engram",
@@ -35,6 +39,4 @@ struct Engram: AsyncParsableCommand {
         subcommands: [PlotCommand.self, DoctorCommand.self, KeysCommand.self, BenchCommand.self]),
       CommandGroup(name: "Internal:", subcommands: [TrainerCommand.self]),
     ])
-
-  static func main() async { await Program.run(Self.self) }
 }

@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Foundation
 import Study
+import StudyTesting
 import TestSupport
 import Testing
 

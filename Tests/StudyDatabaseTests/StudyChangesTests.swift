@@ -2,6 +2,7 @@ import BayesianOptimization
 import Foundation
 import RandomStreams
 import Study
+import StudyTesting
 import TestSupport
 import Testing
 

@@ -5,6 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Processes
 @testable import Worker
 
 /// Programs with children of their own: whatever they have started ends with them.
@@ -152,19 +153,5 @@ import Testing
       let below = ProcessTable.read().descendants(of: getpid())
       exit(below.isEmpty ? 0 : 11)
     }
-  }
-
-  @Test("a line of /proc is read whatever the process is called") func statLines() {
-    let entry = ProcessEntry(stat: "17 (a) b (c) S 4 16 15 0 -1 4194560 1")
-    #expect(entry == ProcessEntry(pid: 17, parent: 4, group: 16, state: "S", name: "a) b (c"))
-    #expect(ProcessEntry(stat: "17 (x) Z 4 16 15")?.isOver == true)
-    for broken in ["", "17", "17 (x", "x (x) S 1 2", "17 (x) S", ")17("] { #expect(ProcessEntry(stat: broken) == nil) }
-    let table = ProcessTable(entries: [
-      ProcessEntry(pid: 2, parent: 1, group: 2), ProcessEntry(pid: 3, parent: 2, group: 2),
-      ProcessEntry(pid: 4, parent: 3, group: 4), ProcessEntry(pid: 5, parent: 1, group: 5),
-    ])
-    #expect(table.descendants(of: 2) == [3, 4])
-    #expect(ProcessMark(name: "A", value: "b").isCarried(by: Array("X=1\0A=b\0".utf8)))
-    #expect(!ProcessMark(name: "A", value: "b").isCarried(by: Array("A=bc\0XA=b\0".utf8)))
   }
 }

@@ -7,6 +7,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
+@testable import Processes
 @testable import Worker
 
 @Suite(.bounded) struct EvaluatorTests {
@@ -126,63 +127,6 @@ import WireProtocol
     }
     #expect(throws: (any Error).self) { try TrainerCodec.message(Array("{\"type\":\"what\"}".utf8)) }
     #expect(throws: (any Error).self) { try TrainerCodec.message(Array("{}".utf8)) }
-  }
-
-  @Test func aFaultIsDueForItsTrialAndOnlyOnceWithMarkers() throws {
-    let folder = try TemporaryFolder()
-    let environment = ["ENGRAM_TRAINER_FAULT": "crash:3,hang:5", "ENGRAM_FAULT_MARKERS": folder.url.path]
-    #expect(TrainerFault.due(trial: 4, environment: environment) == nil)
-    #expect(TrainerFault.due(trial: 3, environment: environment) == TrainerFault(kind: .crash, trial: 3))
-    #expect(TrainerFault.due(trial: 3, environment: environment) == nil)
-    #expect(TrainerFault.due(trial: 5, environment: environment)?.kind == .hang)
-  }
-
-  @Test func whatAChildHasStartedGoesWithIt() async throws {
-    let (events, feed) = AsyncStream<ChildProcess.Event>.makeStream()
-    let child = try ChildProcess(
-      executable: "/bin/sh", arguments: ["-c", "sleep 1000 & echo $!; read -r line; kill -9 $$"], environment: [:]
-    ) { feed.yield($0) }
-    var grandchild: pid_t = 0
-    for await event in events {
-      switch event {
-      case .output(let line):
-        grandchild = try #require(pid_t(String(decoding: line, as: UTF8.self)))
-        #expect(kill(grandchild, 0) == 0)
-        child.write([UInt8(ascii: "\n")])
-      case .ended(let end):
-        #expect(end.signal == 9)
-        feed.finish()
-      case .log: break
-      }
-    }
-    // It is gone, or waits to be buried by somebody else.
-    let state = (try? String(contentsOfFile: "/proc/\(grandchild)/stat", encoding: .utf8)) ?? "gone"
-    #expect(grandchild > 0 && (state == "gone" || state.contains(") Z ")))
-  }
-
-  @Test func aChildInheritsNothingButItsStreams() async throws {
-    // Open in this process and not marked to be closed, as libraries leave descriptors.
-    let descriptor = fcntl(2, F_DUPFD, 200)
-    defer { close(descriptor) }
-    #expect(descriptor >= 200 && fcntl(descriptor, F_GETFD) & FD_CLOEXEC == 0)
-    let (events, feed) = AsyncStream<ChildProcess.Event>.makeStream()
-    _ = try ChildProcess(
-      executable: "/bin/sh",
-      arguments: ["-c", "for f in 0 \(descriptor); do test -e /proc/$$/fd/$f && echo $f; done; true"], environment: [:]
-    ) { feed.yield($0) }
-    var seen: [String] = []
-    for await event in events {
-      if case .output(let line) = event { seen.append(String(decoding: line, as: UTF8.self)) }
-      if case .ended = event { feed.finish() }
-    }
-    #expect(seen == ["0"])
-  }
-
-  @Test func processEndsAreRead() {
-    #expect(ProcessEnd(word: 75 << 8).status == 75)
-    #expect(ProcessEnd(word: 9).signal == 9)
-    #expect(ProcessEnd(word: 11 | 0x80).signal == 11)
-    #expect(ProcessEnd(word: 9).description.contains("SIGKILL"))
   }
 
   /// The true trainer loop in a process of its own: ready, one trial, a not-a-number, a cancelled one, then the end.

@@ -106,36 +106,4 @@ import Testing
     #expect(found.driver == "NVRM version: 550" && found.deviceNodes == [0, 1] && found.visibleDevices == "1")
     #expect(found.information.count == 2 && found.information[0].contains("GPU-a"))
   }
-
-  @Test func whoeverDiesIsStartedAgainLaterAndLater() {
-    var policy = FleetPolicy()
-    let killed = ProcessEnd(word: 9)
-    let waits = (0..<8).map { _ in policy.ended(killed, lived: 3, isStopping: false) }
-    #expect(waits == [1, 2, 4, 8, 16, 32, 60, 60].map { .restart(after: $0) })
-    #expect(policy.ended(killed, lived: 3600, isStopping: false) == .restart(after: 1))
-    #expect(policy.ended(killed, lived: 3, isStopping: true) == .left(status: 75))
-  }
-
-  @Test func whoeverLeavesOrCannotWorkIsNotStartedAgain() {
-    var policy = FleetPolicy()
-    func exited(_ status: Int32) -> ProcessEnd { ProcessEnd(word: status << 8) }
-    #expect(policy.ended(exited(0), lived: 1, isStopping: false) == .left(status: 0))
-    #expect(policy.ended(exited(75), lived: 1, isStopping: false) == .left(status: 75))
-    for status: Int32 in [1, 2, 3, 4, 6] {
-      #expect(policy.ended(exited(status), lived: 1, isStopping: false) == .gaveUp(status: status))
-    }
-    #expect(FleetPolicy.status([1, 0], isStopping: false) == 0)
-    #expect(FleetPolicy.status([6, 6], isStopping: false) == 6)
-    #expect(FleetPolicy.status([75, 75], isStopping: false) == 75)
-    #expect(FleetPolicy.status([75, 1], isStopping: false) == 1)
-    #expect(FleetPolicy.status([0, 6], isStopping: true) == 75)
-  }
-
-  @Test func anEchoOfASignalIsNotASecondOne() {
-    let count = SignalCount()
-    let start = ContinuousClock.now
-    #expect(count.next(at: start) == .first)
-    #expect(count.next(at: start + .milliseconds(400)) == .echo)
-    #expect(count.next(at: start + .milliseconds(1500)) == .second)
-  }
 }

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
+@testable import Processes
 @testable import Worker
 
 /// Trials that give themselves back, and evaluators that cannot work: pure decisions over given times.
@@ -121,18 +122,6 @@ import WireProtocol
       return
     }
     #expect(record.failureClass == .bug && supervisor.state == .idle)
-  }
-
-  @Test("exit statuses mean the same to everybody who watches over workers") func exitStatuses() {
-    for status in [0, 75, 130] { #expect(WorkerExit(ProcessEnd(status: status)) == .left(status: Int32(status))) }
-    for status in 1...6 { #expect(WorkerExit(ProcessEnd(status: status)) == .cannotWork(status: Int32(status))) }
-    for status in [7, 78, 127, 255] { #expect(WorkerExit(ProcessEnd(status: status)) == .died) }
-    #expect(WorkerExit(ProcessEnd(signal: 9)) == .died)
-    var policy = FleetPolicy()
-    for status in 0...6 {
-      let decision = policy.ended(ProcessEnd(status: status), lived: 1, isStopping: false)
-      #expect(decision == (status == 0 ? .left(status: 0) : .gaveUp(status: Int32(status))))
-    }
   }
 
   @Test("what is no finite number beside the objectives is left out, named and counted") func extras() {

@@ -8,6 +8,7 @@ import Testing
 import Transport
 import WireProtocol
 
+@testable import Processes
 @testable import Worker
 
 enum FileProblemTests {

@@ -92,7 +92,7 @@ import WireProtocol
   }
 
   @Test func aHangIsEndedByTheWatchdog() async throws {
-    let outcomes = try await record(12) { $0.hangTimeout = .milliseconds(800) }
+    let outcomes = try await record(12) { $0.hangTimeout = .seconds(4) }
     let record = try failure(outcomes.first)
     #expect(record.failureClass == .bug)
     #expect(record.message.contains("no progress"))

@@ -9,7 +9,7 @@ import Testing
 struct PackageLayoutTests {
   private static let allowed: [String: Set<String>] = [
     "CZeroMQ": [], "CBLAS": [], "CKernels": [], "CUDAKernels": [], "RandomStreams": [], "Jinja": [], "Foundations": [],
-    "StrictJSON": [],
+    "StrictJSON": [], "Processes": ["Foundations"],
     "LinearAlgebra": ["CBLAS", "CKernels"],
     "BayesianOptimization": ["LinearAlgebra", "RandomStreams"],
     "ModelFiles": ["Foundations", "StrictJSON"],
@@ -22,7 +22,7 @@ struct PackageLayoutTests {
     "WireProtocol": ["Study"],
     "Transport": ["CZeroMQ", "Foundations", "WireProtocol"],
     "Coordinator": ["Study", "StudyDatabase", "WireProtocol", "Transport"],
-    "Worker": ["Foundations", "WireProtocol", "Transport", "Personalization"],
+    "Worker": ["Foundations", "Processes", "WireProtocol", "Transport", "Personalization"],
     "Report": ["StudyDatabase", "BayesianOptimization"],
     "Experiment": ["Coordinator", "Worker", "Report"],
     "Console": ["Experiment"],
@@ -67,8 +67,8 @@ struct PackageLayoutTests {
     var checked = 0
     for target in description.targets where target.type != "test" {
       let outside = [
-        "engram", "engram-bench", "SanitizerSupport", "SessionTesting", "TestSupport", "CUDAEmulation",
-        "CUDAEmulationChecked",
+        "engram", "engram-bench", "engram-main", "engram-faulty", "FaultInjection", "StudyTesting", "SanitizerSupport",
+        "SessionTesting", "TestSupport", "CUDAEmulation", "CUDAEmulationChecked",
       ]
       if outside.contains(target.name) { continue }
       _ = try #require(Self.allowed[target.name], "a target outside the table: \(target.name)")

@@ -42,11 +42,13 @@ struct SteeringTests {
     try writeStudy(budget: 8)
     let coordinator = try EngramProcess.start(
       ["coordinator", path("steer.yaml")], environment: ["ENGRAM_RUNS": path("runs")], folder: folder.url)
-    let limit = Date().addingTimeInterval(20)
-    while Date() < limit, !FileManager.default.fileExists(atPath: path("runs/steer/study.sqlite")) {
-      try await Task.sleep(for: .milliseconds(20))
-    }
-    try await Task.sleep(for: .milliseconds(300))
+    // The study has begun when it can be shown.
+    try #require(
+      await EngramProcess.waitUntil {
+        let shown = try? await EngramProcess.outcome(
+          ["study", "show", "steer"], environment: ["ENGRAM_RUNS": path("runs")], folder: folder.url)
+        return shown?.status == 0
+      })
     coordinator.interrupt()
     #expect(await EngramProcess.outcome(of: coordinator).status == 130)
   }

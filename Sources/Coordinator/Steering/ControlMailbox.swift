@@ -1,4 +1,5 @@
 import BayesianOptimization
+import Foundations
 import Foundation
 import Study
 import StudyDatabase
@@ -44,9 +45,11 @@ package struct ControlMailbox: Sendable {
     let name = "\(UUID().uuidString).\(expiry)"
     let request = folder.appendingPathComponent("\(name).request")
     let answer = folder.appendingPathComponent("\(name).reply")
+    let changes = FolderWatch(folder)
     let sent = try SentRequest(try JSONEncoder().encode(command), at: request)
     defer { sent.withdraw() }
-    for _ in 0..<Int(max(1, patience / 0.05)) {
+    let limit = ContinuousClock.now + .seconds(patience)
+    while true {
       // Not there yet: the usual case.
       if let data = try? Data(contentsOf: answer) {
         // Left behind, the coordinator removes it later.
@@ -57,7 +60,9 @@ package struct ControlMailbox: Sendable {
           decoded.code.flatMap { StudyError.Code(name: $0) } ?? .illegalTransition,
           decoded.error ?? "the coordinator refused the command")
       }
-      usleep(50_000)
+      let left = ContinuousClock.now.duration(to: limit) / Duration.seconds(1)
+      guard left > 0 else { break }
+      changes.wait(left)
     }
     throw StudyError(
       .busy,

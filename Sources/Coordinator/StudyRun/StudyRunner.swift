@@ -31,7 +31,7 @@ package actor StudyRunner {
 
   private(set) var core: CoordinatorCore
   private let store: any StudyStore
-  private let sampler: any Sampler
+  private let proposals: ProposalThread
   private let transport: any ServerTransport
   let artifacts: ArtifactStore?
   let keepsOnlyFront: Bool
@@ -50,6 +50,8 @@ package actor StudyRunner {
   /// Nothing is taken any more: the run has returned.
   private var isClosed = false
   private var waiter: CheckedContinuation<Void, Never>?
+  /// Resumed when no worker is left.
+  private var allGone: CheckedContinuation<Void, Never>?
   /// What has happened and waits for its turn, together.
   private var waiting: [CoordinatorCore.Event] = []
   var lastFront: [Int] = []
@@ -79,7 +81,7 @@ package actor StudyRunner {
     logger: Logger = Logger(label: "engram.coordinator")
   ) throws {
     self.store = store
-    self.sampler = sampler
+    proposals = ProposalThread(sampler, limit: Self.batchLimit)
     self.transport = transport
     self.artifacts = artifacts.map {
       ArtifactStore(folder: $0, limit: artifactLimit ?? ArtifactStore.standardLimit)
@@ -91,7 +93,8 @@ package actor StudyRunner {
     origin = clock.now
     tick = min(.seconds(1), settings.heartbeat)
     core = try CoordinatorCore(
-      settings: settings, store: FailpointStore(base: store), policy: policy, sessionName: UUID().uuidString, key: key,
+      settings: settings, store: CoordinatorSeams.current.store(store), policy: policy, sessionName: UUID().uuidString,
+      key: key,
       now: .zero, wallTime: Date().timeIntervalSince1970)
     found = core.found
     (progress, snapshots) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -109,10 +112,13 @@ package actor StudyRunner {
     let messages = Task { [weak self, transport] in
       while let batch = await transport.events.nextBatch(limit: Self.batchLimit) { await self?.take(batch) }
     }
+    let answers = Task { [weak self, proposals] in
+      for await answer in proposals.answers { await self?.take(answer) }
+    }
+    // The database's file and the folder of commands are looked at: nothing tells of their changes on every file system.
     let ticks = Task { [weak self, tick] in
-      while !Task.isCancelled {
-        try? await Task.sleep(for: tick)
-        await self?.passTime()
+      while await self?.passTime() != nil {
+        do { try await Task.sleep(for: tick) } catch { return }
       }
     }
     await withTaskCancellationHandler {
@@ -125,6 +131,8 @@ package actor StudyRunner {
     await drain()
     ticks.cancel()
     messages.cancel()
+    proposals.stop()
+    answers.cancel()
     publish(always: true)
     isClosed = true
     mailbox?.withdrawRoster()
@@ -225,9 +233,9 @@ package actor StudyRunner {
   private func perform(_ actions: [CoordinatorCore.Action]) {
     for action in actions {
       switch action {
-      case .send(let peer, let envelope): send(envelope, to: peer)
+      case .send(let peer, let envelope): transport.send(codec.encode(envelope), to: peer)
       case .disconnect(let peer): transport.disconnect(peer)
-      case .propose(let task): propose(task)
+      case .propose(let task): proposals.propose(task)
       case .store(let peer, let id, let chunk): store(chunk, id: id, peer)
       case .note(let note): log(note)
       case .finished(let reason):
@@ -240,33 +248,11 @@ package actor StudyRunner {
       }
     }
     publish(always: false)
-  }
-
-  private func send(_ envelope: Envelope, to peer: Peer) {
-    let name: String? =
-      switch envelope.message {
-      case .assign: "assign"
-      case .ack: "ack"
-      default: nil
-      }
-    if let name { Failpoint.pass("\(name).before") }
-    transport.send(codec.encode(envelope), to: peer)
-    if let name { Failpoint.pass("\(name).after") }
-  }
-
-  private func propose(_ task: ProposalTask) {
-    // A thread of its own: a fit takes seconds, and the few threads of Swift's tasks carry the heartbeats.
-    let thread = Thread { [sampler, weak self] in
-      let outcomes = sampler.proposals(task.request, count: min(task.wanted, Self.batchLimit))
-      Task { [weak self] in await self?.take(task.answered(by: outcomes)) }
-    }
-    thread.name = "sampler"
-    thread.stackSize = 16 << 20
-    thread.start()
+    if core.workers.isEmpty { resume(&allGone) }
   }
 
   /// Proposals wait for the messages that are here already, so that they share a commit.
-  private func take(_ answers: [(task: ProposalTask, outcome: ProposalOutcome)]) async {
+  private func take(_ answers: ProposalThread.Answers) async {
     waiting += answers.map { .proposed($0.task, $0.outcome) }
     await Task.yield()
     handleWaiting()
@@ -303,16 +289,25 @@ package actor StudyRunner {
   private func end() {
     guard !isOver else { return }
     isOver = true
+    resume(&waiter)
+  }
+
+  private func resume(_ waiter: inout CheckedContinuation<Void, Never>?) {
     waiter?.resume()
     waiter = nil
   }
 
   /// Waits until the workers have left, at most `drainTime`.
   private func drain() async {
-    guard failure == nil else { return }
-    let limit = clock.now + core.settings.drainTime
-    while !core.workers.isEmpty && clock.now < limit {
-      await Task { try? await Task.sleep(for: .milliseconds(20)) }.value
+    guard failure == nil, !core.workers.isEmpty else { return }
+    let limit = Task { [clock, time = core.settings.drainTime] in
+      // Cancelled when they have left before.
+      do { try await clock.sleep(for: time) } catch { return }
+      endOfDrain()
     }
+    await withCheckedContinuation { allGone = $0 }
+    limit.cancel()
   }
+
+  private func endOfDrain() { resume(&allGone) }
 }

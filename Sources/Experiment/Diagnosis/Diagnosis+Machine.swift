@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import Processes
 import Report
 import Study
 import StudyDatabase

@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Processes
 import Report
 import Study
 import StudyDatabase

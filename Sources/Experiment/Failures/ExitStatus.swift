@@ -3,23 +3,10 @@ import Foundations
 import Foundation
 import LanguageModel
 import Personalization
+import Processes
 import Study
 import Transport
 import Worker
-
-/// What the process tells its caller.
-package enum ExitStatus: Int32 {
-  case success = 0
-  case unexpected = 1
-  case usage = 2
-  case notFound = 3
-  case conflict = 4
-  case storage = 5
-  case refused = 6
-  /// Try again later (sysexits' EX_TEMPFAIL).
-  case temporary = 75
-  case interrupted = 130
-}
 
 /// An error of the command line itself: the status to exit with, what went wrong and what to do.
 package struct CommandError: Error, CustomStringConvertible {

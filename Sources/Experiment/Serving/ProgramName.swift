@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Worker
 
 /// The program in commands that are printed to be copied.

@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Report
 import Study
 import Transport
@@ -49,7 +50,7 @@ package struct WorkerLaunch: Sendable {
   private static var host: String { ProcessInfo.processInfo.hostName }
 
   /// The workers to start as processes of their own; nil where this process is the worker.
-  package func members() throws -> [WorkerFleet.Member]? {
+  package func members() throws -> [Supervisor.Member]? {
     let devices = try Devices.workers(gpus: gpus, device: device)
     // A GPU of a list is one for a process that is watched over, even when it is the only one.
     guard devices.count > 1 || gpus != nil else { return nil }
@@ -57,7 +58,7 @@ package struct WorkerLaunch: Sendable {
     return try devices.map { try member($0, of: devices.count, study: configuration.name) }
   }
 
-  private func member(_ device: GPUDevice, of count: Int, study name: String) throws -> WorkerFleet.Member {
+  private func member(_ device: GPUDevice, of count: Int, study name: String) throws -> Supervisor.Member {
     let own = try WorkerName(
       given: self.name.map { "\($0)/\(device.label)" }, state: state.map { "\($0)/\(device.label)" },
       study: name, host: Self.host, label: device.label)
@@ -70,9 +71,7 @@ package struct WorkerLaunch: Sendable {
     if let memory { arguments += ["--memory", "\(memory)"] }
     if let logSize { arguments += ["--log-size", "\(logSize)"] }
     if let giveUpAfter { arguments += ["--give-up-after", "\(giveUpAfter)"] }
-    let environment = ProcessInfo.processInfo.environment.merging(device.environment) { $1 }
-      .merging([ParentWatch.variable: "\(ProcessInfo.processInfo.processIdentifier)"]) { $1 }
-    return WorkerFleet.Member(label: device.label, arguments: arguments, environment: environment)
+    return Supervisor.Member(label: device.label, arguments: arguments, environment: device.environment)
   }
 
   // MARK: One

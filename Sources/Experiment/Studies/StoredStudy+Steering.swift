@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Coordinator
 import Foundation
+import Foundations
 import Study
 import StudyDatabase
 
@@ -27,11 +28,13 @@ extension StoredStudy {
   /// Leases the next trial, and asks again for so long while none is ready.
   package func ask(worker: String, wait: Duration) throws -> SteeringReply {
     let limit = ContinuousClock.now + wait
+    // The next trial comes with a commit.
+    let changes = FolderWatch(folder.url)
     while true {
       do {
         return try control.carryOut(.ask(worker: worker))
       } catch let error as StudyError where error.code == .busy && ContinuousClock.now < limit {
-        usleep(200_000)
+        changes.wait(ContinuousClock.now.duration(to: limit) / Duration.seconds(1))
       }
     }
   }

@@ -127,6 +127,7 @@ struct FileLock {
         close(descriptor)
         throw TrialCancelled()
       }
+      // `flock` can wait by itself, but not be cancelled, and nothing tells when a lock becomes free.
       usleep(100_000)
     }
   }

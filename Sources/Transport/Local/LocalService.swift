@@ -60,7 +60,10 @@ final class LocalService: SocketService {
       for (descriptor, connection) in connections where connection.hasOutput && !connection.flush() {
         connections[descriptor] = nil
       }
-      usleep(1000)
+      var unsent = connections.filter(\.value.hasOutput).map {
+        pollfd(fd: $0.key, events: Int16(POLLOUT), revents: 0)
+      }
+      _ = Glibc.poll(&unsent, nfds_t(unsent.count), 10)
     }
     connections = [:]
     Glibc.close(poll)

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Processes
 import Study
 import Synchronization
 import WireProtocol
@@ -56,7 +57,7 @@ package final class CommandEvaluator: TrialEvaluator {
       "trial": .integer(Int64(request.trial)), "scratch": .string(request.scratch.path),
     ])
     let resolved = try find()
-    let kills = Memory.outOfMemoryKills()
+    let kills = ProcessMemory.outOfMemoryKills()
     let run = try CommandRun.start(
       resolved, environment: ProcessInfo.processInfo.environment.merging(environment) { $1 }, objectives: objectives,
       endGrace: endGrace, monitor)
@@ -72,7 +73,7 @@ package final class CommandEvaluator: TrialEvaluator {
       throw EvaluationError.givenBack("the command \(end)")
     }
     do {
-      guard end.status == 0 else { throw failure(end, found, isOutOfMemory: Memory.outOfMemoryKills() > kills) }
+      guard end.status == 0 else { throw failure(end, found, isOutOfMemory: ProcessMemory.outOfMemoryKills() > kills) }
       var result = try CommandResult.read(found.output, objectives: objectives)
       result.notes = result.notes.filter { saidNotes.insert($0).inserted }
       return result

@@ -1,4 +1,5 @@
 import Glibc
+import Processes
 import Study
 import WireProtocol
 
@@ -25,7 +26,7 @@ extension TrainerSupervisor {
     if unavailable != nil || end.status == Int(TrainerMain.unavailableStatus) {
       return .released(.preempted, checkpointStep: nil)
     }
-    if end.status == 75 { return .released(.preempted, checkpointStep: nil) }
+    if end.status == Int(ExitStatus.temporary.rawValue) { return .released(.preempted, checkpointStep: nil) }
     if let killed {
       return .failure(
         started: work.hasStarted,

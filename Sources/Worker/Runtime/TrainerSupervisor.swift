@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Processes
 import Study
 import WireProtocol
 
@@ -76,7 +77,7 @@ struct TrainerSupervisor {
   let countKills: () -> Int
 
   /// - Parameter countKills: the kernel's count of out-of-memory kills.
-  init(settings: WorkerSettings, countKills: @escaping () -> Int = Memory.outOfMemoryKills) {
+  init(settings: WorkerSettings, countKills: @escaping () -> Int = ProcessMemory.outOfMemoryKills) {
     self.settings = settings
     self.countKills = countKills
   }
@@ -144,6 +145,20 @@ struct TrainerSupervisor {
       }
       guard now - lastSign > settings.hangTimeout else { return [] }
       return stop("no progress for \(settings.hangTimeout)")
+    }
+  }
+
+  /// When ``tick(now:)`` has something to do, as far as nothing else happens before; nil where time alone changes nothing.
+  var nextDeadline: Duration? {
+    switch state {
+    case .absent(let until): return unavailable == nil ? until : nil
+    case _ where ownKill != nil: return nil
+    case .preparing: return lastSign + settings.prepareTimeout
+    case .idle: return work == nil ? nil : .zero
+    case .resting(let until): return until
+    case .running:
+      let hang = lastSign + settings.hangTimeout
+      return work?.interruption.map { min(hang, $0.deadline) } ?? hang
     }
   }
 

@@ -45,6 +45,11 @@ struct UploadQueue {
   /// How often the present chunk was sent in vain.
   var attempts: Int { flight?.attempts ?? 0 }
 
+  /// When ``due(now:)`` has a chunk; nil where nothing waits.
+  var nextDue: Duration? {
+    waiting.isEmpty ? nil : (flight?.sent).map { $0 + Self.patience } ?? .zero
+  }
+
   mutating func add(_ artifacts: [LocalArtifact]) throws {
     waiting += artifacts.filter { !waiting.contains($0) }
     try save()

@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import Processes
 import Study
 import WireProtocol
 

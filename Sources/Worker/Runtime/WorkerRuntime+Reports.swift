@@ -3,7 +3,7 @@ import WireProtocol
 
 /// Intermediate reports on their way: a few at a time, so that the connection has room for them.
 extension WorkerRuntime {
-  /// Reports that are sent between two ticks of a tenth of a second.
+  /// Reports that are sent within a tenth of a second.
   ///
   /// 40, so 400 a second: less than half of what a coordinator takes from one connection.
   static let reportsPerTick = 40
@@ -19,8 +19,12 @@ extension WorkerRuntime {
     sendReports()
   }
 
-  /// Sends what may be sent before the next tick; the result follows its last report.
+  /// Sends what may be sent now; the result follows its last report.
   func sendReports() {
+    if now >= reportRoomDue {
+      reportRoom = Self.reportsPerTick
+      reportRoomDue = now + Self.pace
+    }
     let sent = waitingReports.prefix(reportRoom)
     waitingReports.removeFirst(sent.count)
     reportRoom -= sent.count

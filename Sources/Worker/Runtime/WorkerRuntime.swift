@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Glibc
+import Processes
 import Study
 import Synchronization
 import Transport
@@ -23,11 +24,11 @@ package actor WorkerRuntime {
   let transport: any ClientTransport
   let note: @Sendable (WorkerNote) -> Void
   let codec = MessageCodec()
-  private let clock = ContinuousClock()
-  private let origin: ContinuousClock.Instant
+  let clock = ContinuousClock()
+  let origin: ContinuousClock.Instant
   let file: OutcomeFile
   var session: WorkerSession
-  private var supervisor: TrainerSupervisor
+  var supervisor: TrainerSupervisor
   private var trainer: ChildProcess?
   private var generation = 0
   private var end: WorkerEnd?
@@ -37,7 +38,7 @@ package actor WorkerRuntime {
   /// When the coordinator was heard of last; at first, when this worker began.
   private var lastWord: Duration = .zero
   private let inputs: AsyncStream<Input>
-  private let feed: AsyncStream<Input>.Continuation
+  let feed: AsyncStream<Input>.Continuation
   private let trainerLog: TrainerLog
   let mark: ProcessMark
   let scratch: ScratchFolders
@@ -47,14 +48,16 @@ package actor WorkerRuntime {
   var trials: [AttemptToken: Int] = [:]
   /// Trials whose scratch folders may go once everything is sent.
   var finishedTrials: Set<Int> = []
-  /// Reports that wait for their turn, oldest first, and how many may be sent before the next tick.
+  /// Reports that wait for their turn, oldest first, and how many may be sent before there is room again.
   var waitingReports: [IntermediateReport] = []
-  var reportRoom = reportsPerTick
+  var reportRoom = 0
+  var reportRoomDue: Duration = .zero
   /// A result that waits until its reports have left.
   var heldResult: (token: AttemptToken, outcome: TrainerSupervisor.Outcome)?
   /// Attempts of which a report was not sent for its form.
   var unsentReports: Set<AttemptToken> = []
-  private var deviceDue: Duration = .zero
+  var deviceDue: Duration = .zero
+  var alarm: Alarm?
 
   /// - Parameters:
   ///   - transport: the connection; closed when the worker ends.
@@ -99,24 +102,27 @@ package actor WorkerRuntime {
       for await event in transport.events { feed.yield(.transport(event)) }
       feed.yield(.transportEnded)
     }
-    let ticker = Task {
-      while !Task.isCancelled {
-        feed.yield(.tick)
-        try? await Task.sleep(for: .milliseconds(100))
-      }
-    }
-    let signals = settings.handlesSignals ? SignalWatch { feed.yield(.signal($0)) } : nil
+    let signals = settings.handlesSignals ? watchSignals() : nil
+    feed.yield(.tick)
     for await input in inputs {
       handle(input)
       if end != nil { break }
+      setAlarm()
     }
-    ticker.cancel()
+    alarm?.task.cancel()
     signals?.stop()
     await shutDownTrainer()
     transport.close()
     // The socket's thread ends when the goodbye has left, or after the linger time; the process must not end before.
     await reader.value
     return end ?? .stopped("cancelled")
+  }
+
+  private func watchSignals() -> SignalWatch {
+    // A scheduler signals every process of a job, and the parent passes the signal on as well.
+    SignalWatch([SIGTERM, SIGINT, SIGUSR1], repetition: .endsProcess(echo: .seconds(1))) { [feed] in
+      feed.yield(.signal(ProcessEnd.name(Int($0))))
+    }
   }
 
   /// Asks the trainer to leave and waits until it and everything that it has started is gone, for a bounded time.
@@ -144,11 +150,11 @@ package actor WorkerRuntime {
   private func handle(_ input: Input) {
     switch input {
     case .tick:
+      alarm = nil
       let isConnected = transport.connectionState == .connected
       if isConnected && !wasConnected, let greeting = session.transportConnected(now: now) { greet(greeting) }
       wasConnected = isConnected
       askDevice()
-      reportRoom = Self.reportsPerTick
       sendReports()
       passTime()
       perform(supervisor.tick(now: now))

@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import WireProtocol
 
 /// How to start the trainer process.
@@ -111,10 +112,10 @@ package enum WorkerEnd: Sendable, Equatable {
   /// Exit status of the process: 0 drained, 75 stopped by a signal or given up, 6 refused, 1 unavailable.
   package var exitStatus: Int32 {
     switch self {
-    case .drained: 0
-    case .stopped, .gaveUp: 75
-    case .refused: 6
-    case .unavailable: 1
+    case .drained: ExitStatus.success.rawValue
+    case .stopped, .gaveUp: ExitStatus.temporary.rawValue
+    case .refused: ExitStatus.refused.rawValue
+    case .unavailable: ExitStatus.unexpected.rawValue
     }
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import LanguageModel
+import Processes
 import Study
 import Synchronization
 import WireProtocol
@@ -8,7 +9,7 @@ import WireProtocol
 /// The loop inside a trainer process (`engram trainer`): commands on standard input, messages on standard output.
 package enum TrainerMain {
   /// Exit status after which the worker does not start the trainer again: the evaluator cannot work.
-  package static let unavailableStatus: Int32 = 78
+  static let unavailableStatus = ExitStatus.unavailable.rawValue
 
   /// Prepares the evaluator, then evaluates trials until standard input ends.
   ///
@@ -17,12 +18,12 @@ package enum TrainerMain {
   ///
   /// - Returns: the exit status.
   package static func run(evaluator: some TrialEvaluator) -> Int32 {
-    signal(SIGPIPE, SIG_IGN)
     // Schedulers signal every process of a job. The worker decides: it cancels the trial, which leaves a checkpoint, and
     // the end of standard input ends this process.
-    for number in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] { signal(number, SIG_IGN) }
+    SignalWatch.leaveToParent()
     // What a program leaves behind comes to this process, which ends it before the next trial.
     CommandRun.adoptsOrphans.store(Subreaper.become(), ordering: .relaxed)
+    let evaluator = EvaluatorSeam.wrap(evaluator)
     let channel = TrainerChannel()
     channel.startReading()
     do {
@@ -50,8 +51,7 @@ package enum TrainerMain {
   ) -> TrainerMessage {
     do {
       try FileManager.default.createDirectory(at: request.scratch, withIntermediateDirectories: true)
-      let ordered = try TrainerFault.due(trial: request.trial)?.strike()
-      let result = try (ordered ?? evaluator.evaluate(request, monitor)).withoutBrokenExtras()
+      let result = try evaluator.evaluate(request, monitor).withoutBrokenExtras()
       let broken = result.objectives.filter { !$0.value.isFinite }.keys.sorted()
       guard broken.isEmpty else {
         let names = broken.joined(separator: ", ")
@@ -83,8 +83,8 @@ package enum TrainerMain {
 
   /// Resident memory after giving free pages back to the system, and what is in use on a device.
   private static func memory(_ evaluator: some TrialEvaluator) -> Int {
-    Memory.trim()
-    return Memory.resident() + evaluator.deviceBytes
+    ProcessMemory.trim()
+    return ProcessMemory.resident.all + evaluator.deviceBytes
   }
 }
 

@@ -4,8 +4,10 @@ import Coordinator
 import Experiment
 import Foundation
 import Logging
+import Processes
 import Study
 import StudyDatabase
+import Synchronization
 import Transport
 import WireProtocol
 import Worker
@@ -194,26 +196,38 @@ extension ClusterBench {
   }
 
   /// This program again; what it prints is its answer.
-  struct Child {
-    private let process = Process()
-    private let pipe = Pipe()
+  final class Child: Sendable {
+    private struct State {
+      var output: [UInt8] = []
+      var end: ProcessEnd?
+    }
+    private let state = Mutex(State())
+    private let ended = DispatchSemaphore(value: 0)
 
     init(_ arguments: [String]) throws {
-      process.executableURL = URL(fileURLWithPath: OwnProgram.path)
-      process.arguments = arguments
-      process.standardOutput = pipe
-      process.standardInput = FileHandle.nullDevice
-      try process.run()
+      _ = try ChildProcess(
+        executable: OwnProgram.path, arguments: arguments,
+        environment: ProcessInfo.processInfo.environment, ownGroup: false
+      ) { [self] event in
+        switch event {
+        case .output(let line): state.withLock { $0.output += line }
+        case .log(let line): Terminal.printError(line)
+        case .ended(let end):
+          state.withLock { $0.end = end }
+          ended.signal()
+        }
+      }
     }
 
     /// Waits for the end and gives what was printed.
     func output() throws -> Data {
-      let data = pipe.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else {
-        throw CommandError(.unexpected, "the swarm's process ended with status \(process.terminationStatus)")
+      ended.wait()
+      let (output, end) = state.withLock { ($0.output, $0.end) }
+      guard let end, end.status == 0 else {
+        throw CommandError(
+          .unexpected, "the swarm's process ended before its time: it \(end.map { "\($0)" } ?? "is lost")")
       }
-      return data
+      return Data(output)
     }
   }
 }

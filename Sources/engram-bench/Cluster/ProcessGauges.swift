@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 
 /// Resources of this process at one moment.
 struct ProcessGauges: Encodable {

@@ -3,6 +3,7 @@ import Console
 import Experiment
 import Foundation
 import LanguageModel
+import Processes
 import RandomStreams
 import Report
 

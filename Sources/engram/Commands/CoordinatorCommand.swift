@@ -4,6 +4,7 @@ import Coordinator
 import Experiment
 import Foundation
 import Logging
+import Processes
 import Report
 import Study
 import StudyDatabase
@@ -40,7 +41,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let endpoint = try bind.map { try Endpoint($0) } ?? Endpoint.local(studyFolder: folder.url)
     let security = try ZeroMQServer.Security(for: endpoint, keys: keys)
     let store = try prepared.openStore(folder)
-    let transport = TransportFault.wrap(try ZeroMQServer(bind: endpoint, security: security))
+    let transport = CoordinatorSeams.current.transport(try ZeroMQServer(bind: endpoint, security: security))
     let logger = StudyLogHandler.logger(level: .info) { Terminal.printError($0) }
     let server = try StudyServer(
       prepared, store: store, transport: transport, ownsWorkers: false,
@@ -49,7 +50,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let open = try Endpoint(transport.endpoint)
     Terminal.printError(
       "listening on \(open); workers: engram worker \(study) --connect \(open.reachable)")
-    let signals = Signals { Task { await server.runner.stop() } }
+    let signals = SignalWatch { _ in Task { await server.runner.stop() } }
     let display = StudyDisplay(server, progress: progress)
     await display.announce()
     async let shown: Void = display.follow()

@@ -4,6 +4,7 @@ import Experiment
 import Foundation
 import LanguageModel
 import Personalization
+import Processes
 import Synchronization
 
 extension MemoryCommand {
@@ -31,7 +32,7 @@ extension MemoryCommand {
       let progress = ProgressLine()
       let isTalking = Atomic(false)
       // While a question is being typed nothing can be asked to stop; nothing is lost either.
-      let signals = Signals { if isTalking.load(ordering: .relaxed) { Self.interrupt() } }
+      let signals = SignalWatch { _ in if isTalking.load(ordering: .relaxed) { Self.interrupt() } }
       let (experiment, prepared) = try setup.experiment(progress, signals)
       progress.finish()
       guard turns == 0 || experiment.recipe.templates.promptWithContext != nil else {

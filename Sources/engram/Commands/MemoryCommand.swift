@@ -5,6 +5,7 @@ import Experiment
 import Foundation
 import LanguageModel
 import Personalization
+import Processes
 import Report
 import Study
 import StudyDatabase
@@ -31,7 +32,7 @@ struct MemoryCommand: ParsableCommand {
 
     /// - Parameter saysWarnings: whether oddities of the records are told; not to somebody who only asks.
     func experiment(
-      _ progress: ProgressLine, _ signals: Signals, saysWarnings: Bool = false
+      _ progress: ProgressLine, _ signals: SignalWatch, saysWarnings: Bool = false
     ) throws -> (MemoryExperiment, PreparedStudy) {
       let prepared = try PreparedStudy.prepare(
         path: study, threads: threads,
@@ -72,7 +73,7 @@ struct MemoryCommand: ParsableCommand {
         throw CommandError(.conflict, "\(output) exists already. Choose another directory")
       }
       let progress = ProgressLine()
-      let signals = Signals {}
+      let signals = SignalWatch { _ in }
       let (experiment, prepared) = try setup.experiment(progress, signals, saysWarnings: true)
       let theta = try ConfigurationText.parse(configuration, space: prepared.space)
       if output != nil, theta.isNull {
@@ -117,7 +118,7 @@ struct MemoryCommand: ParsableCommand {
 
     func run() throws {
       let progress = ProgressLine()
-      let signals = Signals {}
+      let signals = SignalWatch { _ in }
       let (experiment, prepared) = try setup.experiment(progress, signals, saysWarnings: true)
       let theta = try ConfigurationText.parse(configuration, space: prepared.space)
       do {
@@ -160,7 +161,7 @@ struct MemoryCommand: ParsableCommand {
 
     func run() throws {
       let progress = ProgressLine()
-      let signals = Signals {}
+      let signals = SignalWatch { _ in }
       let (experiment, prepared) = try setup.experiment(progress, signals)
       let memory = try source.memory(experiment, study: prepared.configuration.name)
       progress.finish()

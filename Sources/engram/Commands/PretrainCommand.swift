@@ -3,6 +3,7 @@ import Console
 import Experiment
 import Foundation
 import Personalization
+import Processes
 import Report
 
 extension ModelCommand {
@@ -33,7 +34,7 @@ extension ModelCommand {
 
     func run() throws {
       let progress = ProgressLine()
-      let signals = Signals {}
+      let signals = SignalWatch { _ in }
       let show: (Pretraining.Progress) -> Void = { state in
         let speed = state.tokensPerSecond.map { ", \(PlotNumber.count($0.rounded())) tokens/s" } ?? ""
         progress.update(

@@ -4,6 +4,7 @@ import Coordinator
 import Experiment
 import Foundation
 import Logging
+import Processes
 import Report
 import Study
 import StudyDatabase
@@ -63,7 +64,7 @@ struct SearchCommand: AsyncParsableCommand {
     try DescriptorLimit.check("engram search")
     let progress = ProgressLine()
     let stopping = StopFlag()
-    let signals = Signals { stopping.raise() }
+    let signals = SignalWatch { _ in stopping.raise() }
     let configuration = try StudyConfiguration(contentsOf: URL(fileURLWithPath: study))
     let folder = runs.folder.new(configuration.name)
     do {
@@ -122,11 +123,11 @@ struct SearchCommand: AsyncParsableCommand {
     let launch = LocalWorkers.Launch(
       study: prepared.file, endpoint: "\(endpoint)", folder: folder.url, threads: max(1, cores / workers),
       devices: devices)
-    let processes = LocalWorkers(
-      launch, count: workers, note: { progress.log(PrintableText.line($0)) },
-      onFailure: { Task { await server.runner.stop() } })
+    let processes = LocalWorkers(launch, count: workers) { progress.log(PrintableText.line($0)) }
     stopping.onRaise { Task { await server.runner.stop() } }
-    if state.header.stopReason == nil || state.finishedCount < state.header.budget { try processes.start() }
+    if state.header.stopReason == nil || state.finishedCount < state.header.budget {
+      processes.start { Task { await server.runner.stop() } }
+    }
     async let shown: Void = display.follow()
     let summary: StudyRunner.Summary
     do {

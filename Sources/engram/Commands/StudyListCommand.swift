@@ -1,6 +1,7 @@
 import ArgumentParser
 import Console
 import Experiment
+import Processes
 import Report
 
 extension StudyCommand {

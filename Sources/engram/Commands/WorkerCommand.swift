@@ -2,6 +2,7 @@ import ArgumentParser
 import Console
 import Experiment
 import Foundation
+import Processes
 import Report
 import Study
 import Transport
@@ -85,7 +86,7 @@ extension WorkerCommand {
       if let members = try launch.members() {
         let labels = members.map(\.label).joined(separator: ", ")
         Terminal.printError("\(members.count) workers: \(labels)")
-        throw ExitCode(await WorkerFleet(members) { Terminal.printError(PrintableText.line($0)) }.run())
+        throw ExitCode(await WorkerFleet.run(members) { Terminal.printError(PrintableText.line($0)) })
       }
       throw ExitCode(try await launch.work { Terminal.printError($0) }.exitStatus)
     }

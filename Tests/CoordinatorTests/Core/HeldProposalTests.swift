@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Study
+import StudyTesting
 import TestSupport
 import Testing
 import Transport

@@ -2,6 +2,7 @@ import BayesianOptimization
 import Crypto
 import Foundation
 import Study
+import StudyTesting
 import TestSupport
 import Testing
 import WireProtocol

@@ -1,3 +1,4 @@
+import StudyTesting
 import BayesianOptimization
 import Foundation
 import RandomStreams

@@ -10,11 +10,15 @@ struct EngramProcess {
   }
 
   /// The program beside the test binary.
-  static let executable: URL = {
+  static let executable = program("engram")
+  /// The same with injectors of faults: what the environment orders of it happens.
+  static let faulty = program("engram-faulty")
+
+  private static func program(_ name: String) -> URL {
     let binary =
       (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-    return URL(fileURLWithPath: binary).deletingLastPathComponent().appendingPathComponent("engram")
-  }()
+    return URL(fileURLWithPath: binary).deletingLastPathComponent().appendingPathComponent(name)
+  }
 
   static let root = Fixtures.directory.deletingLastPathComponent().deletingLastPathComponent()
 
@@ -32,10 +36,11 @@ struct EngramProcess {
 
   /// Starts a command; the caller ends it.
   static func start(
-    _ arguments: [String], environment: [String: String] = [:], folder: URL? = nil, hasInput: Bool = false
+    _ arguments: [String], environment: [String: String] = [:], folder: URL? = nil, hasInput: Bool = false,
+    program: URL = EngramProcess.executable
   ) throws -> Process {
     let process = Process()
-    process.executableURL = executable
+    process.executableURL = program
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     if let folder { process.currentDirectoryURL = folder }

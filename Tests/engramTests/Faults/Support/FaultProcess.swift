@@ -1,3 +1,4 @@
+import FaultInjection
 import Foundation
 import TestSupport
 
@@ -11,7 +12,10 @@ final class FaultProcess {
   ///   - launcher: program and arguments before `engram`, such as `ip netns exec NAME`.
   init(_ arguments: [String], environment: [String: String] = [:], log: URL, launcher: [String] = []) throws {
     self.log = log
-    let words = launcher + [EngramProcess.executable.path] + arguments
+    // Only where a fault is ordered: everything else is done to the program as it is installed.
+    let isFaulty = FaultVariable.allCases.contains { environment[$0.rawValue] != nil }
+    let program = isFaulty ? EngramProcess.faulty : EngramProcess.executable
+    let words = launcher + [program.path] + arguments
     process.executableURL = URL(fileURLWithPath: words[0])
     process.arguments = Array(words.dropFirst())
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }

@@ -1,0 +1,3 @@
+import engram
+
+await EngramProgram.main()
