@@ -1,4 +1,5 @@
 import Study
+import StudyTesting
 import TestSupport
 import Testing
 import Transport
