@@ -18,7 +18,7 @@ extension Checkpoint {
 
   /// Copies the companion files that are there.
   ///
-  /// Throws ``ModelFileError`` where one cannot be read or written: an incomplete model is not left unsaid.
+  /// Throws `ModelFileError` where one cannot be read or written: an incomplete model is not left unsaid.
   public func copyCompanions(to target: URL) throws {
     for name in Self.companionFiles {
       try Self.copy(directory.appendingPathComponent(name), to: target.appendingPathComponent(name))

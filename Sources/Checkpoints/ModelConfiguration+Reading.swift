@@ -8,7 +8,7 @@ extension ModelConfiguration {
 
   /// Reads `config.json`.
   ///
-  /// Throws ``ModelFileError`` that names the key where a setting is unknown or not supported.
+  /// Throws `ModelFileError` that names the key where a setting is unknown or not supported.
   public init(contentsOf url: URL) throws {
     let object = try JSONObject(contentsOf: url, limit: Self.maximumBytes)
     self = try naming(url.path) { try ModelConfiguration(object) }

@@ -7,7 +7,7 @@ extension PEFTAdapter {
   ///
   /// Bit-exact for f32 weights; f16 and bf16 are widened.
   ///
-  /// Throws ``ModelFileError`` for every key, tensor, target or rank that would make the adapter compute something else
+  /// Throws `ModelFileError` for every key, tensor, target or rank that would make the adapter compute something else
   /// here than in PEFT.
   public init(directory: URL, for configuration: ModelConfiguration) throws {
     let configURL = directory.appendingPathComponent(FileName.configuration)

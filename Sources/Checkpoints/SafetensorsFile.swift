@@ -21,7 +21,7 @@ public struct SafetensorsFile: Sendable {
 
   /// Opens and checks the file at `url`.
   ///
-  /// Throws ``ModelFileError`` that names the tensor and the rule it breaks.
+  /// Throws `ModelFileError` that names the tensor and the rule it breaks.
   public init(_ url: URL) throws { try self.init(MappedFile(url)) }
 
   /// Checks a file that is mapped already.

@@ -48,7 +48,7 @@ public final class CausalLanguageModel {
   ///   - device: where the weights go and everything is computed.
   ///   - trainable: all weights can be trained (``train(on:options:hooks:)``); otherwise they are frozen, which takes a
   ///     fraction of the memory.
-  /// - Throws: ``ModelFileError`` for files that cannot be read or are not understood, ``BackendError`` (`outOfMemory`).
+  /// - Throws: `ModelFileError` for files that cannot be read or are not understood, ``BackendError`` (`outOfMemory`).
   public convenience init(directory: URL, on device: ComputeDevice, trainable: Bool = false) throws {
     try self.init(try Checkpoint(directory), backend: device.backend, trainable: trainable)
   }

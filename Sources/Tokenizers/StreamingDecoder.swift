@@ -22,7 +22,7 @@ public struct StreamingDecoder: Sendable {
 
   /// The text that becomes certain with `id`; often empty in the middle of a character.
   ///
-  /// Throws ``ModelFileError`` (`mismatch`) for an id outside the vocabulary.
+  /// Throws `ModelFileError` (`mismatch`) for an id outside the vocabulary.
   public mutating func append(_ id: Int32) throws -> String {
     guard let token = decoder.token(id) else {
       throw ModelFileError(.mismatch, "token id \(id) is outside the vocabulary of \(decoder.count)")

@@ -6,7 +6,7 @@ extension Tokenizer {
   /// Appends the ids of the text in `line`, a JSON string, as a JSON array to `output`.
   ///
   /// The same ids as those of ``encode(_:addSpecialTokens:)``, without a Swift string on the way: reading and writing JSON
-  /// would otherwise take several times as long as the tokens. Throws ``ModelFileError`` (`malformed`) where the line holds
+  /// would otherwise take several times as long as the tokens. Throws `ModelFileError` (`malformed`) where the line holds
   /// anything but one JSON string.
   package func encode(
     jsonString line: UnsafeBufferPointer<UInt8>, addSpecialTokens: Bool = true, into output: inout [UInt8]
@@ -32,7 +32,7 @@ extension Tokenizer {
 
   /// The text of the ids in `line`, a JSON array.
   ///
-  /// Throws ``ModelFileError``: `malformed` where the line holds anything but integers, `mismatch` for an id outside the
+  /// Throws `ModelFileError`: `malformed` where the line holds anything but integers, `mismatch` for an id outside the
   /// vocabulary.
   package func decode(jsonIDs line: UnsafeBufferPointer<UInt8>, skipSpecialTokens: Bool = false) throws -> String {
     let value = try naming(nil) { try JSONParser.parse(line) }

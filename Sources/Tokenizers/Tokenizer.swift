@@ -54,7 +54,7 @@ public struct Tokenizer: Sendable {
 
   /// The text of `ids`; bytes that are not UTF-8 become U+FFFD as in the reference.
   ///
-  /// Throws ``ModelFileError`` (`mismatch`) for an id outside the vocabulary.
+  /// Throws `ModelFileError` (`mismatch`) for an id outside the vocabulary.
   public func decode(_ ids: [Int32], skipSpecialTokens: Bool = false) throws -> String {
     var stream = streamingDecoder(skipSpecialTokens: skipSpecialTokens)
     var text = ""

@@ -11,7 +11,7 @@ enum TransformersClass: Hashable {
 
   /// The class for a folder.
   ///
-  /// Throws ``ModelFileError`` (`unsupported`) for a class that rebuilds its tokenizer in a way that is not known here.
+  /// Throws `ModelFileError` (`unsupported`) for a class that rebuilds its tokenizer in a way that is not known here.
   static func choose(tokenizerClass: String?, modelType: String?, hasByteLevel: Bool) throws -> TransformersClass {
     let hub = tokenizerClass.map(base)
     let registered = modelType.flatMap { ofModelType[$0] }

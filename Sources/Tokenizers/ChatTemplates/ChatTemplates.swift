@@ -26,7 +26,7 @@ package struct ChatTemplates: Sendable {
 
   /// Reads the templates of a folder; there may be none.
   ///
-  /// Throws ``ModelFileError``.
+  /// Throws `ModelFileError`.
   package init(directory: URL, tokenizer: Tokenizer) throws {
     texts = try Self.texts(in: directory)
     specialTokens = tokenizer.namedSpecials

@@ -35,7 +35,7 @@ struct TextPattern: Sendable {
   let sets: PreparedSets
   let canBeEmpty: Bool
 
-  /// Compiles a regular expression; throws ``ModelFileError`` (`unsupported`) for what is not implemented.
+  /// Compiles a regular expression; throws `ModelFileError` (`unsupported`) for what is not implemented.
   init(_ pattern: String) throws {
     let node = try PatternParser.parse(pattern)
     canBeEmpty = node.canBeEmpty
