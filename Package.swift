@@ -16,7 +16,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
@@ -26,33 +25,23 @@ let package = Package(
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
     .target(name: "RandomStreams"),
     .target(name: "Jinja"),
-    .target(name: "Foundations"),
+    .target(name: "CDigest", linkerSettings: [.linkedLibrary("sodium")]),
+    .target(name: "Foundations", dependencies: ["CDigest"]),
     .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
     .target(name: "StrictJSON"),
     .target(name: "ModelFiles", dependencies: ["Foundations", "StrictJSON"]),
-    .target(
-      name: "Checkpoints",
-      dependencies: ["ModelFiles", "StrictJSON", .product(name: "Crypto", package: "swift-crypto")]
-    ),
+    .target(name: "Checkpoints", dependencies: ["ModelFiles", "StrictJSON"]),
     .target(name: "Tokenizers", dependencies: ["Jinja", "ModelFiles", "StrictJSON"]),
     .target(
       name: "LanguageModel",
       dependencies: ["CBLAS", "CKernels", "CUDAKernels", "Checkpoints", "RandomStreams", "Tokenizers"]),
-    .target(
-      name: "Personalization",
-      dependencies: ["LanguageModel", .product(name: "Crypto", package: "swift-crypto")]),
+    .target(name: "Personalization", dependencies: ["LanguageModel"]),
     .target(
       name: "Study",
-      dependencies: [
-        "BayesianOptimization", .product(name: "Yams", package: "Yams"),
-        .product(name: "Crypto", package: "swift-crypto"),
-      ]),
+      dependencies: ["BayesianOptimization", "Foundations", .product(name: "Yams", package: "Yams")]),
     .target(
       name: "StudyDatabase",
-      dependencies: [
-        "Foundations", "Study", .product(name: "GRDB", package: "GRDB.swift"),
-        .product(name: "Crypto", package: "swift-crypto"),
-      ]),
+      dependencies: ["Foundations", "Study", .product(name: "GRDB", package: "GRDB.swift")]),
     .target(name: "WireProtocol", dependencies: ["Study"]),
     .target(name: "Processes", dependencies: ["Foundations"]),
     .target(name: "Transport", dependencies: ["CZeroMQ", "Foundations", "WireProtocol"]),
@@ -66,15 +55,11 @@ let package = Package(
       dependencies: [
         "Foundations", "Processes", "WireProtocol", "Transport", "Personalization",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
     .target(
       name: "Experiment",
-      dependencies: [
-        "Coordinator", "Worker", "Report", .product(name: "Logging", package: "swift-log"),
-        .product(name: "Crypto", package: "swift-crypto"),
-      ]),
+      dependencies: ["Coordinator", "Worker", "Report", .product(name: "Logging", package: "swift-log")]),
     .target(
       name: "Console",
       dependencies: ["Experiment", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 import ModelFiles
 import StrictJSON
 
@@ -12,9 +12,7 @@ extension Checkpoint {
   public func fingerprint(cache: URL? = nil) throws -> String {
     guard let cache else { return contentFingerprint() }
     let record = cache.appendingPathComponent("fingerprint-\(identity)")
-    if let text = try? String(contentsOf: record, encoding: .utf8), text.utf8.count == 64,
-      text.utf8.allSatisfy({ hexadecimalDigit($0) != nil })
-    {
+    if let text = try? String(contentsOf: record, encoding: .utf8), text.isSHA256 {
       return text
     }
     let fingerprint = contentFingerprint()
@@ -26,26 +24,26 @@ extension Checkpoint {
 
   private func contentFingerprint() -> String {
     var hash = SHA256()
-    hash.update(data: Data("engram checkpoint 1\n".utf8))
-    hash.update(data: Data(configuration.json(storedType: storedType).utf8))
+    hash.update("engram checkpoint 1\n")
+    hash.update(configuration.json(storedType: storedType))
     for tensor in tensors.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
-      hash.update(data: Data("\(tensor.name) \(tensor.type.rawValue) \(tensor.shape)\n".utf8))
-      hash.update(bufferPointer: tensor.bytes)
+      hash.update("\(tensor.name) \(tensor.type.rawValue) \(tensor.shape)\n")
+      hash.update(tensor.bytes)
     }
-    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    return hash.hex
   }
 
   /// Changes whenever one of the files is replaced or rewritten.
   var identity: String {
     var hash = SHA256()
-    hash.update(data: Data(configuration.json(storedType: storedType).utf8))
+    hash.update(configuration.json(storedType: storedType))
     var seen: Set<String> = []
     for tensor in tensors {
       let file = tensor.file
       if seen.insert(file.url.path).inserted {
-        hash.update(data: Data("\(file.url.standardizedFileURL.path) \(file.identity)\n".utf8))
+        hash.update("\(file.url.standardizedFileURL.path) \(file.identity)\n")
       }
     }
-    return hash.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    return hash.hex
   }
 }

@@ -1,5 +1,6 @@
 import Experiment
 import Foundation
+import Foundations
 import Report
 import Synchronization
 

@@ -8,22 +8,24 @@ package struct AtomicFile {
   package static let privateMode: mode_t = 0o600
 
   private let target: URL
-  private let temporary: URL
+  private let temporary: String
+  private let isDurable: Bool
   private let descriptor: Int32
 
   /// Starts a new file that will replace `target`.
   ///
-  /// - Parameter mode: permissions of the file, whatever the umask. Default: its owner may read and write it.
+  /// - Parameters:
+  ///   - mode: permissions of the file, whatever the umask; nil leaves them to the umask, as for files that are meant for
+  ///     others. Default: its owner may read and write it.
+  ///   - isDurable: whether the file must outlive a loss of power. Default true; false for what can be made again.
   /// - Throws: ``FileError``.
-  package init(_ target: URL, mode: mode_t = Self.privateMode) throws {
+  package init(_ target: URL, mode: mode_t? = Self.privateMode, isDurable: Bool = true) throws {
     self.target = target
-    // Six X: the part of the name that mkstemp replaces.
-    var template = Array((target.path + ".XXXXXX").utf8CString)
-    descriptor = mkstemp(&template)
+    self.isDurable = isDurable
+    temporary = "\(target.path).\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
+    descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ?? 0o666)
     guard descriptor >= 0 else { throw FileError("cannot create", target.path) }
-    temporary = URL(fileURLWithPath: String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    fchmod(descriptor, mode)
+    if let mode { fchmod(descriptor, mode) }
   }
 
   /// Appends bytes.
@@ -38,31 +40,31 @@ package struct AtomicFile {
   ///
   /// - Throws: ``FileError``. An error after the renaming (the folder cannot be synced) leaves the new file in place.
   package func commit() throws {
-    guard fsync(descriptor) == 0 else {
+    guard !isDurable || fsync(descriptor) == 0 else {
       let error = FileError("cannot sync", target.path)
       discard()
       throw error
     }
     close(descriptor)
-    guard rename(temporary.path, target.path) == 0 else {
+    guard rename(temporary, target.path) == 0 else {
       let error = FileError("cannot rename to", target.path)
-      unlink(temporary.path)
+      unlink(temporary)
       throw error
     }
-    try syncFolder(target.deletingLastPathComponent())
+    if isDurable { try syncFolder(target.deletingLastPathComponent()) }
   }
 
   /// Removes what was written so far.
   package func discard() {
     close(descriptor)
-    unlink(temporary.path)
+    unlink(temporary)
   }
 
   /// Writes a whole file through `body`; on an error nothing is left behind.
   package static func write(
-    _ target: URL, mode: mode_t = Self.privateMode, _ body: (AtomicFile) throws -> Void
+    _ target: URL, mode: mode_t? = Self.privateMode, isDurable: Bool = true, _ body: (AtomicFile) throws -> Void
   ) throws {
-    let file = try AtomicFile(target, mode: mode)
+    let file = try AtomicFile(target, mode: mode, isDurable: isDurable)
     do { try body(file) } catch {
       file.discard()
       throw error
@@ -71,14 +73,20 @@ package struct AtomicFile {
   }
 
   /// Writes a text file.
-  package static func write(_ text: String, to target: URL, mode: mode_t = Self.privateMode) throws {
+  package static func write(
+    _ text: String, to target: URL, mode: mode_t? = Self.privateMode, isDurable: Bool = true
+  ) throws {
     var text = text
-    try write(target, mode: mode) { file in try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) } }
+    try write(target, mode: mode, isDurable: isDurable) { file in
+      try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+    }
   }
 
   /// Writes a file of bytes.
-  package static func write(_ data: Data, to target: URL, mode: mode_t = Self.privateMode) throws {
-    try write(target, mode: mode) { try $0.write(data) }
+  package static func write(
+    _ data: Data, to target: URL, mode: mode_t? = Self.privateMode, isDurable: Bool = true
+  ) throws {
+    try write(target, mode: mode, isDurable: isDurable) { try $0.write(data) }
   }
 }
 

@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 import GRDB
 import Study
 
@@ -10,9 +10,9 @@ enum RowDigest {
   /// The digest of a row's values, each with its type and length, in a domain of its own per table.
   static func of(_ domain: String, _ values: [DatabaseValue]) -> Data {
     var hash = SHA256()
-    hash.update(data: Data("engram \(domain) 1\n".utf8))
+    hash.update("engram \(domain) 1\n")
     for value in values { add(value, to: &hash) }
-    return Data(hash.finalize())
+    return Data(hash.digest)
   }
 
   /// The digest of an event: over the one before it, so that none can be left out, added or moved.
@@ -23,20 +23,20 @@ enum RowDigest {
 
   private static func add(_ value: DatabaseValue, to hash: inout SHA256) {
     func number(_ tag: String, _ value: some FixedWidthInteger) {
-      hash.update(data: Data(tag.utf8))
-      withUnsafeBytes(of: value.littleEndian) { hash.update(bufferPointer: $0) }
+      hash.update(tag)
+      withUnsafeBytes(of: value.littleEndian) { hash.update($0) }
     }
     switch value.storage {
-    case .null: hash.update(data: Data("n".utf8))
+    case .null: hash.update("n")
     case .int64(let value): number("i", value)
     // SQLite keeps whole numbers as integers, and so loses the sign of zero.
     case .double(let value): number("d", (value == 0 ? 0.0 : value).bitPattern)
     case .string(let text):
       number("t", UInt64(text.utf8.count))
-      hash.update(data: Data(text.utf8))
+      hash.update(text)
     case .blob(let data):
       number("b", UInt64(data.count))
-      hash.update(data: data)
+      hash.update(data)
     }
   }
 }

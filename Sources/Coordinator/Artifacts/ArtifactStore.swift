@@ -1,4 +1,3 @@
-import Crypto
 import Dispatch
 import Foundations
 import Foundation
@@ -113,7 +112,7 @@ final class ArtifactStore: Sendable {
   func store(_ chunk: ArtifactChunk, from sender: String, bytes: Int64) throws -> ChunkResult {
     guard ArtifactReference.isDigest(chunk.sha256), Int64(chunk.totalBytes) == bytes, chunk.offset >= 0,
       chunk.bytes.count <= chunk.totalBytes, chunk.offset <= chunk.totalBytes - chunk.bytes.count,
-      Self.hex(SHA256.hash(data: chunk.bytes)) == chunk.chunkSHA256
+      SHA256.hex(of: chunk.bytes) == chunk.chunkSHA256
     else { return .acknowledged(.conflict) }
     let final = folder.appendingPathComponent(chunk.sha256)
     if Self.size(of: final) == chunk.totalBytes { return .acknowledged(.duplicate) }
@@ -131,7 +130,7 @@ final class ArtifactStore: Sendable {
         return .overLimit
       }
       try append(chunk.bytes, to: part, at: upload.position)
-      upload.hash.update(data: chunk.bytes)
+      upload.hash.update(chunk.bytes)
       upload.position += chunk.bytes.count
       state.withLock { state in
         state.uploads[name] = upload
@@ -163,7 +162,7 @@ final class ArtifactStore: Sendable {
     // Closing what was only read loses nothing.
     defer { try? file.close() }
     while let data = try file.read(upToCount: 1 << 20), !data.isEmpty {
-      upload.hash.update(data: data)
+      upload.hash.update(data)
       upload.position += data.count
     }
     let found = upload
@@ -174,7 +173,7 @@ final class ArtifactStore: Sendable {
   private func finish(
     _ upload: Upload, _ name: String, _ part: URL, as final: URL, digest: String
   ) throws -> ChunkResult {
-    guard Self.hex(upload.hash.finalize()) == digest else {
+    guard upload.hash.hex == digest else {
       abandon(name, part)
       return .acknowledged(.conflict)
     }
@@ -233,7 +232,7 @@ final class ArtifactStore: Sendable {
 extension ArtifactStore {
   /// The file of an artifact's beginning: by digest and sender.
   static func partName(_ digest: String, _ sender: String) -> String {
-    ".\(digest).\(hex(SHA256.hash(data: Data(sender.utf8))).prefix(16)).part"
+    ".\(digest).\(SHA256.hex(of: Array(sender.utf8)).prefix(16)).part"
   }
 
   private static func digest(ofPart name: String) -> String? {
@@ -247,12 +246,5 @@ extension ArtifactStore {
     var status = stat()
     guard lstat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
     return Int(status.st_size)
-  }
-
-  static func hex(_ digest: SHA256.Digest) -> String {
-    digest.map { byte in
-      let text = String(byte, radix: 16)
-      return byte < 16 ? "0\(text)" : text
-    }.joined()
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Study
 import WireProtocol
 
@@ -45,7 +46,7 @@ extension ControlMailbox {
 
   /// Leaves the roster; a folder that cannot be written costs the display only.
   func publish(_ roster: WorkerRoster) throws {
-    try JSONEncoder().encode(roster).write(to: rosterFile, options: .atomic)
+    try AtomicFile.write(JSONEncoder().encode(roster), to: rosterFile, isDurable: false)
   }
 
   /// An old roster is not believed anyway: a failure to remove it costs nothing.

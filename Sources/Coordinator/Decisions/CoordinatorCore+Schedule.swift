@@ -1,3 +1,4 @@
+import Foundations
 import BayesianOptimization
 import Study
 import Transport
@@ -70,9 +71,8 @@ extension CoordinatorCore {
       let others = workers.values.lazy.map(\.identity)
         .filter { $0.name != worker.identity.name && !resting.contains($0.name) }
       guard let number = state.nextTrial(for: worker.identity, others: others) else { continue }
-      let seconds = Double(settings.lease.components.seconds) + Double(settings.lease.components.attoseconds) * 1e-18
       guard
-        let step = try? state.lease(trial: number, to: worker.identity, leaseSeconds: seconds, time: wallTime),
+        let step = try? state.lease(trial: number, to: worker.identity, leaseSeconds: settings.lease.seconds, time: wallTime),
         commit(step), let attempt = state.trials[number].liveAttempt
       else { return }
       deadlines[attempt.token] = now + settings.lease
@@ -82,7 +82,7 @@ extension CoordinatorCore {
       let trial = state.trials[number]
       let assignment = Assignment(
         attempt: attempt.token, trial: number, configuration: trial.configuration, seed: trial.seed,
-        leaseMilliseconds: Int(seconds * 1000))
+        leaseMilliseconds: settings.lease.milliseconds)
       hand(assignment, to: worker.peer)
     }
   }

@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Foundations
 import Foundation
+import Foundations
 import Study
 import StudyDatabase
 
@@ -138,7 +139,7 @@ package struct ControlMailbox: Sendable {
     }
     do {
       let answer = request.deletingPathExtension().appendingPathExtension("reply")
-      try JSONEncoder().encode(result).write(to: answer, options: .atomic)
+      try AtomicFile.write(JSONEncoder().encode(result), to: answer, isDurable: false)
     } catch {
       note(
         "the answer to a command could not be written (\(error)); the command was "
@@ -173,13 +174,15 @@ private final class SentRequest {
     self.url = url
     let partial = url.appendingPathExtension("partial")
     descriptor = open(partial.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw Self.error(partial) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, Self.write(data, to: descriptor),
-      rename(partial.path, url.path) == 0
-    else {
-      let error = Self.error(partial)
+    do {
+      guard descriptor >= 0 else { throw FileError("cannot write", partial.path) }
+      // Locked before it has its name: not with AtomicFile, whose descriptor ends with the renaming.
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw FileError("cannot lock", partial.path) }
+      try data.withUnsafeBytes { try writeAll($0, to: descriptor, path: partial.path) }
+      guard rename(partial.path, url.path) == 0 else { throw FileError("cannot rename to", url.path) }
+    } catch {
       unlink(partial.path)
-      throw error
+      throw StudyError(.inputOutput, "\(error)")
     }
   }
 
@@ -187,21 +190,6 @@ private final class SentRequest {
 
   /// Nobody is to carry it out any more.
   func withdraw() { unlink(url.path) }
-
-  private static func error(_ file: URL) -> StudyError {
-    StudyError(.inputOutput, "\(file.path) can not be written: \(String(cString: strerror(errno)))")
-  }
-
-  private static func write(_ data: Data, to descriptor: Int32) -> Bool {
-    var rest = [UInt8](data)[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return false }
-      rest = rest.dropFirst(count)
-    }
-    return true
-  }
 
   /// Whether the sender of a request is gone.
   static func isAbandoned(_ request: URL) -> Bool {

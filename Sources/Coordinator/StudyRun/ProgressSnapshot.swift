@@ -1,3 +1,4 @@
+import Foundations
 import BayesianOptimization
 import Study
 
@@ -69,8 +70,7 @@ package struct ProgressSnapshot: Sendable, Hashable {
     isPaused = state.header.isPaused
     stopReason = state.header.stopReason
     trouble = core.trouble?.message
-    let parts = core.elapsed.components
-    elapsedSeconds = Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+    elapsedSeconds = core.elapsed.seconds
     let done = state.finishedCount - finishedAtStart
     let left = max(0, state.header.budget - state.finishedCount)
     remainingSeconds = done > 0 ? elapsedSeconds / Double(done) * Double(left) : nil

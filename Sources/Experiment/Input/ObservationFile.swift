@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Foundations
 import Study
 
 /// The observations that `suggest` and `pareto` read: read once, so that a pipe will do, and checked line by line.

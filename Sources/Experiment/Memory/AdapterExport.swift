@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import LanguageModel
 import Personalization
 
@@ -53,7 +54,7 @@ package struct AdapterExport {
     }
     if form != .merged { try checkpoint.copyCompanions(to: target) }
     let card = try makeCard(checkpoint, form == .uniform ? peft.uniform() : peft)
-    try Data(card.markdown.utf8).write(to: target.appendingPathComponent("README.md"), options: .atomic)
+    try AtomicFile.write(card.markdown, to: target.appendingPathComponent("README.md"), mode: nil)
     isDone = true
     return target
   }

@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Coordinator
 import Foundation
+import Foundations
 import LanguageModel
 import Personalization
 import Study

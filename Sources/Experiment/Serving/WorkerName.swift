@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// The name that a worker has by default, and the folder where it keeps what is not acknowledged yet.
 ///
@@ -60,7 +61,7 @@ package struct WorkerName {
     let known = (try? String(contentsOf: file, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
     if let known, known.utf8.count == 16, known.allSatisfy(\.isHexDigit) { return known }
     let text = randomDigits()
-    try Data("\(text)\n".utf8).write(to: file, options: .atomic)
+    try AtomicFile.write("\(text)\n", to: file)
     return text
   }
 

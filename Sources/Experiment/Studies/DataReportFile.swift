@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Personalization
 import Report
 import Study
@@ -10,8 +11,7 @@ package enum DataReportFile {
 
   /// Writes the report; counts and settings only, no text of users.
   package static func write(_ report: DataReport, to folder: StudyFolder) throws {
-    try Data(JSON.pretty(report).utf8).write(to: file(folder), options: .atomic)
-    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file(folder).path)
+    try AtomicFile.write(JSON.pretty(report), to: file(folder))
   }
 
   /// The report, nil where there is none (another evaluator, or a study of an older version).

@@ -1,4 +1,3 @@
-import Crypto
 import Foundations
 import Foundation
 import Study
@@ -82,11 +81,10 @@ extension StudyInstallation {
     let to = folder.appendingPathComponent(reference.sha256)
     var hash = SHA256()
     let bytes = try artifacts.copy(reference.sha256, to: to, limit: Int(reference.bytes)) {
-      hash.update(bufferPointer: $0)
+      hash.update($0)
     }
     guard let bytes else { return }
-    let digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
-    if digest == reference.sha256, Int64(bytes) == reference.bytes {
+    if hash.hex == reference.sha256, Int64(bytes) == reference.bytes {
       copied.files += 1
       return
     }

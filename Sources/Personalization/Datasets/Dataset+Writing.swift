@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 import LanguageModel
 
 extension Dataset {
@@ -9,10 +9,10 @@ extension Dataset {
   package func write(to folder: URL) throws {
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try users.map(Self.line).joined().write(
-        to: folder.appendingPathComponent("users.jsonl"), atomically: true, encoding: .utf8)
-      try samples.map(Self.line).joined().write(
-        to: folder.appendingPathComponent("samples.jsonl"), atomically: true, encoding: .utf8)
+      try AtomicFile.write(
+        users.map(Self.line).joined(), to: folder.appendingPathComponent("users.jsonl"), mode: nil)
+      try AtomicFile.write(
+        samples.map(Self.line).joined(), to: folder.appendingPathComponent("samples.jsonl"), mode: nil)
     } catch {
       throw DatasetError(
         .unwritable, "can not write the dataset (\(FileProblem.reason(error))); check rights and free space",
@@ -25,9 +25,9 @@ extension Dataset {
   /// The same records give the same fingerprint whatever the layout of the files they were read from.
   package var fingerprint: String {
     var hash = SHA256()
-    for user in users { hash.update(data: Data(Self.line(user).utf8)) }
-    for sample in samples { hash.update(data: Data(Self.line(sample).utf8)) }
-    return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    for user in users { hash.update(Self.line(user)) }
+    for sample in samples { hash.update(Self.line(sample)) }
+    return hash.hex
   }
 
   private static func line(_ user: User) -> String {

@@ -1,3 +1,5 @@
+import Foundations
+
 /// Users with their histories, and the samples that ask about them; checked to fit together.
 package struct Dataset: Sendable, Equatable {
   /// In file order.
@@ -47,7 +49,7 @@ package struct Dataset: Sendable, Equatable {
       }
       guard let owner = index[sample.user] else {
         let near = index.keys.min {
-          (Levenshtein.distance($0, sample.user), $0) < (Levenshtein.distance($1, sample.user), $1)
+          (NearestName.distance($0, sample.user), $0) < (NearestName.distance($1, sample.user), $1)
         }
         let hint = near.map { "; the nearest known id is \"\($0)\"" } ?? ""
         throw fail(

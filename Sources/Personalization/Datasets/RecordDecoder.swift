@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// Decodes one JSON object per line, strictly: the unknown is refused, and every error names file, line and key.
 struct RecordDecoder {
@@ -50,8 +51,7 @@ struct RecordDecoder {
   private static func suggestion(for key: String, among names: [String]) -> String? {
     let key = key.lowercased()
     if let other = otherNames[key], names.contains(other) { return other }
-    let near = names.min { Levenshtein.distance($0, key) < Levenshtein.distance($1, key) }
-    return near.flatMap { Levenshtein.distance($0, key) <= max(2, key.count / 3) ? $0 : nil }
+    return NearestName.of(key, among: names)
   }
 
   /// A non-empty string, or a whole number written out (ids are often numbers; 1.0 is the id 1).
@@ -100,24 +100,5 @@ struct RecordDecoder {
 
   func fail(_ message: String, column: Int? = nil) -> DatasetError {
     DatasetError(.malformed, message, path: path, line: line, column: column)
-  }
-}
-
-/// Edit distance, for suggestions in error messages.
-enum Levenshtein {
-  /// Fewest insertions, deletions and substitutions of characters that turn `a` into `b`.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a), Array(b))
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, y) in b.enumerated() {
-        let substituted = diagonal + (x == y ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(substituted, min(row[j], row[j + 1]) + 1)
-      }
-    }
-    return row[b.count]
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import LanguageModel
 
 extension MemoryExperiment {
@@ -148,8 +149,4 @@ extension MemoryExperiment {
         .write(to: directory, for: model.configuration)
     }
   }
-}
-
-extension Duration {
-  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

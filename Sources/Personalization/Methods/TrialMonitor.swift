@@ -1,3 +1,4 @@
+import Foundations
 import LanguageModel
 
 /// Turns steps into progress reports, a few a second, and cancellation into an error.

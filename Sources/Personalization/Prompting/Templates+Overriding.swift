@@ -1,3 +1,5 @@
+import Foundations
+
 extension Templates {
   /// Keys that `overriding(_:kinds:)` takes, beside `kinds.NAME` and the kinds themselves.
   package static let keys = [
@@ -47,8 +49,7 @@ extension Templates {
   }
 
   private static func unknown(_ key: String, kinds: [String]) -> DatasetError {
-    let near = (keys + kinds).min { Levenshtein.distance($0, key) < Levenshtein.distance($1, key) } ?? ""
-    let hint = Levenshtein.distance(near, key) <= max(2, key.count / 3) ? "; did you mean \"\(near)\"?" : "."
+    let hint = NearestName.of(key, among: keys + kinds).map { "; did you mean \"\($0)\"?" } ?? "."
     let some = kinds.prefix(8).joined(separator: ", ") + (kinds.count > 8 ? ", …" : "")
     return DatasetError(
       .malformed,
@@ -96,10 +97,9 @@ extension Templates {
       let names = Self.placeholders(form.text)
       let known = form.known.map { "{\($0)}" }.joined(separator: ", ")
       for name in names where !form.known.contains(name) {
-        let near = form.known.min { Levenshtein.distance($0, name) < Levenshtein.distance($1, name) } ?? ""
         let hint =
-          Levenshtein.distance(near, name) <= max(1, name.count / 3)
-          ? "; did you mean {\(near)}?" : "; a brace is written twice, {{ or }}."
+          NearestName.of(name, among: form.known, slack: 1).map { "; did you mean {\($0)}?" }
+          ?? "; a brace is written twice, {{ or }}."
         throw fail("has the unknown placeholder {\(name)}\(hint) Known: \(known)")
       }
       if Self.hasOpenBrace(form.text) {

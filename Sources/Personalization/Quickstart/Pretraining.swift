@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import LanguageModel
 
 /// Makes a small GPT-2 base from text: learns a byte-level BPE vocabulary, trains all weights, writes a Hugging Face

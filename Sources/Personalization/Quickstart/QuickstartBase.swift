@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 import LanguageModel
 
 /// The quickstart's base: a small model that knows the cohort's language and habits of line, and none of its people.
@@ -27,10 +27,10 @@ package enum QuickstartBase {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     // A struct of numbers and strings always encodes.
-    hash.update(data: (try? encoder.encode(recipe)) ?? Data())
-    hash.update(data: Data("version \(version) seed \(seed)\n".utf8))
-    for line in cohort.pretrainingLines { hash.update(data: Data((line + "\n").utf8)) }
-    return hash.finalize().prefix(16).map { String(format: "%02x", $0) }.joined()
+    hash.update((try? encoder.encode(recipe)) ?? Data())
+    hash.update("version \(version) seed \(seed)\n")
+    for line in cohort.pretrainingLines { hash.update(line + "\n") }
+    return hash.digest.prefix(16).hexadecimal
   }
 
   /// The base's folder, from the cache or newly trained (at most two minutes on two cores).

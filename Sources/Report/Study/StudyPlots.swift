@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// The plot files of a study.
 package enum StudyPlots {
@@ -15,7 +16,7 @@ package enum StudyPlots {
       let text = kind == .pareto ? summary.paretoPlot()?.render() : summary.hypervolumePlot()?.render()
       guard let text else { continue }
       let file = folder.appendingPathComponent("\(kind.rawValue).svg")
-      try Data(text.utf8).write(to: file, options: .atomic)
+      try AtomicFile.write(text, to: file, mode: nil)
       files.append(file)
     }
     return files

@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Foundations
 import Study
 
 extension StudySummary {
@@ -68,7 +69,7 @@ extension StudySummary {
     if !fingerprints.isEmpty {
       lines.append("fingerprints: \(fingerprints.map { "\($0.key) \($0.value.prefix(12))" }.joined(separator: ", "))")
     }
-    return lines.map(PrintableText.line)
+    return lines.map { PrintableText.line($0) }
   }
 
   /// Most steps of the hypervolume's history in the table; all are in the JSON.

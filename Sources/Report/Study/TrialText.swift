@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Foundations
 import Study
 
 /// One trial as people read it.
@@ -56,7 +57,7 @@ package enum TrialText {
       if reports.count > 1 { lines.append("               all of them: engram trial show \(trial.number) --reports") }
     }
     // A line each, whatever workers and programs wrote into it.
-    return lines.map(PrintableText.line).joined(separator: "\n")
+    return lines.map { PrintableText.line($0) }.joined(separator: "\n")
   }
 
   private static func times(_ attempt: Attempt) -> String {

@@ -1,3 +1,5 @@
+import Foundations
+
 /// A table for people (aligned text, Markdown) and programs (CSV); the same cells in each form.
 ///
 /// Control characters in cells are escaped in every form (``PrintableText``): cells hold names and messages of workers.
@@ -13,7 +15,7 @@ package struct TextTable: Sendable {
 
   /// Adds a row; missing cells are empty.
   package mutating func add(_ cells: [String]) {
-    let filled = cells.map(PrintableText.line) + Array(repeating: "", count: max(0, columns.count - cells.count))
+    let filled = cells.map { PrintableText.line($0) } + Array(repeating: "", count: max(0, columns.count - cells.count))
     rows.append(Array(filled.prefix(columns.count)))
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// Canonical JSON for scripts: sorted keys, no escaped slashes, one value per line.
 ///

@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 
 extension StudyArchive {
   /// Reads what ``write(to:)`` wrote and checks all of it: the digest, every line, and that the whole is a study.
@@ -105,12 +105,11 @@ extension StudyArchive {
           throw damaged("line \(index + 1) can not be read (\(error))")
         }
         if let found = line.end {
-          let digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
-          guard found.lines == index, found.sha256 == digest else { throw damaged("its digest does not agree") }
+          guard found.lines == index, found.sha256 == hash.hex else { throw damaged("its digest does not agree") }
           end = found
         } else {
-          hash.update(data: text)
-          hash.update(data: Data([UInt8(ascii: "\n")]))
+          hash.update(text)
+          hash.update("\n")
           try take(line, index + 1)
         }
       }

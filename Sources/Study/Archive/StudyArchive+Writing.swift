@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 
 extension StudyArchive {
   /// Writes the lines; `sink` takes them one after the other, each with its line end.
@@ -10,7 +10,7 @@ extension StudyArchive {
     func put(_ line: Line) throws {
       var data = try encoder.encode(line)
       data.append(UInt8(ascii: "\n"))
-      hash.update(data: data)
+      hash.update(data)
       lines += 1
       try sink(data)
     }
@@ -21,8 +21,7 @@ extension StudyArchive {
     for (trial, data) in warmStarts.sorted(by: { $0.key < $1.key }) {
       try put(Line(warmStart: WarmStart(trial: trial, data: data)))
     }
-    let digest = hash.finalize().map { String(format: "%02x", $0) }.joined()
-    var last = try encoder.encode(Line(end: End(lines: lines, sha256: digest)))
+    var last = try encoder.encode(Line(end: End(lines: lines, sha256: hash.hex)))
     last.append(UInt8(ascii: "\n"))
     try sink(last)
   }

@@ -49,29 +49,3 @@ package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     return first
   }
 }
-
-/// Spelling help for keys and names.
-package enum NearestName {
-  /// The candidate with the smallest edit distance to `name`, when it is close enough to be a slip of the finger.
-  package static func of(_ name: String, among candidates: [String]) -> String? {
-    let scored = candidates.map { ($0, distance(name.lowercased(), $0.lowercased())) }
-    guard let best = scored.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
-    return best.1 <= max(2, name.count / 3) ? best.0 : nil
-  }
-
-  /// Levenshtein's edit distance.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a), Array(b))
-    var row = Array(0...b.count)
-    for i in 0..<a.count {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in 0..<b.count {
-        let substitution = diagonal + (a[i] == b[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(substitution, row[j] + 1, row[j + 1] + 1)
-      }
-    }
-    return row[b.count]
-  }
-}

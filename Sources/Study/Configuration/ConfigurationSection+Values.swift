@@ -1,3 +1,5 @@
+import Foundations
+
 extension ConfigurationSection {
   private func note<T>(_ key: String, _ message: String, _ remedy: String) -> T? {
     note(error(key, message, remedy))

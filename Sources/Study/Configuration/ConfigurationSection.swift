@@ -1,3 +1,4 @@
+import Foundations
 import Yams
 
 /// A mapping of a YAML file that is read key by key; keys that nobody asked for are errors.

@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 
 extension StudyConfiguration {
   /// The resolved configuration as canonical JSON: sorted keys, all defaults filled in.
@@ -92,6 +92,6 @@ extension StudyConfiguration {
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let data = (try? encoder.encode(settings)) ?? Data("settings that cannot be written".utf8)
-    return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+    return SHA256.hex(of: data)
   }
 }

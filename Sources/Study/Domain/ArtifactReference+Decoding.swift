@@ -1,3 +1,5 @@
+import Foundations
+
 /// An artifact's digest becomes a file's name, and its name may be shown: what comes from a file or another machine is
 /// checked before anything is done with it.
 extension ArtifactReference {
@@ -8,7 +10,7 @@ extension ArtifactReference {
 
   /// Whether `text` is a SHA-256 as this program writes it: 64 lower-case hexadecimal digits.
   package static func isDigest(_ text: String) -> Bool {
-    text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    text.isSHA256
   }
 
   /// Whether `name` is letters, digits, '.', '_' and '-' only, at most 128 of them, the first no '.'.

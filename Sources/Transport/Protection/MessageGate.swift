@@ -1,3 +1,4 @@
+import Foundations
 import WireProtocol
 
 /// How fast each connection may speak: a bucket of messages per connection, and a short queue for what is too fast.
@@ -22,7 +23,7 @@ struct MessageGate {
     var filled: Instant
 
     mutating func take(_ now: Instant) -> Bool {
-      let passed = (now - filled).inSeconds
+      let passed = (now - filled).seconds
       if passed > 0 {
         tokens = min(burst, tokens + rate * passed)
         filled = now
@@ -112,8 +113,4 @@ extension WireFrames {
 
   /// Bytes on a TCP connection under CURVE: each frame has a head, a box with a nonce and a proof, and its flags.
   static func wireBytes(ofFrame bytes: Int) -> Int { bytes + 33 + (bytes + 33 > 255 ? 9 : 2) }
-}
-
-extension Duration {
-  fileprivate var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

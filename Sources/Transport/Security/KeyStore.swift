@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Glibc
 
 /// The keys of this user: a folder that `engram keys` manages and that coordinator and workers read.
@@ -120,7 +121,7 @@ package struct KeyStore: Sendable {
 
   private func removeAuthorized(_ name: String) throws {
     let target = authorizedFile(name)
-    guard unlink(target.path) != 0 else { return try Self.sync(authorizedFolder) }
+    guard unlink(target.path) != 0 else { return try syncFolder(authorizedFolder) }
     guard errno == ENOENT || errno == ENOTDIR else {
       throw TransportError(
         .permissionDenied, "cannot remove \(target.path): \(String(cString: strerror(errno))); \(name) stays admitted")
@@ -233,57 +234,38 @@ package struct KeyStore: Sendable {
   private func write(_ text: String, to url: URL, mode: mode_t) throws -> Bool {
     let parent = url.deletingLastPathComponent()
     let temporary = parent.appendingPathComponent(".\(UUID().uuidString).new").path
-    func failure(_ code: Int32) -> TransportError {
-      TransportError(.permissionDenied, "cannot write \(url.path): \(String(cString: strerror(code)))")
-    }
-    var code = Self.writeNew(text, temporary, mode)
-    guard code == 0 else { throw failure(code) }
-    defer { unlink(temporary) }
-    if link(temporary, url.path) != 0 {
-      code = errno
-      // A file system without links: made in its place, still only where nothing is.
-      if [EPERM, ENOTSUP, ENOSYS].contains(code) { code = Self.writeNew(text, url.path, mode) }
-      if code == EEXIST { return false }
-      guard code == 0 else { throw failure(code) }
-    }
-    try Self.sync(parent)
-    return true
-  }
-
-  /// Makes a file that is not there yet and puts it on the disk; returns 0 or the system's error.
-  private static func writeNew(_ text: String, _ path: String, _ mode: mode_t) -> Int32 {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { return errno }
-    defer { Glibc.close(descriptor) }
-    var rest = Array((text + "\n").utf8)[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else {
-        let code = errno
-        unlink(path)
-        return code == 0 ? EIO : code
+    do {
+      try Self.writeNew(text, temporary, mode)
+      defer { unlink(temporary) }
+      if link(temporary, url.path) != 0 {
+        let error = FileError("cannot write", url.path)
+        guard [EPERM, ENOTSUP, ENOSYS].contains(error.errorNumber) else { throw error }
+        // A file system without links: made in its place, still only where nothing is.
+        try Self.writeNew(text, url.path, mode)
       }
-      rest = rest.dropFirst(count)
+      try syncFolder(parent)
+      return true
+    } catch let error as FileError {
+      if error.errorNumber == EEXIST { return false }
+      throw Self.failure(error, url)
     }
-    guard fsync(descriptor) == 0 else {
-      let code = errno
-      unlink(path)
-      return code
-    }
-    return 0
   }
 
-  /// Puts a folder's entries on the disk.
-  private static func sync(_ folder: URL) throws {
-    let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw TransportError(.permissionDenied, "cannot open \(folder.path): \(String(cString: strerror(errno)))")
-    }
+  /// Makes a file that is not there yet and puts it on the disk.
+  private static func writeNew(_ text: String, _ path: String, _ mode: mode_t) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw FileError("cannot write", path) }
     defer { Glibc.close(descriptor) }
-    // Some file systems cannot do this for folders; there the entry's order is theirs.
-    guard fsync(descriptor) == 0 || errno == EINVAL else {
-      throw TransportError(.system, "cannot write \(folder.path): \(String(cString: strerror(errno)))")
+    do {
+      try Array((text + "\n").utf8).withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
+      guard fsync(descriptor) == 0 else { throw FileError("cannot sync", path) }
+    } catch {
+      unlink(path)
+      throw error
     }
+  }
+
+  private static func failure(_ error: FileError, _ url: URL) -> TransportError {
+    TransportError(.permissionDenied, "cannot write \(url.path): \(error.reason)")
   }
 }

@@ -1,3 +1,4 @@
+import Foundations
 import CZeroMQ
 import Glibc
 import WireProtocol
@@ -38,12 +39,6 @@ extension ZeroMQSocket {
 extension WireLimits {
   /// The largest frame as libzmq counts it: CURVE adds a command's name, a nonce, a proof and flags (33 bytes).
   var largestWireFrame: Int64 { Int64(max(frameBytes, attachmentBytes)) + 64 }
-}
-
-extension Duration {
-  fileprivate var milliseconds: Int {
-    Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
-  }
 }
 
 extension RouterService {

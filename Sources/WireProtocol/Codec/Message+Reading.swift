@@ -1,3 +1,4 @@
+import Foundations
 import BayesianOptimization
 import Study
 
@@ -90,14 +91,6 @@ extension FieldReader {
 }
 
 extension String {
-  /// Whether the text is 64 lower-case hexadecimal digits.
-  var isSHA256: Bool {
-    utf8.count == 64
-      && utf8.allSatisfy {
-        ($0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")) || ($0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "f"))
-      }
-  }
-
   /// Whether the text can name a file inside a folder and nothing else.
   var isPlainName: Bool {
     !isEmpty && utf8.count <= 128 && !hasPrefix(".")

@@ -1,3 +1,4 @@
+import Foundations
 import Study
 
 /// What the coordinator decides.
@@ -29,7 +30,8 @@ extension CoordinatorSession {
       deviceBytes: hello.capabilities.memoryBytes)
     let welcome = Welcome(
       study: settings.study, studyIdentifier: settings.studyIdentifier, session: settings.session,
-      heartbeatMilliseconds: settings.heartbeat.milliseconds, leaseMilliseconds: settings.lease.milliseconds,
+      heartbeatMilliseconds: max(1, settings.heartbeat.milliseconds),
+      leaseMilliseconds: max(1, settings.lease.milliseconds),
       warnings: hello.build == settings.build ? [] : ["coordinator runs build \(settings.build)"])
     var admission = Admission(identity: identity, welcome: envelope(.welcome(welcome)))
     if let token = hello.running {
@@ -91,11 +93,4 @@ extension CoordinatorSession {
 
   /// A message that changes nothing, to see whether the connection still stands.
   package mutating func probe() -> Envelope? { acknowledge(0, .accepted) }
-}
-
-extension Duration {
-  /// Whole milliseconds, at least 1.
-  var milliseconds: Int {
-    max(1, Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000))
-  }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import WireProtocol
 
 /// What a program has printed on standard output: its reports, and the line that may be the result.

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Glibc
 
 /// The program of a command evaluator: where it is, whether it can run, and why not.

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import WireProtocol
 
 /// JSON as programs print it.

@@ -1,5 +1,4 @@
 import BayesianOptimization
-import Crypto
 import Foundation
 import LanguageModel
 import Personalization

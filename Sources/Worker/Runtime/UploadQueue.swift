@@ -1,4 +1,3 @@
-import Crypto
 import Foundations
 import Foundation
 import Study
@@ -82,7 +81,7 @@ struct UploadQueue {
     self.flight = flight
     return ArtifactChunk(
       sha256: artifact.reference.sha256, totalBytes: Int(artifact.reference.bytes), offset: flight.offset,
-      chunkSHA256: LocalArtifact.hex(SHA256.hash(data: data)), bytes: [UInt8](data))
+      chunkSHA256: SHA256.hex(of: data), bytes: [UInt8](data))
   }
 
   /// Takes an acknowledgement; returns the artifact that is done with it, and whether the coordinator refused it.

@@ -1,5 +1,5 @@
-import Crypto
 import Foundation
+import Foundations
 import Study
 import WireProtocol
 
@@ -17,16 +17,11 @@ package struct LocalArtifact: Sendable, Equatable {
     var hash = SHA256()
     var bytes: Int64 = 0
     while let data = try file.read(upToCount: 1 << 20), !data.isEmpty {
-      hash.update(data: data)
+      hash.update(data)
       bytes += Int64(data.count)
     }
-    reference = ArtifactReference(name: name, sha256: Self.hex(hash.finalize()), bytes: bytes)
+    reference = ArtifactReference(name: name, sha256: hash.hex, bytes: bytes)
     self.url = url
-  }
-
-  /// Lower-case hexadecimal digits.
-  static func hex(_ digest: SHA256.Digest) -> String {
-    digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
   var json: JSONValue {

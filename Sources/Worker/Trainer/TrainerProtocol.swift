@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Foundations
 import Study
 import WireProtocol
 

@@ -3,6 +3,7 @@ import Console
 import Coordinator
 import Experiment
 import Foundation
+import Foundations
 import Logging
 import Processes
 import Study
@@ -89,7 +90,7 @@ struct ClusterBench {
       ] + door.swarmArguments)
     let gauges = Task { await Self.watch() }
     _ = try await run.value
-    let wall = before.2.duration(to: .now).inSeconds
+    let wall = before.2.duration(to: .now).seconds
     gauges.cancel()
     let report = try JSONDecoder().decode(AnalyticSwarm.Report.self, from: swarm.output())
     server.close()

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Study
 import Synchronization
 
@@ -21,7 +22,7 @@ final class MeasuredStore: StudyStore {
   func commit(_ transitions: [Transition]) throws {
     let start = ContinuousClock.now
     try base.commit(transitions)
-    let seconds = start.duration(to: .now).inSeconds
+    let seconds = start.duration(to: .now).seconds
     total.withLock {
       $0.commits += 1
       $0.steps += transitions.count
@@ -38,8 +39,4 @@ final class MeasuredStore: StudyStore {
   }
   func reports(trial: Int) throws -> [IntermediateReport] { try base.reports(trial: trial) }
   func warmStart(trial: Int) throws -> Data? { try base.warmStart(trial: trial) }
-}
-
-extension Duration {
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Foundations
 import RandomStreams
 import Study
 import Transport
@@ -69,7 +70,7 @@ actor SwarmWorker {
     case .acknowledged(let token, _, let next):
       counts.trials += 1
       if let start = submitted.removeValue(forKey: token) {
-        counts.acknowledgements.append(Self.seconds(start.duration(to: clock.now)))
+        counts.acknowledgements.append(start.duration(to: clock.now).seconds)
       }
       proceed(next)
     case .refused(_, let message): if let message { send(message) }
@@ -127,7 +128,7 @@ actor SwarmWorker {
 
   private func execute(_ assignment: Assignment) {
     if let since = readySince {
-      let wait = Self.seconds(since.duration(to: clock.now))
+      let wait = since.duration(to: clock.now).seconds
       if counts.firstAnswers.isEmpty { counts.firstAnswers.append(wait) } else { counts.laterAnswers.append(wait) }
       readySince = nil
     }
@@ -152,9 +153,5 @@ actor SwarmWorker {
       let record = FailureRecord(failureClass: .bug, message: "\(error)")
       finish(.failure(FailureReport(attempt: token, started: true, record: record)))
     }
-  }
-
-  private static func seconds(_ duration: Duration) -> Double {
-    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 }

@@ -1,5 +1,6 @@
 import CZeroMQ
 import Foundation
+import Foundations
 import Glibc
 import Transport
 
@@ -82,8 +83,7 @@ enum ZeroMQEcho {
     try round.run(messages: connections)
     let start = ContinuousClock.now
     try round.run(messages: messages)
-    let parts = start.duration(to: .now).components
-    return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+    return start.duration(to: .now).seconds
   }
 
   /// One round of messages.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Console
 import Experiment
 import Foundation
+import Foundations
 import LanguageModel
 import Report
 
@@ -54,19 +55,15 @@ extension EngramBench {
         tokens = 0
         let start = clock.now
         for line in lines { tokens += tokenizer.encode(line).count }
-        return Self.seconds(start.duration(to: clock.now))
+        return start.duration(to: clock.now).seconds
       }
       let best = times.min() ?? .nan
       Terminal.print(
         try JSON.line(
           Output(
             texts: lines.count, megabytes: Double(lines.reduce(0) { $0 + $1.utf8.count }) / 1e6, tokens: tokens,
-            loadSeconds: Self.seconds(load), firstSeconds: times[0], seconds: best,
+            loadSeconds: load.seconds, firstSeconds: times[0], seconds: best,
             tokensPerSecond: Double(tokens) / best)))
-    }
-
-    private static func seconds(_ duration: Duration) -> Double {
-      Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }
   }
 }

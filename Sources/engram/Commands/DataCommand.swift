@@ -2,6 +2,7 @@ import ArgumentParser
 import Console
 import Experiment
 import Foundation
+import Foundations
 import Personalization
 import Report
 
@@ -31,7 +32,7 @@ struct DataCommand: ParsableCommand {
       let result = try MedicalDialogueImporter.read(folder: URL(fileURLWithPath: input, isDirectory: true))
       try result.dataset.write(to: folder)
       let source = DataSource(format: dataset.rawValue, association: result.association)
-      try Data(JSON.pretty(source).utf8).write(to: DataSource.file(beside: folder), options: .atomic)
+      try AtomicFile.write(JSON.pretty(source), to: DataSource.file(beside: folder), mode: nil)
       Terminal.print(
         """
         \(result.dataset.users.count) users, \(result.dataset.samples.count) samples from \(result.dialogues) dialogues \

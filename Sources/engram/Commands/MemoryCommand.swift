@@ -3,6 +3,7 @@ import BayesianOptimization
 import Console
 import Experiment
 import Foundation
+import Foundations
 import LanguageModel
 import Personalization
 import Processes
@@ -93,7 +94,7 @@ struct MemoryCommand: ParsableCommand {
           try export(URL(fileURLWithPath: output, isDirectory: true))
         }
         if let losses {
-          try Data(JSON.line(outcome.trainingLosses).utf8).write(to: URL(fileURLWithPath: losses), options: .atomic)
+          try AtomicFile.write(JSON.line(outcome.trainingLosses), to: URL(fileURLWithPath: losses), mode: nil)
         }
         Terminal.print(
           try JSON.line(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Console
 import Experiment
 import Foundation
+import Foundations
 import LanguageModel
 import Personalization
 import Study

@@ -3,6 +3,7 @@ import Console
 import Coordinator
 import Experiment
 import Foundation
+import Foundations
 import Logging
 import Processes
 import Report

@@ -1,6 +1,6 @@
 import BayesianOptimization
-import Crypto
 import Foundation
+import Foundations
 import Study
 import StudyTesting
 import TestSupport
@@ -20,13 +20,13 @@ import WireProtocol
     ArtifactStore(folder: folder.url.appendingPathComponent("artifacts", isDirectory: true), limit: limit)
   }
 
-  private var digest: String { ArtifactStore.hex(SHA256.hash(data: content)) }
+  private var digest: String { SHA256.hex(of: content) }
 
   private func chunk(_ range: Range<Int>, of bytes: [UInt8]? = nil, total: Int? = nil) -> ArtifactChunk {
     let piece = [UInt8]((bytes ?? content)[range])
     return ArtifactChunk(
       sha256: digest, totalBytes: total ?? content.count, offset: range.lowerBound,
-      chunkSHA256: ArtifactStore.hex(SHA256.hash(data: piece)), bytes: piece)
+      chunkSHA256: SHA256.hex(of: piece), bytes: piece)
   }
 
   private func verdict(_ outcome: ArtifactStore.ChunkResult) -> String {

@@ -1,6 +1,6 @@
 import BayesianOptimization
-import Crypto
 import Foundation
+import Foundations
 import Study
 import TestSupport
 import Testing
@@ -58,7 +58,7 @@ import Testing
     if sealed {
       lines.removeLast()
       let body = lines.map { $0 + "\n" }.joined()
-      let digest = SHA256.hash(data: Data(body.utf8)).map { String(format: "%02x", $0) }.joined()
+      let digest = SHA256.hex(of: Data(body.utf8))
       lines.append("{\"end\":{\"lines\":\(lines.count),\"sha256\":\"\(digest)\"}}")
     }
     do {

@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 

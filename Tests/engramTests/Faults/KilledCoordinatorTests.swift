@@ -1,5 +1,6 @@
 import FaultInjection
 import Foundation
+import Foundations
 import RandomStreams
 import Study
 import TestSupport
@@ -99,7 +100,7 @@ private struct KilledCluster {
       }
     }
     let log = host.log
-    if log.welcomes.count > welcomes { readiness.append(start.duration(to: log.welcomes[welcomes].at).inSeconds) }
+    if log.welcomes.count > welcomes { readiness.append(start.duration(to: log.welcomes[welcomes].at).seconds) }
     let status = coordinator.wait(10)
     let isExpected = status == 137 || status == 0 || coordinator.isRunning
     faults.check(

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Study
 import TestSupport
 import Testing
@@ -79,7 +80,7 @@ import Testing
     let healed = ContinuousClock.now
     try checkFault(run, during, workers)
     let isBack = Patience.wait(60) { workers.allSatisfy { isConnected($0) } }
-    let back = healed.duration(to: .now).inSeconds
+    let back = healed.duration(to: .now).seconds
     run.check(isBack && back <= 10, "not every session was back 10 s after the cut was mended")
     run.check(coordinator.wait(seconds * 6 + 120) == 0, "the study did not end: \(coordinator.output.suffix(400))")
     for (index, worker) in (workers + [near]).enumerated() {

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import Study
 import StudyDatabase
 import Synchronization
@@ -53,7 +54,7 @@ import Testing
         if let running = changes.trials.last(where: { $0.state == .running }) {
           _ = try observer.reports(trial: running.number)
         }
-        let seconds = start.duration(to: .now).inSeconds
+        let seconds = start.duration(to: .now).seconds
         board.state.withLock {
           $0.reads += 1
           $0.trials += changes.trials.count

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 import TestSupport
 import Testing
 
@@ -29,7 +30,7 @@ import Testing
               ["search", study.file.path, "--runs", study.runs.path],
               log: study.folder.url.appendingPathComponent("second.log"))
           let status = second.wait(30)
-          slowest = max(slowest, start.duration(to: .now).inSeconds)
+          slowest = max(slowest, start.duration(to: .now).seconds)
           run.check(
             status == 4, "the second one ended with \(String(describing: status)): \(second.output.suffix(300))")
           run.check(second.output.contains("\(owner.pid)"), "its message does not name the owner")

@@ -1,6 +1,6 @@
 import CUDAKernels
-import Crypto
 import Foundation
+import Foundations
 
 /// Compiles the kernels' text for a device with NVRTC (NVRTC manual: nvrtcResult 0 = success).
 struct KernelCompiler: Sendable {
@@ -113,10 +113,9 @@ struct KernelCompiler: Sendable {
     for part in [version, file.text, String(cString: engram_cuda_common.text)]
       + Self.options(target: target, bfloat16: bfloat16)
     {
-      hash.update(data: Data(part.utf8))
-      hash.update(data: Data([0]))
+      hash.update(part + "\0")
     }
-    return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    return hash.hex
   }
 
   private func failure(_ call: String, _ status: Int32, _ log: String) -> CUDAError {

@@ -95,7 +95,3 @@ enum Patience {
     if !wait(seconds, condition) { throw FaultTestError("\(what): not within \(Int(seconds)) s") }
   }
 }
-
-extension Duration {
-  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

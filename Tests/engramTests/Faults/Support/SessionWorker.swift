@@ -1,6 +1,7 @@
 import BayesianOptimization
 import CZeroMQ
 import Foundation
+import Foundations
 import SessionTesting
 import Study
 import Testing
@@ -128,7 +129,7 @@ final class SessionWorker {
       switch action {
       case .send(let envelope): send(envelope, now)
       case .execute(let assignment):
-        if let asked { log.asks.append((now - asked).inSeconds) }
+        if let asked { log.asks.append((now - asked).seconds) }
         asked = nil
         trials += 1
         log.executed[assignment.attempt] = assignment.trial

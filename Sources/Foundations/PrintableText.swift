@@ -5,10 +5,16 @@
 /// strings escape them already (see ``json(_:)`` for the rest).
 package enum PrintableText {
   /// One line: control characters, line ends and tabs included, are escaped.
-  package static func line(_ text: String) -> String { escaped(text, keeping: { _ in false }) }
+  ///
+  /// - Parameter limit: the scalars that are shown; where the text is cut it says so, with its size in bytes. Default: all.
+  package static func line(_ text: String, limit: Int = .max) -> String {
+    escaped(text, limit: limit, keeping: { _ in false })
+  }
 
   /// Several lines: line ends and tabs stay, all other control characters are escaped.
-  package static func block(_ text: String) -> String { escaped(text, keeping: { $0 == "\n" || $0 == "\t" }) }
+  package static func block(_ text: String) -> String {
+    escaped(text, limit: .max, keeping: { $0 == "\n" || $0 == "\t" })
+  }
 
   /// Serialised JSON in which no control character is left raw.
   ///
@@ -28,7 +34,7 @@ package enum PrintableText {
   }
 
   /// Whether a terminal may act on the character instead of showing it.
-  static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+  package static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0..<0x20, 0x7F..<0xA0: true
     // Line and paragraph separators; marks, embeddings, overrides and isolates of direction.
@@ -37,10 +43,15 @@ package enum PrintableText {
     }
   }
 
-  private static func escaped(_ text: String, keeping isKept: (Unicode.Scalar) -> Bool) -> String {
-    guard text.unicodeScalars.contains(where: { isControl($0) && !isKept($0) }) else { return text }
+  private static func escaped(
+    _ text: String, limit: Int, keeping isKept: (Unicode.Scalar) -> Bool
+  ) -> String {
+    guard text.utf8.count > limit || text.unicodeScalars.contains(where: { isControl($0) && !isKept($0) }) else {
+      return text
+    }
     var result = ""
-    for scalar in text.unicodeScalars {
+    for (index, scalar) in text.unicodeScalars.enumerated() {
+      if index >= limit { return result + "… (\(text.utf8.count) bytes)" }
       guard isControl(scalar), !isKept(scalar) else {
         result.unicodeScalars.append(scalar)
         continue
@@ -54,4 +65,14 @@ package enum PrintableText {
     }
     return result
   }
+}
+
+extension String {
+  /// The text as one line that is safe to show, cut from `limit` scalars on (``PrintableText/line(_:limit:)``).
+  package func printable(limit: Int = 200) -> String { PrintableText.line(self, limit: limit) }
+}
+
+extension [UInt8] {
+  /// The bytes as a text that is safe to show; what is not UTF-8 becomes `\u{FFFD}`.
+  package func printable(limit: Int = 200) -> String { String(decoding: self, as: UTF8.self).printable(limit: limit) }
 }
