@@ -27,22 +27,22 @@ let package = Package(
     .target(name: "Jinja"),
     .target(name: "CDigest", linkerSettings: [.linkedLibrary("sodium")]),
     .target(name: "Foundations", dependencies: ["CDigest"]),
+    .target(name: "StrictJSON", dependencies: ["Foundations"]),
     .target(name: "BayesianOptimization", dependencies: ["LinearAlgebra", "RandomStreams"]),
-    .target(name: "StrictJSON"),
     .target(name: "ModelFiles", dependencies: ["Foundations", "StrictJSON"]),
     .target(name: "Checkpoints", dependencies: ["ModelFiles", "StrictJSON"]),
     .target(name: "Tokenizers", dependencies: ["Jinja", "ModelFiles", "StrictJSON"]),
     .target(
       name: "LanguageModel",
       dependencies: ["CBLAS", "CKernels", "CUDAKernels", "Checkpoints", "RandomStreams", "Tokenizers"]),
-    .target(name: "Personalization", dependencies: ["LanguageModel"]),
+    .target(name: "Personalization", dependencies: ["LanguageModel", "StrictJSON"]),
     .target(
       name: "Study",
       dependencies: ["BayesianOptimization", "Foundations", .product(name: "Yams", package: "Yams")]),
     .target(
       name: "StudyDatabase",
       dependencies: ["Foundations", "Study", .product(name: "GRDB", package: "GRDB.swift")]),
-    .target(name: "WireProtocol", dependencies: ["Study"]),
+    .target(name: "WireProtocol", dependencies: ["StrictJSON", "Study"]),
     .target(name: "Processes", dependencies: ["Foundations"]),
     .target(name: "Transport", dependencies: ["CZeroMQ", "Foundations", "WireProtocol"]),
     .target(
@@ -53,7 +53,7 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Foundations", "Processes", "WireProtocol", "Transport", "Personalization",
+        "Processes", "StrictJSON", "WireProtocol", "Transport", "Personalization",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(name: "Report", dependencies: ["StudyDatabase", "BayesianOptimization"]),
@@ -98,7 +98,7 @@ let package = Package(
     .testTarget(name: "JinjaTests", dependencies: ["Jinja", "Tokenizers", "TestSupport"]),
     .testTarget(name: "RandomStreamsTests", dependencies: ["RandomStreams", "TestSupport"]),
     .testTarget(name: "BayesianOptimizationTests", dependencies: ["BayesianOptimization", "TestSupport"]),
-    .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON", "TestSupport"]),
+    .testTarget(name: "StrictJSONTests", dependencies: ["RandomStreams", "StrictJSON", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "LanguageModel", "TestSupport"]),
     .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "TestSupport"]),
     .testTarget(

@@ -6,9 +6,7 @@ import StrictJSON
 ///
 /// - Parameter path: the file that errors name unless they name one already; nil: there is none.
 package func naming<T>(_ path: String?, _ body: () throws -> T) throws -> T {
-  do { return try body() } catch let error as JSONError {
-    throw ModelFileError(.malformed, error.message, file: path)
-  } catch let error as ModelFileError {
+  do { return try body() } catch let error as ModelFileError {
     throw path.map(error.inFile) ?? error
   }
 }

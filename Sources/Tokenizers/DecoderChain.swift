@@ -1,4 +1,4 @@
-import StrictJSON
+import Foundations
 
 /// The steps of a `decoder` in general: each turns the list of tokens into another one.
 struct DecoderChain: Sendable {

@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// Hard limits on what is read from the other side; checked while reading, before memory is taken.
 package struct WireLimits: Sendable, Equatable {
   /// Largest JSON frame, in bytes.
@@ -38,6 +40,16 @@ package struct WireLimits: Sendable, Equatable {
   /// The limits of the protocol.
   package static let standard = WireLimits()
 
-  /// Most JSON values in a frame of `bytes` bytes, so that the tree takes memory in proportion to its frame.
-  func values(forBytes bytes: Int) -> Int { 1024 + bytes / 16 }
+  /// The rules for a JSON frame of `bytes` bytes: the tree takes memory in proportion to its frame.
+  package func json(forBytes bytes: Int) -> JSONRules {
+    var rules = JSONRules()
+    rules.bytes = frameBytes
+    rules.depth = depth
+    rules.stringBytes = stringBytes
+    rules.keyBytes = nameBytes
+    rules.numberBytes = 64
+    rules.elements = elements
+    rules.values = 1024 + bytes / 16
+    return rules
+  }
 }

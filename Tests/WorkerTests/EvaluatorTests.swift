@@ -5,6 +5,7 @@ import Study
 import Synchronization
 import TestSupport
 import Testing
+import StrictJSON
 import WireProtocol
 
 @testable import Processes

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// A training run between two steps: parameters, moments and position, enough for a continuation that gives the same
 /// bits.
@@ -62,7 +63,8 @@ public struct TrainingState: Sendable, Equatable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let header = Header(step: step, steps: steps, examples: examples, options: options, validations: validations)
-    try encoder.encode(header).write(to: directory.appendingPathComponent("training.json"), options: .atomic)
+    let text = String(decoding: try encoder.encode(header), as: UTF8.self)
+    try AtomicFile.write(text, to: directory.appendingPathComponent("training.json"))
   }
 
   /// Reads what `write` wrote.

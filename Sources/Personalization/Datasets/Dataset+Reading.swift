@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 
 extension Dataset {
   static let userKeys = ["id", "profile", "history"]
@@ -64,35 +65,39 @@ extension Dataset {
   }
 
   /// An object of strings, numbers and lists of them, or one string; written out as text.
-  private static func profile(_ object: [String: Any], _ decoder: RecordDecoder) throws -> [String: String] {
-    guard let value = object["profile"], !(value is NSNull) else { return [:] }
-    if let text = value as? String { return text.isEmpty ? [:] : ["profile": text] }
-    guard let entries = value as? [String: Any] else {
+  private static func profile(_ object: JSONObject, _ decoder: RecordDecoder) throws -> [String: String] {
+    guard let value = object.present("profile") else { return [:] }
+    if let text = value.stringValue { return text.isEmpty ? [:] : ["profile": text] }
+    guard let entries = value.objectValue else {
       throw decoder.fail("\"profile\" must be an object of strings, or one string")
     }
-    return try entries.mapValues { entry in
-      if let text = scalar(entry) { return text }
-      if let list = entry as? [Any] {
+    return try entries.reduce(into: [:]) { profile, entry in
+      if let text = scalar(entry.value) {
+        profile[entry.key] = text
+        return
+      }
+      if let list = entry.value.arrayValue {
         let texts = list.compactMap(scalar)
-        if texts.count == list.count { return texts.joined(separator: ", ") }
+        if texts.count == list.count {
+          profile[entry.key] = texts.joined(separator: ", ")
+          return
+        }
       }
       throw decoder.fail("\"profile\" may hold strings, numbers and lists of them only")
     }
   }
 
-  private static func scalar(_ value: Any) -> String? {
-    if let text = value as? String { return text }
-    if let flag = value as? Bool { return String(flag) }
-    if let number = value as? RecordNumber { return number.written }
-    return nil
+  /// A string, boolean or number as text; nil for other values.
+  static func scalar(_ value: JSONValue) -> String? {
+    value.stringValue ?? value.boolValue.map { String($0) } ?? RecordNumber(value)?.written
   }
 
-  private static func history(_ object: [String: Any], _ decoder: RecordDecoder) throws -> [HistoryItem] {
+  private static func history(_ object: JSONObject, _ decoder: RecordDecoder) throws -> [HistoryItem] {
     guard let value = object["history"] else { throw decoder.fail("\"history\" is missing; give [] if there is none") }
-    guard let list = value as? [Any] else { throw decoder.fail("\"history\" must be a list of items") }
+    guard let list = value.arrayValue else { throw decoder.fail("\"history\" must be a list of items") }
     return try list.enumerated().map { position, element in
       let place = "history[\(position)]."
-      guard let item = element as? [String: Any] else {
+      guard let item = element.objectValue else {
         throw decoder.fail("\"history[\(position)]\" must be an object {kind, text, context?, time?}")
       }
       try decoder.refuseUnknown(item, known: itemKeys, at: place)

@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 
 /// What is wrong with one line of JSON, where readers only say that something is.
 package enum JSONLineCheck {
@@ -12,27 +13,17 @@ package enum JSONLineCheck {
   ///
   /// Names what other programs write for numbers that are none: Python's NaN and Infinity.
   package static func problem(in line: Data) -> Problem? {
-    do {
-      _ = try RecordParser.parse(line)
+    do throws(JSONError) {
+      _ = try JSONValue(parsing: line, rules: JSONRules())
       return nil
-    } catch let failure as RecordParser.Failure {
-      let rest = String(decoding: line.dropFirst(failure.column - 1).prefix(20), as: UTF8.self)
-      return Problem(reason: notANumber(rest) ?? failure.reason, column: failure.column)
     } catch {
-      return Problem(reason: "\(error)", column: 1)
+      let reason =
+        switch error.problem {
+        case .notANumber: "\(error.message); write null for a value that is none"
+        case .numberOutOfRange(let number): "\(number) is too large for a number; write null for a value that is none"
+        default: error.message
+        }
+      return Problem(reason: reason, column: error.column)
     }
-  }
-
-  private static func notANumber(_ text: String) -> String? {
-    let names = ["NaN", "nan", "-NaN", "-nan", "Infinity", "-Infinity", "inf", "-inf", "Inf", "-Inf"]
-    // The longest first: "Infinity" begins with "Inf".
-    if let name = names.sorted(by: { $0.count > $1.count }).first(where: text.hasPrefix) {
-      return "\(name) is no number in JSON; write null for a value that is none"
-    }
-    let word = text.prefix { $0.isNumber || "+-.eE".contains($0) }
-    if let value = Double(word), !value.isFinite {
-      return "\(word) is too large for a number; write null for a value that is none"
-    }
-    return nil
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 
 /// Reads the raw MedicalDialogue release of MaLP into users and samples (paper.md §2.4).
 ///
@@ -145,26 +146,24 @@ package enum MedicalDialogueImporter {
     let keys = ["personal_information", "symptoms", "dialogue_preference"]
     var parsed: [(Int, [String: String])] = []
     for (position, text) in list.enumerated() {
-      guard let value = try? RecordParser.parse(Data(text.utf8), replacesSurrogates: true),
-        let object = value as? [String: Any],
+      // Some are no JSON: they are counted, and left out.
+      guard case .object(let object)? = try? JSONValue(parsing: text, rules: RecordDecoder.rules),
         keys.allSatisfy({ object[$0] != nil })
       else { continue }
-      parsed.append((position, object.compactMapValues(flatten)))
+      let values = object.compactMap { key, value in flatten(value).map { (key, $0) } }
+      parsed.append((position, Dictionary(values, uniquingKeysWith: { first, _ in first })))
     }
     return (parsed, list.count - parsed.count)
   }
 
   /// Nested values written out as `key: value; …`; null is no value.
-  private static func flatten(_ value: Any) -> String? {
+  private static func flatten(_ value: JSONValue) -> String? {
     switch value {
-    case let text as String: return text
-    case let flag as Bool: return String(flag)
-    case let number as RecordNumber: return number.written
-    case let list as [Any]: return list.compactMap(flatten).joined(separator: ", ")
-    case let object as [String: Any]:
+    case .array(let list): return list.compactMap(flatten).joined(separator: ", ")
+    case .object(let object):
       return object.sorted { $0.key < $1.key }.compactMap { key, value in flatten(value).map { "\(key): \($0)" } }
         .joined(separator: "; ")
-    default: return nil
+    default: return Dataset.scalar(value)
     }
   }
 

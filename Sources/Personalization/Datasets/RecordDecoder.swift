@@ -1,24 +1,33 @@
 import Foundation
 import Foundations
+import StrictJSON
 
 /// Decodes one JSON object per line, strictly: the unknown is refused, and every error names file, line and key.
 struct RecordDecoder {
   let path: String
   let line: Int
 
+  /// Texts that were cut inside an emoji are taken, and identifiers keep their digits.
+  static let rules: JSONRules = {
+    var rules = JSONRules()
+    rules.replacesSurrogates = true
+    rules.keepsNumberText = true
+    return rules
+  }()
+
   /// Parses a line into a JSON object whose keys are all in `known`.
-  func object(_ data: Data, known: [String]) throws -> [String: Any] {
+  func object(_ data: Data, known: [String]) throws -> JSONObject {
     guard String(validating: data, as: UTF8.self) != nil else {
       throw fail("the line is not valid UTF-8; convert the file (for example with iconv)")
     }
-    let value: Any
-    do {
-      value = try RecordParser.parse(data, replacesSurrogates: true)
-    } catch let error as RecordParser.Failure {
+    let value: JSONValue
+    do throws(JSONError) {
+      value = try JSONValue(parsing: data, rules: Self.rules)
+    } catch {
       throw fail(
-        "not valid JSON (\(error.reason)); every line must hold one complete JSON object", column: error.column)
+        "not valid JSON (\(error.message)); every line must hold one complete JSON object", column: error.column)
     }
-    guard let object = value as? [String: Any] else {
+    guard case .object(let object) = value else {
       throw fail("expected a JSON object with the keys \(known.joined(separator: ", "))")
     }
     try refuseUnknown(object, known: known, at: "")
@@ -39,7 +48,7 @@ struct RecordDecoder {
     "persona": "profile", "attributes": "profile", "facts": "profile",
   ]
 
-  func refuseUnknown(_ object: [String: Any], known: [String], at place: String) throws {
+  func refuseUnknown(_ object: JSONObject, known: [String], at place: String) throws {
     for key in object.keys.sorted() where !known.contains(key) {
       // A key that is there already was not meant.
       let free = known.filter { object[$0] == nil }
@@ -55,12 +64,12 @@ struct RecordDecoder {
   }
 
   /// A non-empty string, or a whole number written out (ids are often numbers; 1.0 is the id 1).
-  func identifier(_ object: [String: Any], _ key: String) throws -> String {
-    if let text = object[key] as? String {
+  func identifier(_ object: JSONObject, _ key: String) throws -> String {
+    if let text = object[key]?.stringValue {
       guard !text.isEmpty else { throw fail("\"\(key)\" is empty") }
       return text
     }
-    if let number = object[key] as? RecordNumber {
+    if let number = RecordNumber(object[key]) {
       if let whole = number.whole { return whole }
       let why =
         number.value == number.value.rounded()
@@ -70,24 +79,24 @@ struct RecordDecoder {
     throw fail(object[key] == nil ? "\"\(key)\" is missing" : "\"\(key)\" must be a string")
   }
 
-  func text(_ object: [String: Any], _ key: String, at place: String = "") throws -> String {
+  func text(_ object: JSONObject, _ key: String, at place: String = "") throws -> String {
     guard let value = object[key] else { throw fail("\"\(place)\(key)\" is missing") }
-    guard let text = value as? String else { throw fail("\"\(place)\(key)\" must be a string") }
+    guard let text = value.stringValue else { throw fail("\"\(place)\(key)\" must be a string") }
     return text
   }
 
-  func optionalText(_ object: [String: Any], _ key: String, at place: String = "") throws -> String? {
-    guard let value = object[key], !(value is NSNull) else { return nil }
-    guard let text = value as? String else { throw fail("\"\(place)\(key)\" must be a string") }
+  func optionalText(_ object: JSONObject, _ key: String, at place: String = "") throws -> String? {
+    guard let value = object.present(key) else { return nil }
+    guard let text = value.stringValue else { throw fail("\"\(place)\(key)\" must be a string") }
     return text
   }
 
   /// A moment in seconds: a number, or a text of ISO 8601 (see `RecordTime`).
-  func optionalTime(_ object: [String: Any], _ key: String, at place: String = "") throws -> Double? {
-    guard let value = object[key], !(value is NSNull) else { return nil }
-    if let number = value as? RecordNumber { return RecordTime.seconds(of: number.value) }
+  func optionalTime(_ object: JSONObject, _ key: String, at place: String = "") throws -> Double? {
+    guard let value = object.present(key) else { return nil }
+    if let number = RecordNumber(value) { return RecordTime.seconds(of: number.value) }
     var reason = ""
-    if let text = value as? String {
+    if let text = value.stringValue {
       do {
         return try RecordTime.seconds(of: text)
       } catch let failure as RecordTime.Failure {

@@ -1,3 +1,4 @@
+import ModelFiles
 import Foundation
 import Jinja
 import StrictJSON
@@ -34,7 +35,7 @@ package struct ChatRequest: Sendable {
         throw ChatError("expected an object such as {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}")
       }
       try self.init(object)
-    } catch let error as JSONError {
+    } catch let error as ModelFileError {
       throw ChatError(error.message)
     }
   }
@@ -89,6 +90,8 @@ extension Value {
     case .bool(let flag): self = .bool(flag)
     case .integer(let integer): self.init(integer)
     case .number(let number): self = .double(number)
+    // The readers of model files and requests give values.
+    case .numberText(let text): self = .double(Double(text) ?? .nan)
     case .string(let string): self.init(string)
     case .array(let items): self.init(items.map { Value($0) })
     case .object(let object): self.init(object)

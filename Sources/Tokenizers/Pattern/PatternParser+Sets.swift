@@ -1,4 +1,4 @@
-import StrictJSON
+import Foundations
 
 extension PatternParser {
   /// What follows a backslash outside brackets.

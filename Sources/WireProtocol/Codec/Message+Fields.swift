@@ -1,4 +1,5 @@
 import BayesianOptimization
+import StrictJSON
 import Study
 
 extension Message {
@@ -9,18 +10,18 @@ extension Message {
   }
 
   /// The body of the JSON frame.
-  var fields: [String: JSONValue] {
+  var fields: JSONObject {
     switch self {
     case .ready: [:]
     case .hello(let hello): hello.fields
     case .accepted(let reference), .start(let reference): ["attempt": reference.attempt.wire]
     case .report(let report):
       [
-        "attempt": report.token.wire, "trial": .integer(Int64(report.trial)), "step": .integer(Int64(report.step)),
+        "attempt": report.token.wire, "trial": .integer(report.trial), "step": .integer(report.step),
         "values": .numbers(report.values),
       ]
     case .heartbeat(let heartbeat): heartbeat.fields
-    case .result(let report): report.result.fields.merging(["attempt": report.attempt.wire]) { $1 }
+    case .result(let report): report.result.fields.adding("attempt", report.attempt.wire)
     case .failure(let report):
       ["attempt": report.attempt.wire, "started": .bool(report.started), "record": .object(report.record.fields)]
     case .released(let report):
@@ -31,9 +32,9 @@ extension Message {
     case .goodbye(let notice): ["reason": .string(notice.reason)]
     case .artifactChunk(let chunk):
       [
-        "sha256": .string(chunk.sha256), "totalBytes": .integer(Int64(chunk.totalBytes)),
-        "offset": .integer(Int64(chunk.offset)), "chunkSHA256": .string(chunk.chunkSHA256),
-        "chunkBytes": .integer(Int64(chunk.bytes.count)),
+        "sha256": .string(chunk.sha256), "totalBytes": .integer(chunk.totalBytes),
+        "offset": .integer(chunk.offset), "chunkSHA256": .string(chunk.chunkSHA256),
+        "chunkBytes": .integer(chunk.bytes.count),
       ]
     case .welcome(let welcome): welcome.fields
     case .refused(let refusal): ["code": .string(refusal.code.rawValue), "message": .string(refusal.message)]
@@ -41,24 +42,26 @@ extension Message {
     case .cancel(let cancellation):
       ["attempt": cancellation.attempt.wire, "reason": .string(cancellation.reason.rawValue)]
     case .drain(let drain): ["immediately": .bool(drain.immediately), "reason": .string(drain.reason)]
-    case .ack(let ack): ["of": .integer(ack.of), "verdict": .string(ack.verdict.rawValue)]
+    case .ack(let ack): ["of": .integer(Int(ack.of)), "verdict": .string(ack.verdict.rawValue)]
     }
   }
 }
 
 extension JSONValue {
   /// Numbers by name; what is not finite becomes null.
-  static func numbers(_ values: [String: Double]) -> JSONValue { .object(values.mapValues(JSONValue.finite)) }
-  static func optional(_ value: Int?) -> JSONValue { value.map { .integer(Int64($0)) } ?? .null }
+  static func numbers(_ values: [String: Double]) -> JSONValue {
+    .object(JSONObject(values.mapValues(JSONValue.finite)))
+  }
+  static func optional(_ value: Int?) -> JSONValue { value.map { .integer($0) } ?? .null }
   static func optional(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
 }
 
 extension AttemptToken {
-  var wire: JSONValue { .integer(Int64(rawValue)) }
+  var wire: JSONValue { .integer(rawValue) }
 }
 
 extension Hello {
-  var fields: [String: JSONValue] {
+  var fields: JSONObject {
     [
       "worker": .string(worker), "incarnation": .string(incarnation), "study": .string(study),
       "build": .string(build),
@@ -66,9 +69,9 @@ extension Hello {
         "base": .string(fingerprints.base), "data": .string(fingerprints.data),
         "settings": .string(fingerprints.settings),
       ],
-      "host": .string(host), "device": .string(device), "pid": .integer(Int64(pid)),
+      "host": .string(host), "device": .string(device), "pid": .integer(pid),
       "capabilities": [
-        "memoryBytes": .integer(capabilities.memoryBytes), "cores": .integer(Int64(capabilities.cores)),
+        "memoryBytes": .integer(Int(capabilities.memoryBytes)), "cores": .integer(capabilities.cores),
         "evaluator": .string(capabilities.evaluator),
       ],
       "studyIdentifier": .optional(studyIdentifier), "running": running?.wire ?? .null,
@@ -78,58 +81,61 @@ extension Hello {
 }
 
 extension Welcome {
-  var fields: [String: JSONValue] {
+  var fields: JSONObject {
     [
       "study": .string(study), "studyIdentifier": .string(studyIdentifier), "session": .string(session),
-      "heartbeatMilliseconds": .integer(Int64(heartbeatMilliseconds)),
-      "leaseMilliseconds": .integer(Int64(leaseMilliseconds)), "warnings": .array(warnings.map { .string($0) }),
+      "heartbeatMilliseconds": .integer(heartbeatMilliseconds),
+      "leaseMilliseconds": .integer(leaseMilliseconds), "warnings": .array(warnings.map { .string($0) }),
     ]
   }
 }
 
 extension Assignment {
-  var fields: [String: JSONValue] {
+  var fields: JSONObject {
     [
-      "attempt": attempt.wire, "trial": .integer(Int64(trial)), "configuration": configuration.wire,
-      "seed": .integer(Int64(clamping: seed)), "leaseMilliseconds": .integer(Int64(leaseMilliseconds)),
+      "attempt": attempt.wire, "trial": .integer(trial), "configuration": configuration.wire,
+      "seed": .integer(Int(clamping: seed)), "leaseMilliseconds": .integer(leaseMilliseconds),
     ]
   }
 }
 
 extension Heartbeat {
-  var fields: [String: JSONValue] {
-    [
+  var fields: JSONObject {
+    var fields: JSONObject = [
       "phase": .string(phase.rawValue), "attempt": attempt?.wire ?? .null,
       "progress": progress.map { .object($0.fields) } ?? .null,
-    ].merging(device.map { ["device": .object($0.fields)] } ?? [:]) { $1 }
+    ]
+    // A field of the second version of the protocol.
+    fields["device"] = device.map { .object($0.fields) }
+    return fields
   }
 }
 
 extension DeviceStatus {
-  var fields: [String: JSONValue] {
+  var fields: JSONObject {
     [
-      "name": .string(name.clipped(toBytes: 120)), "memoryBytes": .integer(memoryBytes),
-      "memoryUsedBytes": memoryUsedBytes.map { .integer($0) } ?? .null,
+      "name": .string(name.clipped(toBytes: 120)), "memoryBytes": .integer(Int(memoryBytes)),
+      "memoryUsedBytes": memoryUsedBytes.map { .integer(Int($0)) } ?? .null,
       "utilizationPercent": .optional(utilizationPercent),
     ]
   }
 }
 
 extension AttemptProgress {
-  var fields: [String: JSONValue] {
-    ["step": .integer(Int64(step)), "total": .integer(Int64(total)), "phase": .string(phase)]
+  var fields: JSONObject {
+    ["step": .integer(step), "total": .integer(total), "phase": .string(phase)]
   }
 }
 
 extension TrialResult {
-  var fields: [String: JSONValue] {
+  var fields: JSONObject {
     [
       "objectives": .numbers(objectives), "standardErrors": standardErrors.map(JSONValue.numbers) ?? .null,
       "metrics": metrics.map(JSONValue.numbers) ?? .null,
       "artifacts": artifacts.map { list in
         .array(
           list.map {
-            ["name": .string($0.name), "sha256": .string($0.sha256), "bytes": .integer($0.bytes)]
+            ["name": .string($0.name), "sha256": .string($0.sha256), "bytes": .integer(Int($0.bytes))]
           })
       } ?? .null,
     ]
@@ -137,10 +143,10 @@ extension TrialResult {
 }
 
 extension FailureRecord {
-  var fields: [String: JSONValue] {
+  var fields: JSONObject {
     [
       "class": .string(failureClass.name), "message": .string(message), "host": .optional(host),
-      "device": .optional(device), "deviceBytes": deviceBytes.map { .integer($0) } ?? .null,
+      "device": .optional(device), "deviceBytes": deviceBytes.map { .integer(Int($0)) } ?? .null,
       "exitStatus": .optional(exitStatus), "signal": .optional(signal),
       "logLines": .array(logLines.map { .string($0) }), "nextStep": .optional(nextStep),
     ]
@@ -153,10 +159,10 @@ extension Configuration {
     switch content {
     case .memory(let layers, let count, let rank):
       [
-        "layers": .array(layers.map { .integer(Int64($0)) }), "count": .integer(Int64(count)),
-        "rank": .integer(Int64(rank)),
+        "layers": .array(layers.map { .integer($0) }), "count": .integer(count),
+        "rank": .integer(rank),
       ]
-    case .factors(let values): ["factors": .object(values.mapValues(\.wire))]
+    case .factors(let values): ["factors": .object(JSONObject(values.mapValues(\.wire)))]
     }
   }
 }
@@ -165,7 +171,7 @@ extension FactorValue {
   var wire: JSONValue {
     switch self {
     case .flag(let flag): .bool(flag)
-    case .integer(let integer): .integer(Int64(integer))
+    case .integer(let integer): .integer(integer)
     case .number(let number): .finite(number)
     case .text(let text): .string(text)
     }

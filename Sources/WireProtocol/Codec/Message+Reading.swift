@@ -1,5 +1,6 @@
 import Foundations
 import BayesianOptimization
+import StrictJSON
 import Study
 
 extension Message {
@@ -77,17 +78,6 @@ extension FieldReader {
     }
     return text
   }
-
-  /// The reader of an object inside this one; nil where it is null or absent.
-  mutating func optionalObject(_ name: String) throws(WireError) -> FieldReader? {
-    guard let value = take(name), value != .null else { return nil }
-    return try FieldReader(value, at: location(name))
-  }
-
-  mutating func optionalNumbers(_ name: String, max: Int) throws(WireError) -> [String: Double]? {
-    guard let value = take(name), value != .null else { return nil }
-    return try Self.numbers(value, max: max, at: location(name))
-  }
 }
 
 extension String {
@@ -111,7 +101,7 @@ extension Hello {
     let incarnation = try reader.string("incarnation", max: 64)
     let study = try reader.string("study", max: 256)
     let build = try reader.string("build", max: 256)
-    var prints = try FieldReader(reader.value("fingerprints"), at: reader.location("fingerprints"))
+    var prints = try reader.object("fingerprints")
     let fingerprints = Fingerprints(
       base: try prints.string("base", max: 128, allowEmpty: true),
       data: try prints.string("data", max: 128, allowEmpty: true),
@@ -120,7 +110,7 @@ extension Hello {
     let host = try reader.string("host", max: 256)
     let device = try reader.string("device", max: 64)
     let pid = try reader.count("pid")
-    var able = try FieldReader(reader.value("capabilities"), at: reader.location("capabilities"))
+    var able = try reader.object("capabilities")
     let capabilities = Capabilities(
       memoryBytes: try able.integer("memoryBytes", in: 0...MessageCodec.largestInteger),
       cores: try able.count("cores"), evaluator: try able.string("evaluator", max: 64))
@@ -131,10 +121,10 @@ extension Hello {
       studyIdentifier: try reader.optionalString("studyIdentifier", max: 64),
       running: try reader.optionalToken("running"),
       retained: try reader.array("retained", max: 256) { value, location throws(WireError) in
-        guard case .integer(let token) = value, (1...MessageCodec.largestInteger).contains(token) else {
+        guard case .integer(let token) = value, (1...MessageCodec.largestInteger).contains(Int64(token)) else {
           throw WireError(.wrongType, "expected an attempt's token", at: location)
         }
-        return AttemptToken(Int(token))
+        return AttemptToken(token)
       })
   }
 }

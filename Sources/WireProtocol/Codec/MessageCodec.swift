@@ -1,3 +1,4 @@
+import StrictJSON
 import Study
 
 /// Turns messages into frames and back; the only place that knows the JSON form.
@@ -12,9 +13,9 @@ package struct MessageCodec: Sendable {
   /// The frames of a message.
   package func encode(_ envelope: Envelope) -> WireFrames {
     let frame: JSONValue = .object([
-      "v": .integer(envelope.message.version),
+      "v": .integer(Int(envelope.message.version)),
       "type": .string(envelope.message.type.rawValue),
-      "id": .integer(envelope.id),
+      "id": .integer(Int(envelope.id)),
       "body": .object(envelope.message.fields),
     ])
     var attachment: [UInt8]?
@@ -68,7 +69,7 @@ extension WireError {
   /// The error with the message that it is about, where that names an attempt.
   fileprivate func about(_ type: MessageType, id: Int64, body: JSONValue) -> WireError {
     guard case .object(let fields) = body, case .integer(let token)? = fields["attempt"],
-      (1...MessageCodec.largestInteger).contains(token)
+      (1...MessageCodec.largestInteger).contains(Int64(token))
     else { return self }
     var error = self
     error.subject = Subject(type: type, id: id, attempt: AttemptToken(Int(token)))

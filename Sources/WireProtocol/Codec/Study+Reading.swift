@@ -1,4 +1,5 @@
 import BayesianOptimization
+import StrictJSON
 import Study
 
 extension TrialResult {
@@ -6,17 +7,8 @@ extension TrialResult {
     let objectives = try reader.numbers("objectives", max: WireLimits.objectives)
     let standardErrors = try reader.optionalNumbers("standardErrors", max: WireLimits.objectives)
     let metrics = try reader.optionalNumbers("metrics", max: WireLimits.metrics)
-    var artifacts: [ArtifactReference]?
-    if let value = reader.take("artifacts"), value != .null {
-      guard case .array(let elements) = value, elements.count <= WireLimits.artifacts else {
-        throw WireError(
-          .wrongType, "expected at most \(WireLimits.artifacts) artifacts", at: reader.location("artifacts"))
-      }
-      var list: [ArtifactReference] = []
-      for (index, element) in elements.enumerated() {
-        list.append(try ArtifactReference(wire: element, at: reader.location("artifacts[\(index)]")))
-      }
-      artifacts = list
+    let artifacts = try reader.optionalArray("artifacts", max: WireLimits.artifacts) {
+      value, location throws(WireError) in try ArtifactReference(wire: value, at: location)
     }
     self.init(
       objectives: objectives, standardErrors: standardErrors, metrics: metrics, artifacts: artifacts)
@@ -41,7 +33,7 @@ extension FailureReport {
   init(reading reader: inout FieldReader) throws(WireError) {
     attempt = try reader.token("attempt")
     started = try reader.bool("started")
-    var inner = try FieldReader(reader.value("record"), at: reader.location("record"))
+    var inner = try reader.object("record")
     record = try FailureRecord(reading: &inner)
     try inner.finish()
   }
@@ -119,7 +111,7 @@ extension Configuration {
       guard case .integer(let layer) = value, (0...65_535).contains(layer) else {
         throw WireError(.wrongType, "expected a layer's number", at: place)
       }
-      return Int(layer)
+      return layer
     }
     guard Set(layers).count == layers.count else {
       throw WireError(.outOfRange, "a layer stands twice", at: "\(location).layers")
@@ -135,7 +127,7 @@ extension FactorValue {
   init(wire value: JSONValue, at location: String) throws(WireError) {
     switch value {
     case .bool(let flag): self = .flag(flag)
-    case .integer(let integer): self = .integer(Int(integer))
+    case .integer(let integer): self = .integer(integer)
     case .number(let number): self = .number(number)
     case .string(let text): self = .text(text)
     default: throw WireError(.wrongType, "expected a value of a factor, found \(value.kind)", at: location)

@@ -2,9 +2,9 @@ import Foundation
 import Foundations
 import Glibc
 import Processes
+import StrictJSON
 import Study
 import Synchronization
-import WireProtocol
 
 /// Runs a local program for every trial: for people with a training script of their own.
 ///
@@ -54,8 +54,8 @@ package final class CommandEvaluator: TrialEvaluator {
 
   package func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
     let input: JSONValue = .object([
-      "configuration": try JSONValue(encoding: request.configuration), "seed": .integer(Int64(clamping: request.seed)),
-      "trial": .integer(Int64(request.trial)), "scratch": .string(request.scratch.path),
+      "configuration": try JSONValue(encoding: request.configuration), "seed": .integer(Int(clamping: request.seed)),
+      "trial": .integer(request.trial), "scratch": .string(request.scratch.path),
     ])
     let resolved = try find()
     let kills = ProcessMemory.outOfMemoryKills()

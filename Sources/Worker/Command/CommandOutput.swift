@@ -1,6 +1,6 @@
 import Foundation
 import Foundations
-import WireProtocol
+import StrictJSON
 
 /// What a program has printed on standard output: its reports, and the line that may be the result.
 struct CommandOutput: Sendable {
@@ -91,16 +91,16 @@ struct CommandOutput: Sendable {
 
   // MARK: Reports
 
-  private func isReport(_ fields: [String: JSONValue]) -> Bool {
+  private func isReport(_ fields: JSONObject) -> Bool {
     guard let report = fields["report"] else { return false }
     if case .object = report { return true }
     return fields["step"] != nil && !objectives.contains("report")
   }
 
-  private mutating func report(_ fields: [String: JSONValue], _ line: [UInt8]) -> Report? {
+  private mutating func report(_ fields: JSONObject, _ line: [UInt8]) -> Report? {
     var step: Int64?
     switch fields["step"] {
-    case .integer(let integer)?: step = integer
+    case .integer(let integer)?: step = Int64(integer)
     case .number(let number)? where number.rounded() == number && abs(number) < 1e15: step = Int64(number)
     default: break
     }
@@ -193,7 +193,7 @@ extension JSONValue {
     case .integer(let integer): Double(integer)
     case .number(let number): number
     case .null: .nan
-    case .string(let text) where ProgramJSON.isNotFinite(text): .nan
+    case .string(let text) where JSONRules.isNotFinite(text): .nan
     default: nil
     }
   }
@@ -203,7 +203,7 @@ extension JSONValue {
     switch self {
     case .null: "null"
     case .bool(let flag): "\(flag)"
-    case .integer, .number: "a number"
+    case .integer, .number, .numberText: "a number"
     case .string(let text): "the text \"\(text.printable(limit: 60))\""
     case .array: "a list"
     case .object: "an object"

@@ -1,7 +1,7 @@
 import Foundation
 import Foundations
+import StrictJSON
 import Study
-import WireProtocol
 
 /// Reads the result line of a program: every objective must be a number; what cannot be kept beside them is named.
 struct CommandResult {
@@ -35,7 +35,7 @@ struct CommandResult {
 
   private mutating func read() throws -> EvaluationResult {
     var top = try object()
-    var nested: [String: JSONValue]?
+    var nested: JSONObject?
     if !objectives.contains("objectives"), let section = top.removeValue(forKey: "objectives") {
       guard case .object(let inner) = section else {
         throw bug("\"objectives\" is \(section.programKind), not an object of numbers")
@@ -49,7 +49,8 @@ struct CommandResult {
       if name == "standardErrors" { try takeErrors(section) }
       if ["metrics", "standardErrors"].contains(name) { top[name] = nil }
     }
-    for (name, value) in top.merging(nested ?? [:], uniquingKeysWith: { $1 }) where !objectives.contains(name) {
+    for (name, value) in nested ?? [:] { top[name] = value }
+    for (name, value) in top where !objectives.contains(name) {
       keep(name, value, in: \.extras)
     }
     guard metrics.count <= Self.metricCount else {
@@ -73,7 +74,7 @@ struct CommandResult {
 
   // MARK: The line
 
-  private func object() throws -> [String: JSONValue] {
+  private func object() throws -> JSONObject {
     guard output.lineCount > 0 else {
       throw EvaluationError(.failed(.bug), "the command printed nothing on standard output", nextStep: hint)
     }
@@ -111,7 +112,7 @@ struct CommandResult {
 
   // MARK: Values
 
-  private mutating func takeObjectives(_ fields: [String: JSONValue]) throws {
+  private mutating func takeObjectives(_ fields: JSONObject) throws {
     let missing = objectives.filter { fields[$0] == nil }
     guard missing.isEmpty else { throw lacking(missing, fields) }
     for name in objectives {
@@ -121,7 +122,7 @@ struct CommandResult {
     }
   }
 
-  private func lacking(_ missing: [String], _ fields: [String: JSONValue]) -> EvaluationError {
+  private func lacking(_ missing: [String], _ fields: JSONObject) -> EvaluationError {
     let unknown = fields.keys.filter { !objectives.contains($0) && !["standardErrors", "metrics"].contains($0) }
       .sorted()
     let has =
@@ -136,7 +137,7 @@ struct CommandResult {
   }
 
   /// Standard errors of the objectives; one that is not finite costs only itself.
-  private mutating func takeErrors(_ fields: [String: JSONValue]) throws {
+  private mutating func takeErrors(_ fields: JSONObject) throws {
     for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
       guard objectives.contains(name) else {
         let meant = NearestName.of(name, among: objectives).map { "; is \($0) meant?" } ?? ""

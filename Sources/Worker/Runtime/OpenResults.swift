@@ -1,5 +1,6 @@
 import Foundations
 import Foundation
+import StrictJSON
 import Study
 import WireProtocol
 
@@ -20,8 +21,8 @@ struct OpenResults {
     guard let data = try? Data(contentsOf: file), case .array(let values)? = try? JSONValue(parsing: [UInt8](data))
     else { return }
     for value in values {
-      guard let fields = try? TrainerFields(value), let token = try? fields.integer("attempt"),
-        let trial = try? fields.integer("trial"), case .array(let files)? = try? fields.value("files")
+      guard var fields = try? TrainerFields(value, at: ""), let token = try? fields.integer("attempt"),
+        let trial = try? fields.integer("trial"), case .array(let files)? = fields.take("files")
       else { continue }
       entries[AttemptToken(token)] = Entry(trial: trial, files: files.compactMap { try? LocalArtifact(json: $0) })
     }
@@ -48,7 +49,7 @@ struct OpenResults {
   private func save() throws {
     let values = entries.sorted { $0.key < $1.key }.map { token, entry -> JSONValue in
       [
-        "attempt": .integer(Int64(token.rawValue)), "trial": .integer(Int64(entry.trial)),
+        "attempt": .integer(token.rawValue), "trial": .integer(entry.trial),
         "files": .array(entry.files.map(\.json)),
       ]
     }

@@ -2,6 +2,7 @@ import Foundations
 import Foundation
 import Glibc
 import LanguageModel
+import StrictJSON
 import Study
 import WireProtocol
 

@@ -1,5 +1,6 @@
 import Foundations
 import Foundation
+import StrictJSON
 import Study
 import WireProtocol
 

@@ -1,7 +1,7 @@
 import Foundation
 import Foundations
+import StrictJSON
 import Study
-import WireProtocol
 
 /// A file on this machine that belongs to a result.
 package struct LocalArtifact: Sendable, Equatable {
@@ -26,16 +26,15 @@ package struct LocalArtifact: Sendable, Equatable {
 
   var json: JSONValue {
     [
-      "name": .string(reference.name), "sha256": .string(reference.sha256), "bytes": .integer(reference.bytes),
+      "name": .string(reference.name), "sha256": .string(reference.sha256), "bytes": .integer(Int(reference.bytes)),
       "path": .string(url.path),
     ]
   }
 
-  init(json: JSONValue) throws {
-    let fields = try TrainerFields(json)
+  init(json: JSONValue, at location: String = "") throws(TrainerProtocolError) {
+    var fields = try TrainerFields(json, at: location)
     reference = ArtifactReference(
-      name: try fields.string("name"), sha256: try fields.string("sha256"),
-      bytes: Int64(try fields.integer("bytes")))
-    url = URL(fileURLWithPath: try fields.string("path"))
+      name: try fields.text("name"), sha256: try fields.text("sha256"), bytes: Int64(try fields.integer("bytes")))
+    url = URL(fileURLWithPath: try fields.text("path"))
   }
 }

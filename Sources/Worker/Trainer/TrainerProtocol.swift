@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Foundation
 import Foundations
+import StrictJSON
 import Study
 import WireProtocol
 
@@ -63,95 +64,95 @@ enum TrainerCodec {
     case .exit: line(["type": "exit"])
     case .evaluate(let request):
       line([
-        "type": "evaluate", "attempt": .integer(Int64(request.attempt.rawValue)),
-        "trial": .integer(Int64(request.trial)), "configuration": try JSONValue(encoding: request.configuration),
+        "type": "evaluate", "attempt": .integer(request.attempt.rawValue),
+        "trial": .integer(request.trial), "configuration": try JSONValue(encoding: request.configuration),
         "seed": .string(String(request.seed)), "scratch": .string(request.scratch.path),
       ])
     }
   }
 
   static func command(_ bytes: [UInt8]) throws -> TrainerCommand {
-    let fields = try TrainerFields(bytes)
-    switch try fields.string("type") {
+    var fields = try TrainerFields(bytes)
+    switch try fields.text("type") {
     case "cancel": return .cancel
     case "exit": return .exit
     case "evaluate":
       let configuration = try fields.value("configuration")
-      guard let seed = UInt64(try fields.string("seed")) else { throw TrainerProtocolError("seed is no number") }
+      guard let seed = UInt64(try fields.text("seed")) else { throw TrainerProtocolError("seed is no number") }
       return .evaluate(
         EvaluationRequest(
           configuration: try configuration.decode(Configuration.self), seed: seed,
           trial: try fields.integer("trial"), attempt: AttemptToken(try fields.integer("attempt")),
-          scratch: URL(fileURLWithPath: try fields.string("scratch"))))
+          scratch: URL(fileURLWithPath: try fields.text("scratch"))))
     case let type: throw TrainerProtocolError("unknown command \(type)")
     }
   }
 
   static func line(_ message: TrainerMessage) -> [UInt8] {
     switch message {
-    case .ready(let memory): line(["type": "ready", "memoryBytes": .integer(Int64(memory))])
+    case .ready(let memory): line(["type": "ready", "memoryBytes": .integer(memory)])
     case .unavailable(let text, let next):
       line(["type": "unavailable", "message": Self.text(text), "nextStep": opt(next)])
     case .started: line(["type": "started"])
     case .progress(let progress):
       line([
-        "type": "progress", "step": .integer(Int64(progress.step)), "total": .integer(Int64(progress.total)),
+        "type": "progress", "step": .integer(progress.step), "total": .integer(progress.total),
         "phase": .string(progress.phase),
       ])
     case .report(let step, let values):
-      line(["type": "report", "step": .integer(Int64(step)), "values": numbers(values)])
+      line(["type": "report", "step": .integer(step), "values": numbers(values)])
     case .result(let result, let files, let memory):
       line([
         "type": "result", "objectives": numbers(result.objectives),
         "standardErrors": numbers(result.standardErrors), "metrics": numbers(result.metrics),
-        "artifacts": .array(files.map(\.json)), "memoryBytes": .integer(Int64(memory)),
+        "artifacts": .array(files.map(\.json)), "memoryBytes": .integer(memory),
         "notes": .array(result.notes.prefix(noteCount).map { .string($0.printable(limit: noteLength)) }),
       ])
     case .failure(let failureClass, let text, let next, let memory, let lastWords):
       line([
         "type": "failure", "class": .string(failureClass.name), "message": Self.text(text), "nextStep": opt(next),
-        "memoryBytes": .integer(Int64(memory)), "lastWords": .array(lastWords.map { Self.text($0) }),
+        "memoryBytes": .integer(memory), "lastWords": .array(lastWords.map { Self.text($0) }),
       ])
     case .cancelled(let step, let memory, let message):
       line([
-        "type": "cancelled", "checkpointStep": step.map { .integer(Int64($0)) } ?? .null,
-        "memoryBytes": .integer(Int64(memory)), "message": opt(message),
+        "type": "cancelled", "checkpointStep": step.map { .integer($0) } ?? .null,
+        "memoryBytes": .integer(memory), "message": opt(message),
       ])
     }
   }
 
   static func message(_ bytes: [UInt8]) throws -> TrainerMessage {
-    let fields = try TrainerFields(bytes)
-    switch try fields.string("type") {
+    var fields = try TrainerFields(bytes)
+    switch try fields.text("type") {
     case "ready": return .ready(memoryBytes: try fields.integer("memoryBytes"))
     case "unavailable":
-      return .unavailable(message: try fields.string("message"), nextStep: fields.optionalString("nextStep"))
+      return .unavailable(message: try fields.text("message"), nextStep: try fields.optionalText("nextStep"))
     case "started": return .started
     case "progress":
       return .progress(
         AttemptProgress(
-          step: try fields.integer("step"), total: try fields.integer("total"), phase: try fields.string("phase")))
+          step: try fields.integer("step"), total: try fields.integer("total"), phase: try fields.text("phase")))
     case "report": return .report(step: try fields.integer("step"), values: try fields.numbers("values"))
     case "result":
-      guard case .array(let files) = try fields.value("artifacts") else {
-        throw TrainerProtocolError("artifacts is no array")
-      }
       let result = EvaluationResult(
         objectives: try fields.numbers("objectives"), standardErrors: try fields.numbers("standardErrors"),
-        metrics: try fields.numbers("metrics"), notes: try fields.optionalStrings("notes"))
+        metrics: try fields.numbers("metrics"),
+        notes: try fields.optionalArray("notes", max: .max) { note, place throws(TrainerProtocolError) in
+          try TrainerFields.string(note, max: .max, allowEmpty: true, at: place)
+        } ?? [])
       return .result(
-        result, files: try files.map { try LocalArtifact(json: $0) }, memoryBytes: try fields.integer("memoryBytes"))
+        result, files: try fields.files("artifacts"), memoryBytes: try fields.integer("memoryBytes"))
     case "failure":
-      let name = try fields.string("class")
+      let name = try fields.text("class")
       guard let failureClass = FailureClass(name) else { throw TrainerProtocolError("unknown failure class \(name)") }
       return .failure(
-        failureClass, message: try fields.string("message"), nextStep: fields.optionalString("nextStep"),
-        memoryBytes: try fields.integer("memoryBytes"), lastWords: try fields.strings("lastWords"))
+        failureClass, message: try fields.text("message"), nextStep: try fields.optionalText("nextStep"),
+        memoryBytes: try fields.integer("memoryBytes"),
+        lastWords: try fields.strings("lastWords", max: .max, bytes: .max))
     case "cancelled":
-      var step: Int?
-      if case .integer(let integer) = try fields.value("checkpointStep") { step = Int(integer) }
       return .cancelled(
-        checkpointStep: step, memoryBytes: try fields.integer("memoryBytes"), message: fields.optionalString("message"))
+        checkpointStep: try fields.optionalInteger("checkpointStep", in: 0...Int64.max).map { Int($0) },
+        memoryBytes: try fields.integer("memoryBytes"), message: try fields.optionalText("message"))
     case let type: throw TrainerProtocolError("unknown message \(type)")
     }
   }
@@ -161,67 +162,45 @@ enum TrainerCodec {
 
   private static func text(_ text: String) -> JSONValue { .string(text.printable(limit: textLength)) }
   private static func opt(_ text: String?) -> JSONValue { text.map { Self.text($0) } ?? .null }
-  private static func numbers(_ values: [String: Double]) -> JSONValue { .object(values.mapValues(JSONValue.finite)) }
+  private static func numbers(_ values: [String: Double]) -> JSONValue {
+    .object(JSONObject(values.mapValues(JSONValue.finite)))
+  }
 }
 
 /// A line that breaks the trainer protocol.
-struct TrainerProtocolError: Error, CustomStringConvertible {
+struct TrainerProtocolError: Error, FieldFailure, CustomStringConvertible {
   var description: String
   init(_ description: String) { self.description = description }
+  init(field problem: FieldProblem, _ message: String, at location: String) {
+    description = location.isEmpty ? message : "field \(location): \(message)"
+  }
 }
 
-/// The fields of one line.
-struct TrainerFields {
-  private var values: [String: JSONValue]
+/// The fields of one line, or of an object of the worker's own files.
+typealias TrainerFields = FieldReader<TrainerProtocolError>
 
-  init(_ bytes: [UInt8]) throws { try self.init(JSONValue(parsing: bytes, limits: TrainerCodec.limits)) }
+extension TrainerFields {
+  init(_ bytes: [UInt8]) throws { try self.init(JSONValue(parsing: bytes, limits: TrainerCodec.limits), at: "") }
 
-  init(_ value: JSONValue) throws {
-    guard case .object(let values) = value else { throw TrainerProtocolError("expected a JSON object") }
-    self.values = values
+  mutating func text(_ name: String) throws(TrainerProtocolError) -> String {
+    try string(name, max: .max, allowEmpty: true)
   }
 
-  func strings(_ name: String) throws -> [String] {
-    guard case .array(let items) = try value(name) else { throw TrainerProtocolError("\(name) is no array") }
-    return try items.map { item in
-      guard case .string(let text) = item else { throw TrainerProtocolError("\(name) holds something that is no text") }
-      return text
-    }
+  mutating func optionalText(_ name: String) throws(TrainerProtocolError) -> String? {
+    try optionalString(name, max: .max)
   }
 
-  func optionalStrings(_ name: String) throws -> [String] { values[name] == nil ? [] : try strings(name) }
-
-  func value(_ name: String) throws -> JSONValue {
-    guard let value = values[name] else { throw TrainerProtocolError("field \(name) is missing") }
-    return value
-  }
-
-  func string(_ name: String) throws -> String {
-    guard case .string(let text) = try value(name) else { throw TrainerProtocolError("field \(name) is no string") }
-    return text
-  }
-
-  func optionalString(_ name: String) -> String? {
-    if case .string(let text) = values[name] { text } else { nil }
-  }
-
-  func integer(_ name: String) throws -> Int {
-    guard case .integer(let integer) = try value(name) else {
-      throw TrainerProtocolError("field \(name) is no integer")
-    }
-    return Int(integer)
+  mutating func integer(_ name: String) throws(TrainerProtocolError) -> Int {
+    Int(try integer(name, in: .min ... .max))
   }
 
   /// Numbers by name; null is read as not-a-number.
-  func numbers(_ name: String) throws -> [String: Double] {
-    guard case .object(let fields) = try value(name) else { throw TrainerProtocolError("field \(name) is no object") }
-    return try fields.mapValues { value in
-      switch value {
-      case .integer(let integer): Double(integer)
-      case .number(let number): number
-      case .null: .nan
-      default: throw TrainerProtocolError("field \(name) holds something that is no number")
-      }
+  mutating func numbers(_ name: String) throws(TrainerProtocolError) -> [String: Double] {
+    try numbers(name, max: .max)
+  }
+
+  mutating func files(_ name: String) throws(TrainerProtocolError) -> [LocalArtifact] {
+    try array(name, max: .max) { value, place throws(TrainerProtocolError) in try LocalArtifact(json: value, at: place)
     }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Foundations
 
 /// The kernels of one device: compiled file by file when first wanted, kept on disk, launched by name.
 final class KernelLibrary {
@@ -149,7 +150,8 @@ final class KernelLibrary {
     if let kept, let cache {
       // A cache that cannot be written costs time only.
       try? FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
-      try? Data(image.map { UInt8(bitPattern: $0) }).write(to: kept, options: .atomic)
+      try? AtomicFile.write(
+        Data(image.map { UInt8(bitPattern: $0) }), to: kept, mode: nil, isDurable: false)
     }
     return keep(module, file)
   }
