@@ -1,52 +1,24 @@
-// The thread pool and the choice of instruction set.
+// The thread pool.
 #define _GNU_SOURCE
-#include <sched.h>
-#include <stdio.h>
-#include <unistd.h>
+#include "lm_context.h"
 
-#include "lm_internal.h"
-
-#if defined(__linux__)
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
-#endif
+#include <unistd.h>
 
-// MARK: Instruction sets
-
-static int best_isa = LM_PORTABLE;
-static pthread_once_t best_once = PTHREAD_ONCE_INIT;
-
-static void find_best_isa(void) {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) best_isa = LM_AVX2;
-  if (best_isa == LM_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    best_isa = LM_AVX512;
-    if (__builtin_cpu_supports("avx512bf16")) best_isa = LM_AVX512_BF16;
-    if (lm_tiles_available()) best_isa = LM_AMX_BF16;
-  }
+#define PAUSE() _mm_pause()
+#else
+#define PAUSE() ((void)0)
 #endif
-}
-
-int lm_best_isa(void) {
-  pthread_once(&best_once, find_best_isa);
-  return best_isa;
-}
-
-const char *lm_isa_name(int isa) {
-  static const char *const names[] = {"portable", "avx2", "avx512", "avx512-bf16", "amx-bf16", "amx-emulated"};
-  return isa >= 0 && isa <= LM_AMX_EMULATED ? names[isa] : "unknown";
-}
 
 int lm_processors(void) {
-#if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
-#endif
   long count = sysconf(_SC_NPROCESSORS_ONLN);
   return count > 0 ? (int)count : 1;
 }
@@ -61,27 +33,18 @@ enum { SPINS = 2000 };
 // threads than free processors), asleep, so that they can. The time limit is a precaution only.
 static inline void relax(lm_context *context, _Atomic unsigned *word, unsigned seen, int *spins) {
   if (++*spins < SPINS) {
-    LM_PAUSE();
+    PAUSE();
     return;
   }
-#if defined(__linux__)
   struct timespec limit = {0, 2000000};
   atomic_fetch_add(&context->waiting, 1);
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &limit, NULL, 0);
   atomic_fetch_sub(&context->waiting, 1);
-#else
-  (void)context, (void)word, (void)seen;
-  sched_yield();
-#endif
 }
 
 // Wakes whoever sleeps on `word`, which has just changed.
 static inline void rouse(lm_context *context, _Atomic unsigned *word) {
-#if defined(__linux__)
   if (atomic_load(&context->waiting) > 0) syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-#else
-  (void)context, (void)word;
-#endif
 }
 
 typedef struct {
@@ -98,7 +61,7 @@ static void *work(void *raw) {
     int spins = 0;
     while (atomic_load_explicit(&context->sequence, memory_order_acquire) == seen) {
       if (++spins < SPINS) {
-        LM_PAUSE();
+        PAUSE();
         continue;
       }
       pthread_mutex_lock(&context->lock);
@@ -170,9 +133,7 @@ void *lm_reserve(lm_scratch *scratch, size_t size) {
     scratch->memory = NULL;
     return NULL;
   }
-#if defined(__linux__)
   if (large) madvise(scratch->memory, size, MADV_HUGEPAGE);
-#endif
   scratch->size = size;
   return scratch->memory;
 }

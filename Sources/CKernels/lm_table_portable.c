@@ -1,15 +1,16 @@
 // The kernels compiled for any processor.
-#include "lm_internal.h"
+#include "lm_table.h"
+#include "lm_tiles.h"
 
+#define FAMILY lm
 #define LANES 4
 #define ROWS 4
 #define HAS_FMA 0
 #define SUFFIX portable
-#include "lm_simd.inc"
-#include "lm_ops.inc"
-#include "lm_products.inc"
-#include "lm_few.inc"
-#include "lm_attention.inc"
-#include "lm_attention_tiles.inc"
-#include "lm_table.inc"
-
+#include "lm_vector_kernels.inc"
+#include "lm_row_kernels.inc"
+#include "lm_product_kernels.inc"
+#include "lm_few_rows_kernels.inc"
+#include "lm_attention_kernels.inc"
+#include "lm_attention_tiles_kernels.inc"
+#include "lm_table_kernels.inc"

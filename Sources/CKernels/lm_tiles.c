@@ -5,11 +5,11 @@
 // product with a hard-coded configuration (palette 1, 16 rows of 64 bytes). A child, because an illegal instruction
 // ends it and nothing else. Linux also refuses the permission to a thread whose alternate signal stack cannot hold the
 // tiles (12 KiB suffice; a Swift program's crash handler has 24); then the next best path is taken.
-#include "lm_internal.h"
+#include "lm_tiles.h"
 
 // Blocks: two row tiles x two column tiles. Tiles 0-3 sums (row tile * 2 + column tile), 4-5 left, 6-7 right.
 
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__)
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -21,7 +21,9 @@
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))), apply_to = function)
 // Converts with one instruction per 32 numbers.
-static void pack_tiles_converting(long rows, long k, float alpha, const float *a, long rs, uint16_t *out) {
+static void pack_tiles_converting(const lm_left_part *part, uint16_t *out) {
+  const long rows = part->rows, k = part->k, rs = part->row_stride;
+  const float *a = part->a, alpha = part->alpha;
   __m512 scale = _mm512_set1_ps(alpha);
   for (long r = 0; r < rows; r++) {
     const float *source = a + r * rs;
@@ -39,11 +41,11 @@ static void pack_tiles_converting(long rows, long k, float alpha, const float *a
 }
 #pragma clang attribute pop
 
-void lm_pack_tiles(long rows, long k, float alpha, const float *a, long rs, uint16_t *out) {
+void lm_pack_tiles(const lm_left_part *part, uint16_t *out) {
   if (__builtin_cpu_supports("avx512bf16"))
-    pack_tiles_converting(rows, k, alpha, a, rs, out);
+    pack_tiles_converting(part, out);
   else
-    lm_table_avx512.pack_a_tiles(rows, k, alpha, a, rs, 1, out);
+    lm_table_avx512.pack_a_tiles(part, out);
 }
 
 #pragma clang attribute push(__attribute__((target("amx-tile,amx-bf16,avx512f"))), apply_to = function)
@@ -68,8 +70,8 @@ void lm_tiles_end(void) { _tile_release(); }
 /// Asks for `count` lines of the first-level cache, `stride` lines apart. A tile load waits for every line that is not
 /// there, and does so in turn; asked for a step ahead, they cost nothing until load ports are full. Where the core's
 /// other thread computes as well, that was 1.8 times the speed.
-#define NEAR(at, first, count, stride)                          \
-  _Pragma("clang loop unroll(full)") for (int line_ = first; line_ < first + count * stride; line_ += stride) \
+#define NEAR_LINES(at, first, count, stride)                                         \
+  UNROLL for (int line_ = first; line_ < first + count * stride; line_ += stride)   \
       _mm_prefetch((const char *)(at) + line_ * 64, _MM_HINT_T0)
 
 typedef struct {
@@ -79,41 +81,40 @@ typedef struct {
 
 /// 32 products for each sum of two row tiles; `next`: the tiles that are read next. Of B, which stays near for the most
 /// part, half of the lines are asked for.
-static inline __attribute__((always_inline)) void step(tiles_at at, tiles_at next) {
+INLINE void step(tiles_at at, tiles_at next) {
   _tile_loadd(6, at.b, LM_PANEL * 4);
-  NEAR(next.b, 0, 8, 2);
+  NEAR_LINES(next.b, 0, 8, 2);
   _tile_loadd(4, at.a0, 64);
-  NEAR(next.b, 16, 8, 2);
+  NEAR_LINES(next.b, 16, 8, 2);
   _tile_loadd(7, at.b + 16, LM_PANEL * 4);
-  NEAR(next.a0, 0, 4, 1);
+  NEAR_LINES(next.a0, 0, 4, 1);
   _tile_dpbf16ps(0, 4, 6);
-  NEAR(next.a0, 4, 4, 1);
+  NEAR_LINES(next.a0, 4, 4, 1);
   _tile_loadd(5, at.a1, 64);
-  NEAR(next.a0, 8, 8, 1);
+  NEAR_LINES(next.a0, 8, 8, 1);
   _tile_dpbf16ps(1, 4, 7);
-  NEAR(next.a1, 0, 8, 1);
+  NEAR_LINES(next.a1, 0, 8, 1);
   _tile_dpbf16ps(2, 5, 6);
-  NEAR(next.a1, 8, 8, 1);
+  NEAR_LINES(next.a1, 8, 8, 1);
   _tile_dpbf16ps(3, 5, 7);
 }
 
 /// As `step` for one row tile, as when text is generated: every line of B is read once.
-static inline __attribute__((always_inline)) void half_step(tiles_at at, tiles_at next) {
+INLINE void half_step(tiles_at at, tiles_at next) {
   _tile_loadd(4, at.a0, 64);
-  NEAR(next.b, 0, 8, 1);
+  NEAR_LINES(next.b, 0, 8, 1);
   _tile_loadd(6, at.b, LM_PANEL * 4);
-  NEAR(next.b, 8, 8, 1);
+  NEAR_LINES(next.b, 8, 8, 1);
   _tile_loadd(7, at.b + 16, LM_PANEL * 4);
-  NEAR(next.b, 16, 8, 1);
+  NEAR_LINES(next.b, 16, 8, 1);
   _tile_dpbf16ps(0, 4, 6);
-  NEAR(next.b, 24, 8, 1);
+  NEAR_LINES(next.b, 24, 8, 1);
   _tile_dpbf16ps(1, 4, 7);
 }
 
-/// `k` products, with `lines` lines per step from `ahead` on asked for into the second-level cache; `last`: what is read
-/// after them.
-static inline __attribute__((always_inline)) void steps(bool both, long k, tiles_at at, tiles_at last, const char *ahead,
-                                                        long lines) {
+/// `k` products, with `lines` lines per step from `ahead` on asked for into the second-level cache; `last`: what is
+/// read after them.
+INLINE void steps(bool both, long k, tiles_at at, tiles_at last, const char *ahead, long lines) {
   for (long p = 0; p < k; p += 32, ahead += lines * 64) {
     for (long line = 0; line < lines; line++) _mm_prefetch(ahead + line * 64, _MM_HINT_T1);
     tiles_at next = {at.a0 + 512, at.a1 + 512, at.b + 16 * LM_PANEL};
@@ -126,7 +127,7 @@ static inline __attribute__((always_inline)) void steps(bool both, long k, tiles
   }
 }
 
-static inline __attribute__((always_inline)) void run(bool both, const lm_tiles_job *job) {
+INLINE void run(bool both, const lm_tiles_job *job) {
   size_t from = (size_t)job->from_stride * 4, to = (size_t)job->to_stride * 4;
   if (job->from) {
     _tile_loadd(0, job->from, from);
@@ -161,14 +162,18 @@ static inline __attribute__((always_inline)) void run(bool both, const lm_tiles_
   }
 }
 
-void lm_tiles_run(const lm_tiles_job *job) {
+static void run_tiles(const lm_tiles_job *job) {
   if (job->a1)
     run(true, job);
   else
     run(false, job);
 }
 
-void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumulate, float *c, long ldc) {
+void lm_tiles_add(const float *sums, const lm_block *block) {
+  const long rows = block->rows, ldc = block->c_stride;
+  const float *bias = block->bias;
+  const bool accumulate = block->accumulate;
+  float *c = block->c;
   __m512 zero = _mm512_setzero_ps(), low = bias ? _mm512_loadu_ps(bias) : zero,
          high = bias ? _mm512_loadu_ps(bias + 16) : zero;
   for (long r = 0; r < rows; r++, c += ldc, sums += LM_PANEL) {
@@ -194,7 +199,7 @@ static void probe(void) {
   for (int i = 0; i < 16 * LM_PANEL; i++) right[i] = 0x3f803f80;
   lm_tiles_begin();
   lm_tiles_job job = {.k = 32, .a0 = left, .b = right, .to = sums, .to_stride = 32};
-  lm_tiles_run(&job);
+  run_tiles(&job);
   lm_tiles_end();
   for (int i = 0; i < 16 * 32; i++)
     if (sums[i] != 32.f) _exit(1);
@@ -223,16 +228,12 @@ bool lm_tiles_available(void) {
 bool lm_tiles_available(void) { return false; }
 void lm_tiles_begin(void) {}
 void lm_tiles_end(void) {}
-void lm_tiles_run(const lm_tiles_job *job) { lm_tiles_run_emulated(job); }
-void lm_tiles_add(const float *sums, long rows, const float *bias, bool accumulate, float *c, long ldc) {
-  (void)sums, (void)rows, (void)bias, (void)accumulate, (void)c, (void)ldc;  // never called: tiles are emulated
-}
+static void run_tiles(const lm_tiles_job *job) { (void)job; }  // never called: tiles are emulated
+void lm_tiles_add(const float *sums, const lm_block *block) { (void)sums, (void)block; }  // never called
 void lm_tiles_stream(const float *sums, long rows, float *c, long ldc) {
   for (long r = 0; r < rows; r++) memcpy(c + r * ldc, sums + r * LM_PANEL, LM_PANEL * 4);
 }
-void lm_pack_tiles(long rows, long k, float alpha, const float *a, long rs, uint16_t *out) {
-  lm_table_portable.pack_a_tiles(rows, k, alpha, a, rs, 1, out);
-}
+void lm_pack_tiles(const lm_left_part *part, uint16_t *out) { lm_table_portable.pack_a_tiles(part, out); }
 #endif
 
 static float emulated_sum(float sum, long k, const uint16_t *a, const uint32_t *b) {
@@ -245,7 +246,7 @@ static float emulated_sum(float sum, long k, const uint16_t *a, const uint32_t *
   return sum;
 }
 
-void lm_tiles_run_emulated(const lm_tiles_job *job) {
+static void run_emulated(const lm_tiles_job *job) {
   for (int i = 0; i < (job->a1 ? 32 : 16); i++) {
     const uint16_t *a = i < 16 ? job->a0 + i * 32 : job->a1 + (i - 16) * 32;
     const uint16_t *a2 = job->k2 ? job->a2 + i / 16 * job->k2 * 16 + i % 16 * 32 : NULL;
@@ -256,4 +257,11 @@ void lm_tiles_run_emulated(const lm_tiles_job *job) {
       job->to[i * job->to_stride + j] = sum;
     }
   }
+}
+
+void lm_tiles_run(const lm_tiles_job *job, bool emulated) {
+  if (emulated)
+    run_emulated(job);
+  else
+    run_tiles(job);
 }

@@ -1,5 +1,6 @@
 // The kernel for any processor: plain 8-lane vectors of the compiler, two rows per register tile.
-#define SAAS_TABLE engram_saas_portable
+#define FAMILY saas
+#define SUFFIX portable
 #define SAAS_ROWS 2
 #define SAAS_COLUMNS 1
-#include "saas_template.h"
+#include "saas_kernels.inc"

@@ -17,10 +17,10 @@ int engram_saas_best_version(void) {
 
 static const engram_saas_table *table(int version) {
 #if defined(__x86_64__)
-  if (version == EngramSaasAVX512) return &engram_saas_avx512;
-  if (version == EngramSaasAVX2) return &engram_saas_avx2;
+  if (version == EngramSaasAVX512) return &saas_table_avx512;
+  if (version == EngramSaasAVX2) return &saas_table_avx2;
 #endif
-  return &engram_saas_portable;
+  return &saas_table_portable;
 }
 
 // Pairs (i, j), i > j, of equal rows; the number of pairs, or -1 without memory.

@@ -33,8 +33,8 @@ typedef struct {
   double (*multiply_add)(long);
 } engram_saas_table;
 
-extern const engram_saas_table engram_saas_portable;
+extern const engram_saas_table saas_table_portable;
 #if defined(__x86_64__)
-extern const engram_saas_table engram_saas_avx2;
-extern const engram_saas_table engram_saas_avx512;
+extern const engram_saas_table saas_table_avx2;
+extern const engram_saas_table saas_table_avx512;
 #endif

@@ -60,8 +60,8 @@ size_t lm_packed_size(long outputs, long inputs);
 void lm_pack(lm_context *context, uint16_t *packed, long inputs, long first, long rows, const void *source, int type,
              long row_stride, long column_stride);
 
-/// The packed Wᵀ [inputs, outputs] (lm_packed_size(inputs, outputs) bytes) of a packed W [outputs, inputs]: every element
-/// of it is written.
+/// The packed Wᵀ [inputs, outputs] (lm_packed_size(inputs, outputs) bytes) of a packed W [outputs, inputs]: every
+/// element of it is written.
 void lm_pack_transposed(lm_context *context, const uint16_t *packed, long outputs, long inputs, uint16_t *transposed);
 
 enum { LM_OPERAND_F32 = 0, LM_OPERAND_PACKED = 1, LM_OPERAND_PACKED_TRANSPOSED = 2 };
@@ -74,12 +74,21 @@ typedef struct {
   int kind;
 } lm_operand;
 
-/// C [m, n] = (accumulate ? C : 0) + alpha · A [m, k] · B [k, n] + bias [n] (optional).
-/// Element (i, j) of A lies at i * a_row_stride + j * a_column_stride; one of the strides should be 1.
+/// C [m, n] = (accumulate ? C : 0) + alpha · A [m, k] · B [k, n] + bias [n].
+typedef struct {
+  long m, n, k;
+  float alpha;
+  const float *a;  // element (i, j) lies at i * a_row_stride + j * a_column_stride; one of the two should be 1
+  long a_row_stride, a_column_stride;
+  lm_operand b;
+  const float *bias;  // NULL: none
+  bool accumulate;
+  float *c;
+  long c_row_stride;
+} lm_product;
+
 /// false: scratch memory was refused, C is untouched.
-bool lm_gemm(lm_context *context, int precision, long m, long n, long k, float alpha, const float *a,
-             long a_row_stride, long a_column_stride, lm_operand b, const float *bias, bool accumulate, float *c,
-             long c_row_stride);
+bool lm_gemm(lm_context *context, int precision, const lm_product *product);
 
 /// A low-rank branch beside a product with a packed B:
 /// projected [m, rank] = scale_down · A' · D with A' = A[:, first_input ..< first_input + inputs], and
@@ -96,73 +105,143 @@ typedef struct {
 
 /// Whether `lm_gemm_branch` can compute a product over k with this branch in one go.
 bool lm_fuses_branch(const lm_context *context, int precision, long k, const lm_branch *branch);
-/// As lm_gemm with alpha = 1, A by rows and a packed B (LM_OPERAND_PACKED), and the branch, where lm_fuses_branch says so.
-bool lm_gemm_branch(lm_context *context, int precision, long m, long n, long k, const float *a, long a_row_stride,
-                    lm_operand b, const float *bias, bool accumulate, float *c, long c_row_stride,
-                    const lm_branch *branch);
+/// As lm_gemm with alpha = 1, A by rows and a packed B (LM_OPERAND_PACKED), and the branch, where lm_fuses_branch says
+/// so.
+bool lm_gemm_branch(lm_context *context, int precision, const lm_product *product, const lm_branch *branch);
 
 /// Wall-clock seconds spent in lm_gemm so far, and its operations (2 m n k each).
 void lm_product_totals(const lm_context *context, double *wall_seconds, double *operations);
 
 // MARK: Vector operations
 
-/// kind 0: layer norm, 1: RMS norm. residual, sum, bias, statistics may be NULL (see Backend.normalize).
-void lm_normalize(lm_context *, long rows, long d, int kind, float epsilon, const float *x, const float *residual,
-                  float *sum, const float *weight, const float *bias, float *y, float *statistics);
-/// dx, dweight, dbias may be NULL; dweight and dbias are added to.
-void lm_normalize_backward(lm_context *, long rows, long d, int kind, const float *dy, const float *x,
-                           const float *statistics, const float *weight, float *dweight, float *dbias, float *dx,
-                           bool accumulate);
-/// kind 0: exact GELU, 1: tanh GELU.
-void lm_activate(lm_context *, long count, int kind, const float *x, float *y);
-void lm_activate_backward(lm_context *, long count, int kind, const float *dy, const float *x, float *dx);
+typedef enum { LM_LAYER_NORM, LM_RMS_NORM } lm_norm_kind;
+
+/// y = norm(x + residual) · weight + bias over rows of `columns` numbers (Backend.normalize).
+typedef struct {
+  lm_norm_kind kind;
+  long columns;
+  float epsilon;
+  const float *x, *residual;    // residual NULL: none
+  float *sum;                   // x + residual; NULL: not kept
+  const float *weight, *bias;   // bias NULL: none
+  float *y, *statistics;        // [rows][mean, scale]; statistics NULL: not kept
+} lm_norm;
+void lm_normalize(lm_context *, long rows, lm_norm norm);
+
+/// The gradients of a norm, each of which may be NULL; dweight and dbias are added to, dx with `accumulate`.
+typedef struct {
+  lm_norm_kind kind;
+  long rows, columns;
+  const float *dy, *x, *statistics, *weight;
+  float *dweight, *dbias, *dx;
+  bool accumulate;
+} lm_norm_gradient;
+void lm_normalize_backward(lm_context *, lm_norm_gradient gradient);
+
+typedef enum { LM_GELU_EXACT, LM_GELU_TANH } lm_activation;
+
+/// The gradient of a function of x: dx from dy.
+typedef struct {
+  const float *x, *dy;
+  float *dx;
+} lm_gradient;
+void lm_activate(lm_context *, long count, lm_activation function, const float *x, float *y);
+void lm_activate_backward(lm_context *, long count, lm_activation function, lm_gradient gradient);
 /// x = gate | up [rows, 2 f]; y [rows, f] = silu(gate) · up.
 void lm_gated_silu(lm_context *, long rows, long f, const float *x, float *y);
-void lm_gated_silu_backward(lm_context *, long rows, long f, const float *dy, const float *x, float *dx);
+void lm_gated_silu_backward(lm_context *, long rows, long f, lm_gradient gradient);
 void lm_add(lm_context *, long count, const float *x, float *y);
 void lm_fill(lm_context *, long count, float value, float *y);
 /// y[j] += Σ_i x[i, j], rows ascending.
-void lm_column_sums(lm_context *, long rows, long columns, const float *x, long row_stride, float *y);
+typedef struct {
+  long rows, columns, row_stride;
+  const float *x;
+  float *y;
+} lm_column_sum;
+void lm_add_columns(lm_context *, lm_column_sum sum);
 /// y[i] = x[rows[i]] and its inverse (y is not cleared).
 void lm_gather_rows(lm_context *, long count, long columns, const float *x, const int32_t *rows, float *y);
 void lm_scatter_rows(lm_context *, long count, long columns, const float *x, const int32_t *rows, float *y);
 
-/// y[t] (+)= the row of a weight table: element (row, j) at row * row_stride + j * column_stride of `table`.
-void lm_embed(lm_context *, long count, long d, const int32_t *rows, const void *table, int type, long row_stride,
-              long column_stride, bool accumulate, float *y);
+/// A weight table in memory: element (row, j) at row * row_stride + j * column_stride of `data`.
+typedef struct {
+  const void *data;
+  int type;
+  long row_stride, column_stride;
+} lm_weight_table;
+/// y[t] (+)= row rows[t] of a weight table, d numbers each.
+void lm_embed(lm_context *, long count, long d, const int32_t *rows, lm_weight_table table, bool accumulate, float *y);
 /// As lm_embed, from a packed bf16 matrix.
 void lm_embed_packed(lm_context *, long count, long d, const int32_t *rows, const uint16_t *packed, bool accumulate,
                      float *y);
 /// gradient[indices[t]] += dy[t], t ascending.
 void lm_embed_backward(lm_context *, long count, long d, const float *dy, const int32_t *indices, float *gradient);
 
-/// Rotary embedding in place (Backend.rotate); row_stride = columns of x.
-void lm_rotate(lm_context *, long rows, long row_stride, int heads, int head_size, const int32_t *positions,
-               const float *table, bool inverse, float *x);
+/// Rotary embedding in place (Backend.rotate): rows of x lie `row_stride` numbers apart.
+typedef struct {
+  long row_stride;
+  int heads, head_size;
+  const int32_t *positions;
+  const float *table;
+  bool inverse;
+  float *x;
+} lm_rotation;
+void lm_rotate(lm_context *, long rows, lm_rotation rotation);
 
 typedef struct {
   int heads, kv_heads, head_size;
   float scale;
 } lm_attention_shape;
 
+/// Sequences packed end to end: rows offsets[i] ..< offsets[i + 1] belong to sequence i.
+typedef struct {
+  long count;
+  const int64_t *offsets;  // count + 1
+} lm_sequences;
+
+typedef struct {
+  const float *qkv;
+  float *out, *log_sum_exp;  // log_sum_exp NULL: not kept
+} lm_attention_arrays;
+
+typedef struct {
+  const float *dout, *qkv, *out, *log_sum_exp;
+  float *dqkv;
+} lm_attention_gradient;
+
+/// Keys and values of sequences, each in a slot of `capacity` positions, in 32 bits or, with `bf16`, in 16.
+typedef struct {
+  const int64_t *slots;
+  long capacity;
+  bool bf16;
+  void *keys, *values;
+} lm_attention_cache;
+
 /// Causal attention over packed sequences (Backend.attention). LM_BF16 may round what its products multiply. false:
 /// scratch memory was refused.
-bool lm_attention(lm_context *, int precision, long sequences, const int64_t *offsets, lm_attention_shape shape,
-                  const float *qkv, float *out, float *log_sum_exp);
-bool lm_attention_backward(lm_context *, int precision, long sequences, const int64_t *offsets,
-                           lm_attention_shape shape, const float *dout, const float *qkv, const float *out,
-                           const float *log_sum_exp, float *dqkv);
-/// Keys and values of packed sequences to the caches (Backend.storeKeysValues), which hold 32-bit numbers or, `half`, bf16.
-void lm_attention_store(lm_context *, long sequences, const int64_t *offsets, lm_attention_shape shape,
-                        const float *qkv, const int64_t *slots, long capacity, bool half, void *keys, void *values);
-/// One new token per row against the caches (Backend.attentionStep). false: scratch memory was refused.
-bool lm_attention_step(lm_context *, long rows, lm_attention_shape shape, const float *qkv, const int64_t *slots,
-                       const int64_t *lengths, long capacity, bool half, void *keys, void *values, float *out);
+bool lm_attention(lm_context *, int precision, lm_sequences sequences, lm_attention_shape shape,
+                  lm_attention_arrays arrays);
+bool lm_attention_backward(lm_context *, int precision, lm_sequences sequences, lm_attention_shape shape,
+                           lm_attention_gradient gradient);
+/// Keys and values of packed sequences to the caches (Backend.storeKeysValues).
+void lm_attention_store(lm_context *, lm_sequences sequences, lm_attention_shape shape, lm_attention_cache cache,
+                        const float *qkv);
+/// One new token per row against the caches, which hold `lengths` tokens (Backend.attentionStep). false: scratch memory
+/// was refused.
+bool lm_attention_step(lm_context *, long rows, lm_attention_shape shape, lm_attention_cache cache,
+                       const int64_t *lengths, const float *qkv, float *out);
 
-/// Softmax cross-entropy of `rows` logit rows (`row_stride` numbers apart) in place: losses[i] = log Σ exp(l) − l[target]; with `gradient`, the
-/// logits become scale · (softmax − onehot).
-void lm_cross_entropy(lm_context *, long rows, long vocabulary, float *logits, long row_stride, const int32_t *targets, float scale,
-                      bool gradient, float *losses);
+/// Softmax cross-entropy of logit rows, `row_stride` numbers apart, in place: losses[i] = log Σ exp(l) − l[target];
+/// with `gradient`, the logits become scale · (softmax − onehot).
+typedef struct {
+  long vocabulary, row_stride;
+  float *logits;
+  const int32_t *targets;
+  float scale;
+  bool gradient;
+  float *losses;
+} lm_loss;
+void lm_cross_entropy(lm_context *, long rows, lm_loss loss);
 /// Index of the largest element of each row, the lowest among equals; -1 where a row holds a number that is not finite.
 void lm_argmax(lm_context *, long rows, long columns, const float *x, int32_t *indices);
 /// The k largest of each row in descending order, lower index first among equals.
@@ -171,14 +250,18 @@ void lm_top_k(lm_context *, long rows, long columns, long k, const float *x, flo
 /// Σ x², in 64 bits, in a fixed order.
 double lm_sum_of_squares(lm_context *, long count, const float *x);
 
+/// Decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW.
 typedef struct {
   float learning_rate, beta1, beta2, epsilon, weight_decay;
   float correction1, correction2;  // 1 − β1^t, 1 − β2^t
   float gradient_scale;            // clipping
 } lm_adamw_step;
-/// Decoupled weight decay (Loshchilov & Hutter 2019), as torch.optim.AdamW.
-void lm_adamw(lm_context *, long count, lm_adamw_step step, float *parameters, const float *gradients, float *first,
-              float *second);
+typedef struct {
+  float *parameters;
+  const float *gradients;
+  float *first, *second;  // moments
+} lm_adamw_arrays;
+void lm_adamw(lm_context *, long count, lm_adamw_step step, lm_adamw_arrays arrays);
 
 /// Conversions to float32.
 void lm_to_float(long count, const void *source, int type, float *destination);

@@ -21,8 +21,8 @@ enum { EngramSaasPortable = 0, EngramSaasAVX2 = 1, EngramSaasAVX512 = 2 };
 /// The best version that this processor runs.
 int engram_saas_best_version(void);
 
-/// Prepares N >= 1 points (n x d, row-major, finite) and values. `variance` holds N known noise variances that are added
-/// to the diagonal, or is NULL. A version that this processor cannot run is replaced by the best one that it can.
+/// Prepares N >= 1 points (n x d, row-major, finite) and values. `variance` holds N known noise variances that are
+/// added to the diagonal, or is NULL. A version that this processor cannot run is replaced by the best one that it can.
 /// Returns NULL when memory is exhausted.
 engram_saas *engram_saas_create(int n, int d, const double *x, const double *y, const double *variance, int version);
 void engram_saas_destroy(engram_saas *state);

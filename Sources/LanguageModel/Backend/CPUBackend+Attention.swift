@@ -10,18 +10,32 @@ extension AttentionShape {
 }
 
 extension CPUBackend {
+  private func withOffsets<Result>(_ sequences: PackedSequences, _ body: (lm_sequences) -> Result) -> Result {
+    sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
+      body(lm_sequences(count: sequences.count, offsets: $0.baseAddress))
+    }
+  }
+
+  private func cache(
+    _ slots: UnsafeBufferPointer<Int64>, capacity: Int, keys: Tensor, values: Tensor
+  ) -> lm_attention_cache {
+    lm_attention_cache(
+      slots: slots.baseAddress, capacity: capacity, bf16: halvesCaches, keys: raw(keys), values: raw(values))
+  }
+
   package func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {
     lm_rotate(
-      context, x.rows, x.columns, Int32(heads), Int32(headSize), integers(positions), floats(table), inverse, floats(x))
+      context, x.rows,
+      lm_rotation(
+        row_stride: x.columns, heads: Int32(heads), head_size: Int32(headSize), positions: integers(positions),
+        table: floats(table), inverse: inverse, x: floats(x)))
   }
 
   package func attention(
     _ qkv: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape, into out: Tensor, logSumExp: Tensor?
   ) throws {
-    let done = sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
-      lm_attention(
-        context, mode, sequences.count, $0.baseAddress, shape.kernelShape, floats(qkv), floats(out), floats(logSumExp))
-    }
+    let arrays = lm_attention_arrays(qkv: floats(qkv), out: floats(out), log_sum_exp: floats(logSumExp))
+    let done = withOffsets(sequences) { lm_attention(context, mode, $0, shape.kernelShape, arrays) }
     if !done { throw scratchRefused() }
   }
 
@@ -29,11 +43,9 @@ extension CPUBackend {
     _ dout: Tensor, qkv: Tensor, out: Tensor, logSumExp: Tensor, _ sequences: PackedSequences, _ shape: AttentionShape,
     into dqkv: Tensor
   ) throws {
-    let done = sequences.offsets.map(Int64.init).withUnsafeBufferPointer {
-      lm_attention_backward(
-        context, mode, sequences.count, $0.baseAddress, shape.kernelShape, floats(dout), floats(qkv), floats(out),
-        floats(logSumExp), floats(dqkv))
-    }
+    let gradient = lm_attention_gradient(
+      dout: floats(dout), qkv: floats(qkv), out: floats(out), log_sum_exp: floats(logSumExp), dqkv: floats(dqkv))
+    let done = withOffsets(sequences) { lm_attention_backward(context, mode, $0, shape.kernelShape, gradient) }
     if !done { throw scratchRefused() }
   }
 
@@ -42,11 +54,10 @@ extension CPUBackend {
     values: Tensor
   ) throws {
     precondition(keys.kind == .cache && values.kind == .cache, "keys and values are kept in caches")
-    sequences.offsets.map(Int64.init).withUnsafeBufferPointer { offsets in
-      slots.map(Int64.init).withUnsafeBufferPointer { slots in
+    withOffsets(sequences) { packed in
+      slots.map(Int64.init).withUnsafeBufferPointer {
         lm_attention_store(
-          context, sequences.count, offsets.baseAddress, shape.kernelShape, floats(qkv), slots.baseAddress, capacity,
-          halvesCaches, raw(keys), raw(values))
+          context, packed, shape.kernelShape, cache($0, capacity: capacity, keys: keys, values: values), floats(qkv))
       }
     }
   }
@@ -59,8 +70,8 @@ extension CPUBackend {
     let done = rows.slots.map(Int64.init).withUnsafeBufferPointer { slots in
       rows.lengths.map(Int64.init).withUnsafeBufferPointer { lengths in
         lm_attention_step(
-          context, qkv.rows, shape.kernelShape, floats(qkv), slots.baseAddress, lengths.baseAddress, capacity,
-          halvesCaches, raw(keys), raw(values), floats(out))
+          context, qkv.rows, shape.kernelShape, cache(slots, capacity: capacity, keys: keys, values: values),
+          lengths.baseAddress, floats(qkv), floats(out))
       }
     }
     if !done { throw scratchRefused() }

@@ -24,10 +24,10 @@ extension CPUBackend {
     accumulate: Bool, into c: UnsafeMutablePointer<Float>, stride: Int, exact: Bool
   ) throws {
     let mode = exact || precision == .float32 ? LM_F32 : LM_BF16
-    guard
-      lm_gemm(
-        context, Int32(mode), m, n, k, scale, a.pointer, a.rowStride, a.columnStride, b, bias, accumulate, c, stride)
-    else { throw scratchRefused() }
+    var product = lm_product(
+      m: m, n: n, k: k, alpha: scale, a: a.pointer, a_row_stride: a.rowStride, a_column_stride: a.columnStride, b: b,
+      bias: bias, accumulate: accumulate, c: c, c_row_stride: stride)
+    guard lm_gemm(context, Int32(mode), &product) else { throw scratchRefused() }
   }
 
   /// B given as a plain matrix of 32-bit numbers.
@@ -107,7 +107,10 @@ extension CPUBackend {
     try product(
       outputs, inputs, rows, Strided(dy, 1, stride), plain(Strided(x, inputs)), accumulate: true,
       into: floats(weight), stride: inputs, exact: false)
-    if let bias { lm_column_sums(context, rows, outputs, dy, stride, floats(bias)) }
+    if let bias {
+      lm_add_columns(
+        context, lm_column_sum(rows: rows, columns: outputs, row_stride: stride, x: dy, y: floats(bias)))
+    }
   }
 
   package func linearWeightGradient(_ dy: Tensor, _ x: Tensor, weightGradient: Tensor, biasGradient: Tensor?) throws {

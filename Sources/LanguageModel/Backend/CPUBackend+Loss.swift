@@ -1,12 +1,7 @@
 // Loss, choice of tokens and the optimizer. M labelled rows, V vocabulary, D model width.
 
 import CKernels
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension CPUBackend {
   /// Largest block of logits that is held at once, in bytes: large enough that reading (and, in 32 bits, packing) the
@@ -45,7 +40,10 @@ extension CPUBackend {
         input, rows: rows, head, bias: bias.map { UnsafePointer(floats($0)) }, into: logits, stride: width,
         accumulate: false)
       lm_cross_entropy(
-        context, rows, vocabulary, logits, width, integers(targets) + first, scale, backward, floats(losses) + first)
+        context, rows,
+        lm_loss(
+          vocabulary: vocabulary, row_stride: width, logits: logits, targets: integers(targets) + first, scale: scale,
+          gradient: backward, losses: floats(losses) + first))
       if let dx {
         try multiplyTransposed(
           logits, stride: width, rows: rows, head, into: floats(dx) + first * d, accumulate: false)
@@ -82,7 +80,9 @@ extension CPUBackend {
       correction2: Float(1 - pow(Double(step.beta2), count)),
       gradient_scale: clip.map { min(1, $0.maximum / (floats($0.norm)[0] + 1e-6)) } ?? 1)
     lm_adamw(
-      context, parameters.count, kernelStep, floats(parameters), floats(gradients), floats(firstMoment),
-      floats(secondMoment))
+      context, parameters.count, kernelStep,
+      lm_adamw_arrays(
+        parameters: floats(parameters), gradients: floats(gradients), first: floats(firstMoment),
+        second: floats(secondMoment)))
   }
 }

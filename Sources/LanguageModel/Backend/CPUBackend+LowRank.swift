@@ -70,11 +70,11 @@ extension CPUBackend {
         first_output: branch.columns, outputs: branch.b.rows, scale_down: 1, scale_up: branch.scale,
         projected: floats(branch.projected))
       if lm_fuses_branch(context, mode, inputs, &pair) {
-        guard
-          lm_gemm_branch(
-            context, mode, rows, outputs, inputs, floats(x), inputs,
-            packedOperand(packed, inputs: inputs, outputs: outputs), floats(bias), false, floats(y), y.columns, &pair)
-        else { throw scratchRefused() }
+        var product = lm_product(
+          m: rows, n: outputs, k: inputs, alpha: 1, a: floats(x), a_row_stride: inputs, a_column_stride: 1,
+          b: packedOperand(packed, inputs: inputs, outputs: outputs), bias: floats(bias), accumulate: false,
+          c: floats(y), c_row_stride: y.columns)
+        guard lm_gemm_branch(context, mode, &product, &pair) else { throw scratchRefused() }
         return
       }
     }
@@ -99,11 +99,11 @@ extension CPUBackend {
         up_column_stride: 1, first_output: 0, outputs: inputs, scale_down: branch.scale, scale_up: 1,
         projected: pointer)
       if lm_fuses_branch(context, mode, outputs, &pair) {
-        guard
-          lm_gemm_branch(
-            context, mode, rows, inputs, outputs, floats(dy), outputs,
-            packedOperand(transposed, inputs: outputs, outputs: inputs), nil, accumulate, floats(dx), inputs, &pair)
-        else { throw scratchRefused() }
+        var product = lm_product(
+          m: rows, n: inputs, k: outputs, alpha: 1, a: floats(dy), a_row_stride: outputs, a_column_stride: 1,
+          b: packedOperand(transposed, inputs: outputs, outputs: inputs), bias: nil, accumulate: accumulate,
+          c: floats(dx), c_row_stride: inputs)
+        guard lm_gemm_branch(context, mode, &product, &pair) else { throw scratchRefused() }
         if let gradients = branch.gradients, let x {
           try addAdapterGradients(
             Strided(floats(dy) + branch.columns, outputs), x: x, projected: branch.projected, du: pointer,

@@ -1,12 +1,7 @@
 // How much of the time goes to matrix products, and how fast they can be on this machine.
 
 import CKernels
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension CPUBackend {
   /// Matrix products of a backend so far.

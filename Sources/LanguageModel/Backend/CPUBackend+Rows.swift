@@ -3,10 +3,10 @@
 import CKernels
 
 extension Normalization {
-  fileprivate var code: Int32 {
+  fileprivate var kernelKind: lm_norm_kind {
     switch self {
-    case .layerNorm: 0
-    case .rmsNorm: 1
+    case .layerNorm: LM_LAYER_NORM
+    case .rmsNorm: LM_RMS_NORM
     }
   }
   fileprivate var epsilon: Float {
@@ -17,7 +17,7 @@ extension Normalization {
 }
 
 extension ActivationFunction {
-  fileprivate var code: Int32 { self == .gelu ? 0 : 1 }
+  fileprivate var kernelFunction: lm_activation { self == .gelu ? LM_GELU_EXACT : LM_GELU_TANH }
 }
 
 extension CPUBackend {
@@ -26,8 +26,11 @@ extension CPUBackend {
     statistics: Tensor?
   ) throws {
     lm_normalize(
-      context, x.rows, x.columns, kind.code, kind.epsilon, floats(x), floats(residual),
-      residual == nil ? nil : floats(sum), floats(weight), floats(bias), floats(y), floats(statistics))
+      context, x.rows,
+      lm_norm(
+        kind: kind.kernelKind, columns: x.columns, epsilon: kind.epsilon, x: floats(x), residual: floats(residual),
+        sum: residual == nil ? nil : floats(sum), weight: floats(weight), bias: floats(bias), y: floats(y),
+        statistics: floats(statistics)))
   }
 
   package func normalizeBackward(
@@ -35,16 +38,20 @@ extension CPUBackend {
     gradients: (weight: Tensor, bias: Tensor?)?, into dx: Tensor?, accumulate: Bool
   ) throws {
     lm_normalize_backward(
-      context, x.rows, x.columns, kind.code, floats(dy), floats(x), floats(statistics), floats(weight),
-      floats(gradients?.weight), floats(gradients?.bias), floats(dx), accumulate)
+      context,
+      lm_norm_gradient(
+        kind: kind.kernelKind, rows: x.rows, columns: x.columns, dy: floats(dy), x: floats(x),
+        statistics: floats(statistics), weight: floats(weight), dweight: floats(gradients?.weight),
+        dbias: floats(gradients?.bias), dx: floats(dx), accumulate: accumulate))
   }
 
   package func activate(_ x: Tensor, _ function: ActivationFunction, into y: Tensor) throws {
-    lm_activate(context, x.count, function.code, floats(x), floats(y))
+    lm_activate(context, x.count, function.kernelFunction, floats(x), floats(y))
   }
 
   package func activateBackward(_ dy: Tensor, x: Tensor, _ function: ActivationFunction, into dx: Tensor) throws {
-    lm_activate_backward(context, x.count, function.code, floats(dy), floats(x), floats(dx))
+    lm_activate_backward(
+      context, x.count, function.kernelFunction, lm_gradient(x: floats(x), dy: floats(dy), dx: floats(dx)))
   }
 
   package func gatedSiLU(_ x: Tensor, into y: Tensor) throws {
@@ -52,7 +59,8 @@ extension CPUBackend {
   }
 
   package func gatedSiLUBackward(_ dy: Tensor, x: Tensor, into dx: Tensor) throws {
-    lm_gated_silu_backward(context, dy.rows, dy.columns, floats(dy), floats(x), floats(dx))
+    lm_gated_silu_backward(
+      context, dy.rows, dy.columns, lm_gradient(x: floats(x), dy: floats(dy), dx: floats(dx)))
   }
 
   package func add(_ x: Tensor, to y: Tensor) throws { lm_add(context, x.count, floats(x), floats(y)) }
@@ -87,9 +95,7 @@ extension CPUBackend {
       return
     }
     if matrix.parts.count == 1, let part = matrix.parts.first {
-      lm_embed(
-        context, y.rows, y.columns, integers(indices), part.pointer, part.type, part.rowStride, part.columnStride,
-        accumulate, floats(y))
+      lm_embed(context, y.rows, y.columns, integers(indices), weightTable(part), accumulate, floats(y))
       discardGathered(matrix, y.rows)
       return
     }
@@ -97,10 +103,12 @@ extension CPUBackend {
       let wanted = integers(indices)[row]
       guard let part = matrix.parts.last(where: { $0.first <= Int(wanted) }) else { continue }
       var local = wanted - Int32(part.first)
-      lm_embed(
-        context, 1, y.columns, &local, part.pointer, part.type, part.rowStride, part.columnStride, accumulate,
-        floats(y) + row * y.columns)
+      lm_embed(context, 1, y.columns, &local, weightTable(part), accumulate, floats(y) + row * y.columns)
     }
+  }
+
+  private func weightTable(_ part: CPUMatrix.Part) -> lm_weight_table {
+    lm_weight_table(data: part.pointer, type: part.type, row_stride: part.rowStride, column_stride: part.columnStride)
   }
 
   /// Every gathered row maps some pages around it; of a large mapped table they are given back now and then, where a

@@ -18,7 +18,7 @@ final class CPUMatrix: WeightMatrix {
   private var owners: [Any]
   /// The mapped file behind each part; empty when the elements lie in memory.
   let mapped: [any WeightSource]
-  /// bf16 panels (see lm_gemm.c), made when first wanted: embedding tables that are never multiplied need none.
+  /// bf16 panels (see lm_weights.c), made when first wanted: embedding tables that are never multiplied need none.
   var packed: CPUBuffer?
   /// The packed transpose, where tiles want it for dx = dy·W and memory is not scarce.
   var transposed: CPUBuffer?

@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Aligned blocks out of one reserved stretch of address space, whose pages stay for reuse: a training step takes and
 /// drops the same sizes every time, and fresh pages from the system would cost more than many operations.
@@ -152,14 +147,9 @@ final class CPUMemory: Sendable {
 
   /// Address space without memory behind it, aligned to huge pages; 0 when refused.
   private static func reserve(_ size: Int) -> UInt {
-    var flags = MAP_PRIVATE | MAP_ANON
-    #if canImport(Glibc)
-      flags |= MAP_NORESERVE
-    #endif
+    let flags = MAP_PRIVATE | MAP_ANON | MAP_NORESERVE
     guard let start = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), start != MAP_FAILED else { return 0 }
-    #if canImport(Glibc)
-      madvise(start, size, MADV_HUGEPAGE)
-    #endif
+    madvise(start, size, MADV_HUGEPAGE)
     return UInt(bitPattern: start)
   }
 }
