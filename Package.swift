@@ -4,6 +4,7 @@ import PackageDescription
 /// Arrows go down only; `PackageLayoutTests` reads this description and fails on any edge that is not in its table.
 let package = Package(
   name: "engram",
+  // Linux only. The line is there for ArgumentParser: its AsyncParsableCommand is declared from a version of macOS on.
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "engram", targets: ["engram-main"]),

@@ -12,6 +12,7 @@ public struct Configuration: Hashable, Sendable {
     case factors([String: FactorValue])
   }
 
+  /// What it consists of.
   public let content: Content
 
   /// A memory configuration; `layers` may come in any order.
@@ -49,6 +50,7 @@ public enum FactorValue: Hashable, Sendable {
 }
 
 extension FactorValue: Codable, CustomStringConvertible {
+  /// Reads the form that files have.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let value = try? container.decode(Bool.self) {
@@ -62,6 +64,7 @@ extension FactorValue: Codable, CustomStringConvertible {
     }
   }
 
+  /// Writes the form that files have.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
@@ -72,6 +75,7 @@ extension FactorValue: Codable, CustomStringConvertible {
     }
   }
 
+  /// One line for messages.
   public var description: String {
     switch self {
     case .flag(let value): "\(value)"
@@ -97,6 +101,7 @@ extension FactorValue: Codable, CustomStringConvertible {
 extension Configuration: Codable, CustomStringConvertible {
   private enum CodingKeys: String, CodingKey, CaseIterable { case layers, count, rank, factors }
 
+  /// Reads the form that files have.
   public init(from decoder: any Decoder) throws {
     try decoder.refuseUnknownKeys(CodingKeys.allCases.map(\.rawValue), in: "a configuration")
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -134,6 +139,7 @@ extension Configuration: Codable, CustomStringConvertible {
     return values.indices.filter { values[$0] == 1 }
   }
 
+  /// Writes the form that files have.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     switch content {

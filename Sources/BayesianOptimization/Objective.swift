@@ -11,9 +11,12 @@ public struct Objective: Hashable, Sendable, Codable {
   /// The largest magnitude of a value that is taken: beyond it the hypervolume of four objectives is no number any more.
   public static let largestMagnitude = 1e75
 
+  /// The name that observations use.
   public var name: String
+  /// Whether small or large values are good.
   public var direction: Direction
 
+  /// An objective.
   public init(name: String, direction: Direction) {
     self.name = name
     self.direction = direction

@@ -10,13 +10,16 @@ public struct Observation: Hashable, Sendable {
     case failed
   }
 
+  /// What was evaluated.
   public var configuration: Configuration
   /// Values by objective name; one that is not finite makes the observation count as failed.
   public var objectives: [String: Double]
   /// Standard errors of the values, by objective name, where they are known.
   public var standardErrors: [String: Double]?
+  /// How the evaluation ended.
   public var outcome: Outcome
 
+  /// What is known about one configuration; completed unless said otherwise.
   public init(
     configuration: Configuration, objectives: [String: Double], standardErrors: [String: Double]? = nil,
     outcome: Outcome = .completed
@@ -45,12 +48,18 @@ public struct Observation: Hashable, Sendable {
 /// `{"configuration":{…},"objectives":{…},"standardErrors":{…}?,"outcome":"outOfMemory"?}`; a pending one has
 /// `"pending":true` and no objectives; `pareto` allows a line without configuration. A `null` objective is not a number.
 public struct ObservationLine: Sendable, Codable, Hashable {
+  /// What was evaluated; nil where `pareto` reads values alone.
   public var configuration: Configuration?
+  /// Values by objective name; NaN for `null`.
   public var objectives: [String: Double]?
+  /// Standard errors of the values that have one.
   public var standardErrors: [String: Double]?
+  /// Whether the evaluation is still to end.
   public var pending: Bool
+  /// How the evaluation ended; nil means completed.
   public var outcome: Observation.Outcome?
 
+  /// One line.
   public init(
     configuration: Configuration?, objectives: [String: Double]? = nil, standardErrors: [String: Double]? = nil,
     pending: Bool = false, outcome: Observation.Outcome? = nil
@@ -66,6 +75,7 @@ public struct ObservationLine: Sendable, Codable, Hashable {
     case configuration, objectives, standardErrors, pending, outcome
   }
 
+  /// Reads the form that files have.
   public init(from decoder: any Decoder) throws {
     try decoder.refuseUnknownKeys(CodingKeys.allCases.map(\.rawValue), in: "an observation")
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -94,6 +104,7 @@ public struct ObservationLine: Sendable, Codable, Hashable {
     }
   }
 
+  /// Writes the form that files have.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encodeIfPresent(configuration, forKey: .configuration)

@@ -1,10 +1,5 @@
 import CBLAS
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// The Cholesky factor of a symmetric positive definite matrix, A + jitter I = L L'.
 public struct Cholesky: Sendable {
@@ -13,13 +8,10 @@ public struct Cholesky: Sendable {
   /// What was added to the diagonal before the factorisation succeeded; 0 when nothing was needed.
   public let jitter: Double
 
-  /// Jitters tried in turn, relative to the mean of the diagonal.
-  public static let ladder: [Double] = [0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4]
-
   /// Factorises the symmetric matrix `matrix` (its lower triangle is read), adding jitter only as far as it must.
   ///
   /// `nil` when a number is not finite or no rung of the ladder gives a positive definite matrix.
-  public init?(_ matrix: Matrix, ladder: [Double] = Cholesky.ladder) {
+  public init?(_ matrix: Matrix, ladder: [Double] = JitterLadder.noisy) {
     precondition(matrix.rows == matrix.columns, "a \(matrix.rows) x \(matrix.columns) matrix is not square")
     let n = matrix.rows
     guard matrix.elements.allSatisfy(\.isFinite) else { return nil }

@@ -33,11 +33,7 @@ package final class MappedFile: @unchecked Sendable {
         .unreadable, "is \(Self.kind(status.st_mode)), expected a regular file", file: url.path)
     }
     let size = Int(status.st_size)
-    #if canImport(Darwin)
-      let time = status.st_mtimespec
-    #else
-      let time = status.st_mtim
-    #endif
+    let time = status.st_mtim
     identity = "\(size)-\(status.st_ino)-\(time.tv_sec).\(time.tv_nsec)"
     guard size > 0 else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -1,21 +1,23 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// The quantile function of the standard normal distribution.
 public enum NormalQuantile {
   /// Φ⁻¹(p) for 0 < p < 1, to about 1e-15 relative.
   ///
   /// A rational start (P. J. Acklam, 2003) with one step of Halley's method.
-  public static func value(_ p: Double) -> Double {
+  ///
+  /// - Parameter cumulative: Φ, for the step. Two ways to round its argument differ in the last bit of some results; each use
+  ///   keeps its own, so that studies go on with the same proposals.
+  public static func value(_ p: Double, cumulative: (Double) -> Double = NormalQuantile.cumulative) -> Double {
     precondition(p > 0 && p < 1, "a probability strictly between 0 and 1, not \(p)")
     let x = start(p)
-    let error = 0.5 * erfc(-x * 0.707_106_781_186_547_5) - p
+    let error = cumulative(x) - p
     let step = error * 2.506_628_274_631_000_5 * exp(0.5 * x * x)
     return x - step / (1 + 0.5 * x * step)
   }
+
+  /// Φ(x), by the product with 1/√2.
+  public static func cumulative(_ x: Double) -> Double { 0.5 * erfc(-x * 0.707_106_781_186_547_5) }
 
   private static func start(_ p: Double) -> Double {
     if p < 0.02425 { return tail((-2 * log(p)).squareRoot()) }

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension RandomStream {
   /// True with the given probability (below 0 counts as 0, above 1 as 1).
@@ -25,9 +21,8 @@ extension RandomStream {
     let c = 1 / (9 * d).squareRoot()
     while true {
       let x = normal()
-      let root = 1 + c * x
-      if root <= 0 { continue }
-      let v = root * root * root
+      let v = pow(1 + c * x, 3)
+      guard v > 0 else { continue }
       if log(uniform()) < 0.5 * x * x + d - d * v + d * log(v) { return d * v }
     }
   }

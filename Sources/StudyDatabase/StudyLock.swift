@@ -1,9 +1,6 @@
 import Foundation
+import Glibc
 import Study
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// The right to be the only coordinator of a study: an advisory lock that the kernel releases with the process.
 final class StudyLock: Sendable {

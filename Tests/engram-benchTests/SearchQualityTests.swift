@@ -129,7 +129,7 @@ import Testing
       var second = ProposalOutcome.spaceExhausted
       let warm = clock.measure { second = sampler.propose(next) }
       print(
-        "N \(count) threads \(threads): fit \(fit) build \(build) anchors \(problemOfProposal.anchorCount)",
+        "N \(count) threads \(threads): fit \(fit) build \(build) baseline \(problemOfProposal.baselineCount)",
         "1000 candidates \(evaluate) cold \(cold) warm \(warm) warm-start bytes \(proposal.warmStart?.count ?? 0)",
         values.count)
       if case .proposal(let answer) = second {

@@ -19,53 +19,47 @@ struct BaselinePruning {
   /// Indices of the kept rows of `points` (n x D), ascending; at least one if there is a row.
   func keep(_ points: Matrix, stream: inout RandomStream) -> [Int] {
     guard points.rows > 1 else { return Array(0..<points.rows) }
-    let candidates = preselect(points)
+    // 1) at most `widest` points by their marginals
+    let candidates = ranked(points, count: widest)
     let kept = points.selectingRows(candidates)
     let draws = models.map(\.drawCount).max() ?? 1
     let perDraw = max(1, samples / draws)
     var counts = [Int](repeating: 0, count: candidates.count)
     for draw in 0..<draws {
       let joints = models.map { $0.posterior(at: kept, draw: draw % $0.drawCount) }
-      let factors = joints.map { JitteredCholesky.factor($0.covariance) }
+      let factors = joints.map { LowerTriangle(factorizing: $0.covariance) }
       for _ in 0..<perDraw {
+        // 2) one joint sample of all outcomes, rows: n x m
         var rows = [[Double]](repeating: [Double](repeating: 0, count: models.count), count: candidates.count)
         for index in models.indices {
-          let values = Self.sample(joints[index].mean, factors[index], stream: &stream)
+          let normals = rows.indices.map { _ in stream.normal() }
+          let values = factors[index].sample(mean: joints[index].mean, normals: normals[...])
           for row in rows.indices { rows[row][index] = values[row] }
         }
+        // 3) who is on the front of this sample, above the reference
         for row in Dominance.front(rows) where zip(rows[row], reference).allSatisfy({ $0 > $1 }) { counts[row] += 1 }
       }
     }
+    // 4) the most frequent ones
     let order = counts.indices.filter { counts[$0] > 0 }.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
     if order.isEmpty { return [candidates[0]] }
     return order.prefix(largest).map { candidates[$0] }.sorted()
   }
-
-  static func sample(_ mean: [Double], _ factor: [Double], stream: inout RandomStream) -> [Double] {
-    let n = mean.count
-    let normals = (0..<n).map { _ in stream.normal() }
-    return (0..<n).map { row in
-      var sum = mean[row]
-      for column in 0...row { sum += factor[row * n + column] * normals[column] }
-      return sum
-    }
-  }
-
-  private func preselect(_ points: Matrix) -> [Int] { ranked(points, count: widest) }
 
   /// At most `count` rows, ascending: those that may be on the front before the others.
   func promising(_ points: Matrix, count: Int) -> [Int] { ranked(points, count: count).sorted() }
 
   /// At most `count` rows: by non-dominated rank of mean + 2 sd, then by the sum of the means.
   private func ranked(_ points: Matrix, count: Int) -> [Int] {
-    let anchor = points.selectingRows([0])
+    // Marginals come with covariances to some point; any will do.
+    let other = points.selectingRows([0])
     var means = [[Double]](repeating: [], count: points.rows)
     var optimistic = means
     for model in models {
       var mean = [Double](repeating: 0, count: points.rows)
       var square = mean
       for draw in 0..<model.drawCount {
-        let marginal = model.posterior(at: points, anchors: anchor, draw: draw)
+        let marginal = model.posterior(at: points, baseline: other, draw: draw)
         for row in 0..<points.rows {
           mean[row] += marginal.mean[row] / Double(model.drawCount)
           square[row] += (marginal.variance[row] + marginal.mean[row] * marginal.mean[row]) / Double(model.drawCount)

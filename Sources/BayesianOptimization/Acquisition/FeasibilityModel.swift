@@ -4,13 +4,8 @@
 // with the size of the injected memory, so that a memory space adds the logarithms of its block count and rank to the
 // encoded columns; they carry a wide prior, the single columns a narrow one.
 
+import Glibc
 import LinearAlgebra
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Probability of feasibility, learned from completed and out-of-memory observations.
 struct FeasibilityModel: Sendable {
@@ -31,8 +26,8 @@ struct FeasibilityModel: Sendable {
   /// log P(feasible) with a penalty that keeps candidates below the threshold behind all others.
   func logWeight(_ levels: [Int]) -> Double {
     let probability = probability(levels)
-    let log = Glibc.log(max(probability, 1e-300))
-    return probability < Self.threshold ? log - 1e6 * (Self.threshold - probability + 0.01) : log
+    let logarithm = log(max(probability, 1e-300))
+    return probability < Self.threshold ? logarithm - 1e6 * (Self.threshold - probability + 0.01) : logarithm
   }
 
   /// P(feasible).
@@ -67,12 +62,15 @@ struct FeasibilityModel: Sendable {
 
   private static func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-max(-700, min(700, x)))) }
 
+  /// The weights (p) of the largest posterior density, from rows (n x p) and labels (n; 1 feasible, 0 not).
   private static func fit(_ rows: [[Double]], _ labels: [Double], precisions: [Double]) -> [Double] {
     let p = precisions.count
     var weights = [Double](repeating: 0, count: p)
     var current = objective(rows, labels, weights, precisions)
     for _ in 0..<40 {
+      // 1) gradient Xᵀ(y − P) − Λw, p
       var gradient = zip(weights, precisions).map { -$0 * $1 }
+      // 2) negative Hessian Xᵀ diag(P(1 − P)) X + Λ, p x p
       var hessian = Matrix(rows: p, columns: p)
       for (row, label) in zip(rows, labels) {
         let probability = sigmoid(zip(weights, row).reduce(0) { $0 + $1.0 * $1.1 })
@@ -86,7 +84,10 @@ struct FeasibilityModel: Sendable {
         hessian[i, i] += precisions[i]
         for j in 0..<i { hessian[j, i] = hessian[i, j] }
       }
-      let step = solve(JitteredCholesky.factor(hessian), gradient)
+      // 3) Newton's step, H step = gradient
+      let triangle = LowerTriangle(factorizing: hessian)
+      let step = triangle.solve(triangle.solve(gradient), transposed: true)
+      // 4) halved until the objective grows
       var scale = 1.0
       var moved = false
       while scale > 1e-4 {
@@ -114,20 +115,5 @@ struct FeasibilityModel: Sendable {
       sum -= label == 1 ? log1p(exp(-max(-700, x))) : log1p(exp(min(700, x)))
     }
     return sum
-  }
-
-  /// Solves L Lᵀ x = b.
-  private static func solve(_ factor: [Double], _ b: [Double]) -> [Double] {
-    let n = b.count
-    var x = b
-    for i in 0..<n {
-      for k in 0..<i { x[i] -= factor[i * n + k] * x[k] }
-      x[i] /= factor[i * n + i]
-    }
-    for i in stride(from: n - 1, through: 0, by: -1) {
-      for k in (i + 1)..<max(n, i + 1) { x[i] -= factor[k * n + i] * x[k] }
-      x[i] /= factor[i * n + i]
-    }
-    return x
   }
 }

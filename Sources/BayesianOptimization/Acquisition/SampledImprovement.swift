@@ -7,7 +7,7 @@
 // The reference against which the closed form (`NoisyHypervolumeImprovement`) is tested.
 
 /// Hypervolume improvement per joint posterior sample.
-public enum SampledImprovement {
+package enum SampledImprovement {
   /// HVI of a set of q candidates for each of S samples.
   ///
   /// - Parameters:
@@ -15,7 +15,7 @@ public enum SampledImprovement {
   ///   - pending: S x p x m sampled values of the pending points; their own improvement does not count.
   ///   - candidates: S x q x m sampled values of the candidates.
   ///   - reference: reference point, m.
-  public static func perSample(
+  package static func perSample(
     baseline: [[[Double]]], pending: [[[Double]]], candidates: [[[Double]]], reference: [Double]
   ) -> [Double] {
     candidates.indices.map { sample in

@@ -5,9 +5,9 @@
 import Foundation
 
 /// R-hat and effective sample size of one quantity.
-public enum ChainDiagnostics {
+package enum ChainDiagnostics {
   /// Split R-hat of rank-normalised draws; 1 for fewer than 4 draws a chain or constant draws.
-  public static func splitRHat(_ chains: [[Double]]) -> Double {
+  package static func splitRHat(_ chains: [[Double]]) -> Double {
     let halves = rankNormalized(split(chains))
     guard let length = halves.first?.count, length >= 2, halves.count >= 2 else { return 1 }
     let (within, total) = variances(halves, length: length)
@@ -16,7 +16,7 @@ public enum ChainDiagnostics {
   }
 
   /// Bulk effective sample size of the pooled draws, at most n log10 n.
-  public static func bulkEffectiveSampleSize(_ chains: [[Double]]) -> Double {
+  package static func bulkEffectiveSampleSize(_ chains: [[Double]]) -> Double {
     let halves = rankNormalized(split(chains))
     guard let length = halves.first?.count, length >= 4 else { return Double(chains.reduce(0) { $0 + $1.count }) }
     let count = Double(halves.count * length)

@@ -20,31 +20,45 @@ struct FitAttempt {
     SAASLogJoint(data, coordinates: .rho, prior: settings.lengthscalePrior)
   }
 
-  /// Centre and spread of the cold starts, and the standard deviations of the first metric.
-  private func initial(features: Int) -> (center: [Double], spread: [Double], deviations: [Double]) {
-    switch settings.lengthscalePrior {
-    case .sparseAxisAligned:
-      let tail = [Double](repeating: 0, count: features)
-      return (
-        [0.5, 0, -3, -3] + tail.map { _ in -3.5 }, [0.5, 0.5, 0.5, 0.5] + tail.map { _ in 0.7 },
-        [0.7, 0.8, 1.2, 0.8] + tail.map { _ in 1.3 }
-      )
-    case .logNormal:
-      let tail = [Double](repeating: 0, count: features)
-      let center = -2 * (2.0.squareRoot() + 0.5 * log(Double(max(features, 1))))
-      return (
-        [0.5, 0, -3] + tail.map { _ in center }, [0.5, 0.5, 0.5] + tail.map { _ in 0.7 },
-        [0.7, 0.8, 1.2] + tail.map { _ in 1.3 }
-      )
+  /// Where the cold starts of one coordinate lie, and how wide its posterior is at first guess.
+  private struct Start {
+    let center: Double
+    let spread: Double
+    /// Standard deviation of the first metric: about what pooled chains find for standardised outcomes and tens of points; the
+    /// warm-up replaces it.
+    let deviation: Double
+
+    /// log s: standardised outcomes have variance 1, and smooth functions want a little more (e^0.5).
+    static let logOutputScale = Start(center: 0.5, spread: 0.5, deviation: 0.7)
+    /// m, in standard deviations of the outcome.
+    static let mean = Start(center: 0, spread: 0.5, deviation: 0.8)
+    /// log nu: noise of 5 % of the outcome's variance (e^-3).
+    static let logNoise = Start(center: -3, spread: 0.5, deviation: 1.2)
+    /// log tau: half of the prior's scale of 0.1 (e^-3).
+    static let logTau = Start(center: -3, spread: 0.5, deviation: 0.8)
+
+    /// log rho: all factors nearly without influence, so that those that matter stand out by themselves; for the log-normal
+    /// prior at its mean.
+    static func logRho(_ prior: LengthscalePrior, features: Int) -> Start {
+      let center = prior == .sparseAxisAligned ? -3.5 : SAASPriors.logNormalMean(features: features)
+      return Start(center: center, spread: 0.7, deviation: 1.3)
     }
+  }
+
+  /// The starts of all coordinates, in the sampler's order.
+  private func starts(features: Int) -> [Start] {
+    let prior = settings.lengthscalePrior
+    let first = [Start.logOutputScale, .mean, .logNoise] + (prior == .sparseAxisAligned ? [Start.logTau] : [])
+    return first + [Start](repeating: .logRho(prior, features: features), count: features)
   }
 
   /// A dispersed start where the density is positive: up to 10 draws around the centre, ever closer to it.
   private func coldStart(_ stream: inout RandomStream, density: SAASLogJoint, features: Int) -> [Double] {
-    let (center, spread, _) = initial(features: features)
+    let starts = starts(features: features)
+    let center = starts.map(\.center)
     for attempt in 0..<10 {
       let width = 1 - Double(attempt) / 10
-      var start = center.indices.map { center[$0] + width * spread[$0] * stream.normal() }
+      var start = center.indices.map { center[$0] + width * starts[$0].spread * stream.normal() }
       if settings.lengthscalePrior == .sparseAxisAligned {
         // log rho = log tau + log lam: the spread of tau carries over to every rho.
         for d in 4..<start.count { start[d] += start[3] - center[3] }
@@ -64,7 +78,7 @@ struct FitAttempt {
         && state.chains.allSatisfy { probe($0.position).value > -.infinity } ? state : nil
     }
     var climbing = 0
-    let starts = (0..<chains).map { c in
+    let positions = (0..<chains).map { c in
       if let continued { return continued.chains[c].position }
       var stream = stream("start/\(c)")
       let start = coldStart(&stream, density: probe, features: features)
@@ -76,7 +90,7 @@ struct FitAttempt {
     }
     let sampler = PooledSampler(schedule: settings.schedule, threads: threads)
     let result = sampler.run(
-      makeDensity: { _ in evaluator(data) }, starts: starts, deviations: initial(features: features).deviations,
+      makeDensity: { _ in evaluator(data) }, starts: positions, deviations: starts(features: features).map(\.deviation),
       warmStart: continued, makeStream: { stream("chain/\($0)") })
     guard let result, result.moving.contains(true) else { return nil }
     let moving = result.draws.indices.filter { result.moving[$0] }.map { result.draws[$0] }

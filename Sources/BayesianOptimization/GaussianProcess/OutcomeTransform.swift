@@ -9,20 +9,20 @@ public struct OutcomeTransform: Sendable, Hashable {
     /// Normal scores of the empirical distribution function, clipped to [1e-4, 0.9999] (the AutoPEFT choice).
     case normalCopula
   }
-  public let kind: Kind
+  package let kind: Kind
   /// Mean of the fitted values.
-  public let mean: Double
+  package let mean: Double
   /// Sample standard deviation of the fitted values; 1 for constant values.
-  public let scale: Double
+  package let scale: Double
   /// Whether the fitted values were equal (to rounding), or there was at most one.
-  public let isConstant: Bool
+  package let isConstant: Bool
   /// Distinct fitted values, ascending (`normalCopula`).
   let knots: [Double]
   /// Normal scores of `knots`; equal values share the middle of their ranks.
   let scores: [Double]
 
   /// Fits the transform to finite values.
-  public init(_ kind: Kind, fitting values: [Double]) {
+  package init(_ kind: Kind, fitting values: [Double]) {
     precondition(values.allSatisfy(\.isFinite), "outcomes must be finite")
     self.kind = kind
     // Sums are taken of values / magnitude, so that neither 1e300 nor 1e-300 leaves the range of doubles.
@@ -57,7 +57,7 @@ public struct OutcomeTransform: Sendable, Hashable {
   }
 
   /// Transforms a value of the objective; beyond the fitted range the copula is clipped.
-  public func callAsFunction(_ value: Double) -> Double {
+  package func callAsFunction(_ value: Double) -> Double {
     switch kind {
     case .standardize: return isConstant ? value - mean : (value / scale - mean / scale)
     case .normalCopula: return Self.interpolate(value, from: knots, to: scores)
@@ -65,10 +65,10 @@ public struct OutcomeTransform: Sendable, Hashable {
   }
 
   /// Transforms values of the objective.
-  public func callAsFunction(_ values: [Double]) -> [Double] { values.map { self($0) } }
+  package func callAsFunction(_ values: [Double]) -> [Double] { values.map { self($0) } }
 
   /// Transforms standard errors; for the copula by the mean slope of the transform.
-  public func standardErrors(_ errors: [Double]) -> [Double] {
+  package func standardErrors(_ errors: [Double]) -> [Double] {
     switch kind {
     case .standardize: return errors.map { $0 / scale }
     case .normalCopula:
@@ -84,7 +84,7 @@ public struct OutcomeTransform: Sendable, Hashable {
   ///
   /// Exact for `standardize`. For `normalCopula` the quantile function is interpolated linearly and the variance is
   /// carried by the difference quotient over one standard deviation to either side.
-  public func objectiveUnits(mean: Double, variance: Double) -> (mean: Double, variance: Double) {
+  package func objectiveUnits(mean: Double, variance: Double) -> (mean: Double, variance: Double) {
     switch kind {
     case .standardize: return (mean * scale + self.mean, variance * scale * scale)
     case .normalCopula:

@@ -1,7 +1,6 @@
 import Foundation
 import LinearAlgebra
 import RandomStreams
-import Synchronization
 
 /// Several chains with a common metric: they run side by side, and at the end of each warm-up window the metric is
 /// estimated from the draws of all of them, each centred on its own mean.
@@ -63,7 +62,7 @@ struct PooledSampler {
     let relocated = warmUp(chains, plan: plan, isWarm: isWarm, dimension: dimension)
     let warmupGradients = chains.reduce(0) { $0 + $1.gradients }
     let draws = isWarm ? schedule.continuedDraws : schedule.draws
-    forEach(chains) { chain in
+    Parallel.forEach(chains, threads: threads) { chain in
       chain.clear()
       chain.run(iterations: draws, adapting: false)
     }
@@ -79,7 +78,7 @@ struct PooledSampler {
     var relocated = 0
     for (index, phase) in plan.phases.enumerated() {
       let updated = metric
-      forEach(chains) { chain in
+      Parallel.forEach(chains, threads: threads) { chain in
         if let updated { chain.metric = updated }
         if updated != nil || index == 0 { chain.restartAdaptation(searching: !isWarm) }
         chain.maximumSteps = isWarm || index + 1 == plan.phases.count ? Self.longTrajectory : Self.shortTrajectory
@@ -152,25 +151,5 @@ struct PooledSampler {
         chains: chains.map { .init(position: $0.position, stepSize: $0.stepSize) }, covariance: prior.covariance,
         weight: prior.weight),
       diagnostics: diagnostics, moving: chains.map { $0.accepted > 0 })
-  }
-
-  /// Applies `body` to every chain, on as many threads as allowed; returns when all are done.
-  private func forEach(_ chains: [HamiltonianChain], _ body: @Sendable (HamiltonianChain) -> Void) {
-    let workers = min(threads, chains.count)
-    guard workers > 1 else {
-      for chain in chains { body(chain) }
-      return
-    }
-    let next = Mutex(0)
-    DispatchQueue.concurrentPerform(iterations: workers) { _ in
-      while true {
-        let index = next.withLock { value in
-          defer { value += 1 }
-          return value
-        }
-        guard index < chains.count else { return }
-        body(chains[index])
-      }
-    }
   }
 }

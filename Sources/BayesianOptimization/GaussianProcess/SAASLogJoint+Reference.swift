@@ -4,10 +4,10 @@ import LinearAlgebra
 /// The log joint by its defining formulas: explicit differences, one Cholesky factorisation, no blocking.
 ///
 /// Slow and plain, to test the kernel against; log-lambda coordinates and the SAAS prior only.
-public enum SAASReference {
+package enum SAASReference {
   /// The log joint density at u = [log s, m, log nu, log tau, log lam_d] and its gradient; `nil` when K is not
   /// positive definite.
-  public static func logJoint(_ data: SurrogateData, at u: [Double]) -> (value: Double, gradient: [Double])? {
+  package static func logJoint(_ data: SurrogateData, at u: [Double]) -> (value: Double, gradient: [Double])? {
     let n = data.points.rows
     let features = data.points.columns
     let s = exp(u[0])
@@ -42,14 +42,13 @@ public enum SAASReference {
         }
       }
     }
-    gradient[1] = alpha.reduce(0, +) - u[1]
-    gradient[0] += 2 - 0.15 * s
-    gradient[2] = nu * trace + 0.9 - 10 * nu
+    gradient[1] = alpha.reduce(0, +)
+    gradient[2] = nu * trace
     let quadratic = zip(residual, alpha).reduce(0) { $0 + $1.0 * $1.1 }
     var value = -0.5 * quadratic - 0.5 * factor.logDeterminant - 0.5 * Double(n) * log(2 * Double.pi)
-    value += SAASPriors.outputScale(s, logarithm: u[0]) + SAASPriors.mean(u[1])
-    value += SAASPriors.noise(nu, logarithm: u[2])
-    let tau = SAASPriors.halfCauchy(logarithm: u[3], scale: 0.1)
+    value += SAASPriors.outputScale(s, logarithm: u[0], slope: &gradient[0])
+    value += SAASPriors.mean(u[1], slope: &gradient[1]) + SAASPriors.noise(nu, logarithm: u[2], slope: &gradient[2])
+    let tau = SAASPriors.halfCauchy(logarithm: u[3], scale: SAASPriors.globalShrinkage)
     value += tau.value
     gradient[3] = gradient[4...].reduce(0, +) + tau.slope
     for d in 0..<features {

@@ -18,15 +18,15 @@ import Foundation
 import LinearAlgebra
 
 /// The transformed data of one outcome.
-public struct SurrogateData: Sendable {
+package struct SurrogateData: Sendable {
   /// Points, N x D, in the unit cube.
-  public let points: Matrix
+  package let points: Matrix
   /// Transformed values, N.
-  public let values: [Double]
+  package let values: [Double]
   /// Known noise variances in the units of `values`, N; `nil` when the noise is only inferred.
-  public let variances: [Double]?
+  package let variances: [Double]?
 
-  public init(points: Matrix, values: [Double], variances: [Double]? = nil) {
+  package init(points: Matrix, values: [Double], variances: [Double]? = nil) {
     precondition(points.rows == values.count && variances?.count ?? values.count == values.count, "sizes differ")
     self.points = points
     self.values = values
@@ -35,7 +35,7 @@ public struct SurrogateData: Sendable {
 }
 
 /// Which logarithms stand for the D inverse lengthscales.
-public enum SAASCoordinates: Sendable {
+package enum SAASCoordinates: Sendable {
   /// [log s, m, log nu, log tau, log lam_1 ... log lam_D]: the reference's order.
   case lambda
   /// [log s, m, log nu, log tau, log rho_1 ... log rho_D] with log rho_d = log tau + log lam_d: the sampler's. The
@@ -55,9 +55,9 @@ protocol LogDensity: AnyObject {
 /// Evaluates the log joint density of hyperparameters and data.
 ///
 /// One evaluator serves one thread.
-public final class SAASLogJoint: LogDensity {
+package final class SAASLogJoint: LogDensity {
   /// Added to the sampled noise variance inside K (BoTorch's MIN_INFERRED_NOISE_LEVEL).
-  public static let noiseFloor = 1e-4
+  package static let noiseFloor = 1e-4
   /// The largest magnitude of a logarithm; beyond it the density counts as zero.
   static let bound = 80.0
 
@@ -69,12 +69,12 @@ public final class SAASLogJoint: LogDensity {
   private let inner: UnsafeMutablePointer<Double>
 
   /// Number of parameters: D + 4, or D + 3 for the `logNormal` prior, which has no tau.
-  public var dimension: Int { offset + features }
+  package var dimension: Int { offset + features }
   /// Index of the first lengthscale parameter.
   var offset: Int { prior == .sparseAxisAligned ? 4 : 3 }
 
   /// `nil` without data (N = 0) or memory.
-  public init?(
+  package init?(
     _ data: SurrogateData, coordinates: SAASCoordinates = .rho, prior: LengthscalePrior = .sparseAxisAligned,
     version: GradientKernel = .best
   ) {
@@ -100,7 +100,7 @@ public final class SAASLogJoint: LogDensity {
   }
 
   /// The log joint density at `position` (dimension) and its gradient.
-  public func callAsFunction(_ position: [Double]) -> (value: Double, gradient: [Double]) {
+  package func callAsFunction(_ position: [Double]) -> (value: Double, gradient: [Double]) {
     precondition(position.count == dimension, "sizes differ")
     var gradient = [Double](repeating: 0, count: dimension)
     let value = gradient.withUnsafeMutableBufferPointer { g in
@@ -122,18 +122,17 @@ public final class SAASLogJoint: LogDensity {
     for d in 0..<features { rho[d] = exp(q[offset + d] + (isLambda ? q[3] : 0)) }
     let likelihood = engram_saas_evaluate(state, s, mean, nu + Self.noiseFloor, rho, inner)
     guard likelihood > -.infinity else { return -.infinity }
-    var value = likelihood + SAASPriors.outputScale(s, logarithm: q[0])
-    value += SAASPriors.mean(mean) + SAASPriors.noise(nu, logarithm: q[2])
-    gradient[0] = inner[0] + 2 - 0.15 * s
-    gradient[1] = inner[1] - mean
-    gradient[2] = inner[2] * nu + 0.9 - 10 * nu
+    gradient[0] = inner[0]
+    gradient[1] = inner[1]
+    gradient[2] = inner[2] * nu
+    var value = likelihood + SAASPriors.outputScale(s, logarithm: q[0], slope: &gradient[0])
+    value += SAASPriors.mean(mean, slope: &gradient[1]) + SAASPriors.noise(nu, logarithm: q[2], slope: &gradient[2])
     switch prior {
     case .sparseAxisAligned: value += addShrinkage(q, gradient, isLambda: isLambda)
     case .logNormal:
       for d in 0..<features {
-        let z = SAASPriors.logNormalScore(q[3 + d], features: features)
-        value += SAASPriors.logNormalDensity(z)
-        gradient[3 + d] = inner[3 + d] - z / SAASPriors.logNormalDeviation
+        gradient[3 + d] = inner[3 + d]
+        value += SAASPriors.logNormal(q[3 + d], features: features, slope: &gradient[3 + d])
       }
     }
     guard value.isFinite else { return -.infinity }
@@ -145,7 +144,7 @@ public final class SAASLogJoint: LogDensity {
   private func addShrinkage(
     _ q: UnsafePointer<Double>, _ gradient: UnsafeMutablePointer<Double>, isLambda: Bool
   ) -> Double {
-    let tau = SAASPriors.halfCauchy(logarithm: q[3], scale: 0.1)
+    let tau = SAASPriors.halfCauchy(logarithm: q[3], scale: SAASPriors.globalShrinkage)
     var value = tau.value
     var sum = 0.0
     for d in 0..<features {

@@ -6,7 +6,7 @@ extension SAASPosterior {
   /// mean = average of means; variance = average of variances + variance of means (divisor: number of draws).
   ///
   /// - Parameter includingNoise: whether the average inferred noise variance is added.
-  public func mixture(at candidates: Matrix, includingNoise: Bool = false) -> (mean: [Double], variance: [Double]) {
+  package func mixture(at candidates: Matrix, includingNoise: Bool = false) -> (mean: [Double], variance: [Double]) {
     let count = candidates.rows
     var mean = [Double](repeating: 0, count: count)
     var within = mean
@@ -30,7 +30,7 @@ extension SAASPosterior {
   }
 
   /// Joint mean and covariance of the mixture at `points` (m x D), in transformed units.
-  public func mixtureJoint(at points: Matrix) -> JointPosterior {
+  package func mixtureJoint(at points: Matrix) -> JointPosterior {
     let joints = (0..<drawCount).map { posterior(at: points, draw: $0) }
     let m = points.rows
     var mean = [Double](repeating: 0, count: m)
@@ -48,18 +48,18 @@ extension SAASPosterior {
   }
 
   /// What the model says of one observation without having seen it.
-  public struct LeaveOneOut: Sendable, Hashable {
+  package struct LeaveOneOut: Sendable, Hashable {
     /// Predictive mean and variance (noise included) of the mixture, in transformed units.
-    public let mean: Double
-    public let variance: Double
+    package let mean: Double
+    package let variance: Double
     /// (observed - mean) / sqrt(variance).
-    public let standardizedResidual: Double
+    package let standardizedResidual: Double
   }
 
   /// Leave-one-out predictions of all N observations, in closed form per draw.
   ///
   /// Rasmussen and Williams 2006, equation 5.12. The hyperparameter draws are those that saw all data.
-  public func leaveOneOut() -> [LeaveOneOut] {
+  package func leaveOneOut() -> [LeaveOneOut] {
     let n = data.points.rows
     var mean = [Double](repeating: 0, count: n)
     var second = mean
@@ -81,17 +81,17 @@ extension SAASPosterior {
 }
 
 /// How much one factor matters: the posterior of its inverse squared lengthscale.
-public struct FactorImportance: Sendable, Hashable, Codable {
+package struct FactorImportance: Sendable, Hashable, Codable {
   /// Index of the factor (feature).
-  public let feature: Int
+  package let feature: Int
   /// Median over the draws of rho_d.
-  public let median: Double
+  package let median: Double
   /// Lower and upper end of the central 90 % interval over the draws.
-  public let lower: Double
-  public let upper: Double
+  package let lower: Double
+  package let upper: Double
 
   /// Importances of all features from hyperparameter draws.
-  public static func of(_ draws: [HyperparameterDraw]) -> [FactorImportance] {
+  package static func of(_ draws: [HyperparameterDraw]) -> [FactorImportance] {
     guard let features = draws.first?.inverseSquaredLengthscales.count else { return [] }
     return (0..<features).map { d in
       let sorted = draws.map { $0.inverseSquaredLengthscales[d] }.sorted()

@@ -12,17 +12,17 @@ import LinearAlgebra
 import Synchronization
 
 /// One draw of the hyperparameters.
-public struct HyperparameterDraw: Sendable, Hashable, Codable {
+package struct HyperparameterDraw: Sendable, Hashable, Codable {
   /// Variance of the latent function, s.
-  public var outputScale: Double
+  package var outputScale: Double
   /// Constant mean, m.
-  public var mean: Double
+  package var mean: Double
   /// Variance of the observation noise as predictions use it: max(nu, 1e-4).
-  public var noise: Double
+  package var noise: Double
   /// Inverse squared lengthscales rho_d, D.
-  public var inverseSquaredLengthscales: [Double]
+  package var inverseSquaredLengthscales: [Double]
 
-  public init(outputScale: Double, mean: Double, noise: Double, inverseSquaredLengthscales: [Double]) {
+  package init(outputScale: Double, mean: Double, noise: Double, inverseSquaredLengthscales: [Double]) {
     self.outputScale = outputScale
     self.mean = mean
     self.noise = noise
@@ -33,24 +33,24 @@ public struct HyperparameterDraw: Sendable, Hashable, Codable {
 /// The latent posterior of a Gaussian process with Matern-5/2 kernel: one component per hyperparameter draw.
 ///
 /// Factorisations are made once; predictions cost one triangular solve per block of candidates. The whitened cross
-/// covariances of the most recent anchors are remembered, so that repeated calls with the same anchors do not pay for
+/// covariances of the most recent baseline are remembered, so that repeated calls with the same baseline do not pay for
 /// them again.
-public struct SAASPosterior: PosteriorModel {
+package struct SAASPosterior: PosteriorModel {
   /// The draws of the mixture.
-  public let draws: [HyperparameterDraw]
+  package let draws: [HyperparameterDraw]
   /// The observed data, in transformed units.
-  public let data: SurrogateData
+  package let data: SurrogateData
   /// Number of hyperparameter draws in the mixture.
-  public var drawCount: Int { draws.count }
+  package var drawCount: Int { draws.count }
   /// Largest jitter that a factorisation needed, relative to the mean diagonal; 0 for none.
-  public let jitter: Double
+  package let jitter: Double
   let components: [Component]
-  private let cache: AnchorCache
+  private let cache: BaselineCache
 
   /// Prepares predictions; draws whose covariance cannot be factorised even with jitter are left out.
   ///
   /// `nil` when no draw remains.
-  public init?(data: SurrogateData, draws: [HyperparameterDraw]) {
+  package init?(data: SurrogateData, draws: [HyperparameterDraw]) {
     let center = (0..<data.points.columns).map { d in
       data.points.rows == 0
         ? 0 : (0..<data.points.rows).reduce(0) { $0 + data.points[$1, d] } / Double(data.points.rows)
@@ -67,7 +67,7 @@ public struct SAASPosterior: PosteriorModel {
     self.draws = kept
     self.components = components
     jitter = components.reduce(0) { max($0, $1.relativeJitter) }
-    cache = AnchorCache(count: components.count)
+    cache = BaselineCache(count: components.count)
   }
 
   /// The prior: no data, at least one draw with positive, finite parameters.
@@ -79,11 +79,11 @@ public struct SAASPosterior: PosteriorModel {
     components = draws.compactMap { Component(data: data, draw: $0, center: center) }
     precondition(!draws.isEmpty && components.count == draws.count, "invalid prior draws")
     jitter = 0
-    cache = AnchorCache(count: draws.count)
+    cache = BaselineCache(count: draws.count)
   }
 
   /// Joint posterior of the latent function at `points` (m x D) under hyperparameter draw `draw`.
-  public func posterior(at points: Matrix, draw: Int) -> JointPosterior {
+  package func posterior(at points: Matrix, draw: Int) -> JointPosterior {
     let component = components[draw]
     let scaled = component.scaled(points)
     var (mean, whitened) = component.whiten(scaled)
@@ -100,25 +100,25 @@ public struct SAASPosterior: PosteriorModel {
     return JointPosterior(mean: mean, covariance: covariance)
   }
 
-  /// Marginal posterior at each of `candidates` (m x D) and its covariance with `anchors` (b x D), under draw `draw`.
-  public func posterior(at candidates: Matrix, anchors: Matrix, draw: Int) -> AnchoredPosterior {
+  /// Marginal posterior at each of `candidates` (m x D) and its covariance with `baseline` (b x D), under draw `draw`.
+  package func posterior(at candidates: Matrix, baseline: Matrix, draw: Int) -> CandidatePosterior {
     let component = components[draw]
-    let anchor = cache.anchors(anchors, draw: draw) {
-      let scaled = component.scaled(anchors)
-      return AnchorCache.Entry(points: anchors, scaled: scaled, whitened: component.whiten(scaled).whitened)
+    let known = cache.entry(baseline, draw: draw) {
+      let scaled = component.scaled(baseline)
+      return BaselineCache.Entry(points: baseline, scaled: scaled, whitened: component.whiten(scaled).whitened)
     }
     let scaled = component.scaled(candidates)
     var (mean, whitened) = component.whiten(scaled)
     mean.removeLast(mean.count - candidates.rows)
     let variance = component.variances(whitened)
-    var cross = component.covariance(scaled, anchor.scaled)
-    let product = Matrix.product(whitened, anchor.whitened, transposingLeft: true)
+    var cross = component.covariance(scaled, known.scaled)
+    let product = Matrix.product(whitened, known.whitened, transposingLeft: true)
     for i in cross.elements.indices { cross.elements[i] -= product.elements[i] }
-    return AnchoredPosterior(mean: mean, variance: variance, crossCovariance: cross)
+    return CandidatePosterior(mean: mean, variance: variance, crossCovariance: cross)
   }
 
   /// Marginal posterior at each of `candidates` (m x D) under draw `draw`.
-  public func marginals(at candidates: Matrix, draw: Int) -> (mean: [Double], variance: [Double]) {
+  package func marginals(at candidates: Matrix, draw: Int) -> (mean: [Double], variance: [Double]) {
     let component = components[draw]
     var (mean, whitened) = component.whiten(component.scaled(candidates))
     mean.removeLast(mean.count - candidates.rows)
@@ -126,10 +126,10 @@ public struct SAASPosterior: PosteriorModel {
   }
 }
 
-/// The last anchors of every draw, behind a lock.
+/// The last baseline of every draw, behind a lock.
 ///
 /// Results do not depend on what it holds.
-private final class AnchorCache: Sendable {
+private final class BaselineCache: Sendable {
   struct Entry: Sendable {
     let points: Matrix
     let scaled: ScaledPoints
@@ -139,7 +139,7 @@ private final class AnchorCache: Sendable {
 
   init(count: Int) { entries = Mutex([Entry?](repeating: nil, count: count)) }
 
-  func anchors(_ points: Matrix, draw: Int, make: () -> Entry) -> Entry {
+  func entry(_ points: Matrix, draw: Int, make: () -> Entry) -> Entry {
     if let entry = entries.withLock({ $0[draw] }), entry.points == points { return entry }
     let entry = make()
     entries.withLock { $0[draw] = entry }

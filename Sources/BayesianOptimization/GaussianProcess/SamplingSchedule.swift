@@ -13,6 +13,7 @@ public struct SamplingSchedule: Sendable, Hashable, Codable {
 
   /// The name by which a study's configuration refers to the schedule.
   public var name: String
+  /// Which algorithm draws.
   public var algorithm: Algorithm
   /// Independent chains whose draws are pooled.
   public var chains: Int
@@ -33,6 +34,9 @@ public struct SamplingSchedule: Sendable, Hashable, Codable {
   /// Mean trajectory length in metric units (`jitteredHMC`).
   public var trajectoryLength: Double
 
+  /// A schedule; numbers below their least sensible value are raised to it.
+  ///
+  /// Continued chains are as long as cold ones by default.
   public init(
     name: String, algorithm: Algorithm, chains: Int, warmup: Int, draws: Int, kept: Int,
     continuedWarmup: Int? = nil, continuedDraws: Int? = nil, maximumTreeDepth: Int = 6,

@@ -7,6 +7,7 @@ public struct SurrogateSettings: Sendable, Hashable, Codable {
   /// How the hyperparameter posterior is sampled.
   public var schedule: SamplingSchedule
 
+  /// Settings; by default those that a study has.
   public init(
     lengthscalePrior: LengthscalePrior = .sparseAxisAligned, outcome: OutcomeTransform.Kind = .standardize,
     schedule: SamplingSchedule = .standard
@@ -26,7 +27,7 @@ public enum LengthscalePrior: String, Sendable, Hashable, Codable {
 }
 
 /// How far down the ladder a fit had to go; recorded with the proposal.
-public enum SurrogateFallback: String, Sendable, Hashable, Codable {
+package enum SurrogateFallback: String, Sendable, Hashable, Codable {
   /// The draws of the schedule's sampler.
   case none
   /// A draw's covariance needed more jitter than the first rung.
@@ -43,43 +44,43 @@ public enum SurrogateFallback: String, Sendable, Hashable, Codable {
 }
 
 /// How well the hyperparameter posterior was sampled.
-public struct SurrogateDiagnostics: Sendable, Hashable, Codable {
+package struct SurrogateDiagnostics: Sendable, Hashable, Codable {
   /// Recorded iterations whose trajectory diverged, over all chains.
-  public var divergences = 0
+  package var divergences = 0
   /// Log-joint gradients evaluated during warm-up, over all chains.
-  public var warmupGradients = 0
+  package var warmupGradients = 0
   /// Log-joint gradients evaluated for recorded draws, over all chains.
-  public var samplingGradients = 0
+  package var samplingGradients = 0
   /// The largest split R-hat over the parameters; 1 is ideal.
-  public var maximumRHat = 1.0
+  package var maximumRHat = 1.0
   /// The smallest bulk effective sample size over the parameters, of all recorded draws.
-  public var minimumEffectiveSampleSize = 0.0
+  package var minimumEffectiveSampleSize = 0.0
   /// The median bulk effective sample size over the parameters.
-  public var medianEffectiveSampleSize = 0.0
+  package var medianEffectiveSampleSize = 0.0
   /// Mean acceptance probability of the recorded iterations.
-  public var meanAcceptance = 0.0
+  package var meanAcceptance = 0.0
   /// Mean step size over the chains.
-  public var stepSize = 0.0
+  package var stepSize = 0.0
   /// Largest jitter added to a kept draw's covariance, relative to its mean diagonal.
-  public var jitter = 0.0
+  package var jitter = 0.0
   /// Observations that were left out because a value or coordinate was not finite.
-  public var droppedPoints = 0
+  package var droppedPoints = 0
   /// Whether the chains continued from a warm start.
-  public var warmStarted = false
+  package var warmStarted = false
   /// Chains that were moved out of a mode without mass during the warm-up.
-  public var relocatedChains = 0
+  package var relocatedChains = 0
   /// Recorded draws over all chains.
-  public var draws = 0
+  package var draws = 0
   /// Chains that did not move while they recorded.
-  public var stuckChains = 0
+  package var stuckChains = 0
 
-  public init() {}
+  package init() {}
 
   /// What is wrong with the draws, nil when they may be used.
   ///
   /// Fewer than 32 draws tell nothing. Few draws have large R-hats by chance and two modes have large ones by right, so
   /// that R-hat only counts from 64 draws on and where every chain stayed in a place of its own.
-  public var complaint: String? {
+  package var complaint: String? {
     guard draws >= 32 else { return nil }
     if stuckChains > 0 { return "\(stuckChains) chains stood still" }
     if 10 * divergences > draws { return "\(divergences) of \(draws) transitions diverged" }
@@ -92,17 +93,17 @@ public struct SurrogateDiagnostics: Sendable, Hashable, Codable {
 }
 
 /// A fitted surrogate of one objective.
-public struct SurrogateFit: Sendable {
+package struct SurrogateFit: Sendable {
   /// The latent posterior, in transformed units.
-  public let posterior: SAASPosterior
+  package let posterior: SAASPosterior
   /// The fitted transform between the objective's units and the model's.
-  public let transform: OutcomeTransform
+  package let transform: OutcomeTransform
   /// State from which the fit of the next proposal continues; `nil` after a fallback.
-  public let warmStart: SurrogateWarmStart?
-  public let diagnostics: SurrogateDiagnostics
-  public let fallback: SurrogateFallback
+  package let warmStart: SurrogateWarmStart?
+  package let diagnostics: SurrogateDiagnostics
+  package let fallback: SurrogateFallback
   /// What was wrong with the draws of the schedule's sampler, nil when nothing was.
-  public var complaint: String?
+  package var complaint: String?
   /// Posterior of every factor's inverse squared lengthscale, from all recorded draws.
-  public let importances: [FactorImportance]
+  package let importances: [FactorImportance]
 }

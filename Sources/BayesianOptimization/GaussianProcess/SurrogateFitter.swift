@@ -5,7 +5,7 @@ import RandomStreams
 /// Fits the surrogate of one objective.
 ///
 /// A pure function of its arguments.
-public enum SurrogateFitter {
+package enum SurrogateFitter {
   /// Samples the hyperparameter posterior of a Gaussian process given observations, and never fails: the ladder is
   /// more jitter, the No-U-Turn sampler, merged near-duplicates, the posterior mode, the prior.
   ///
@@ -20,7 +20,7 @@ public enum SurrogateFitter {
   ///   - warmStart: state of an earlier fit with the same D, prior and number of chains; ignored when it does not match
   ///     or when the data have grown by a third since the chains began.
   ///   - threads: threads on which the chains run; the result does not depend on it.
-  public static func fit(
+  package static func fit(
     points: Matrix, values: [Double], standardErrors: [Double]? = nil, settings: SurrogateSettings = .init(),
     seed: UInt64, index: Int, label: String = "objective", warmStart: SurrogateWarmStart? = nil, threads: Int = 1
   ) -> SurrogateFit {

@@ -1,22 +1,22 @@
 import LinearAlgebra
 
 /// Where the chains of a fit stood: carried to the next fit, where the data may have grown.
-public struct SurrogateWarmStart: Sendable, Hashable, Codable {
+package struct SurrogateWarmStart: Sendable, Hashable, Codable {
   /// One chain: its last position in the sampler's coordinates and its adapted step size.
-  public struct Chain: Sendable, Hashable, Codable {
+  package struct Chain: Sendable, Hashable, Codable {
     /// The coordinates (log s, m, log nu, log tau for the SAAS prior, log rho_d), P.
-    public var position: [Double]
-    public var stepSize: Double
+    package var position: [Double]
+    package var stepSize: Double
   }
-  public var chains: [Chain]
+  package var chains: [Chain]
   /// Pooled estimate of the posterior covariance of the coordinates: lower triangle by rows, P (P + 1) / 2.
   ///
   /// Single precision from the start, so that a stored state continues exactly as the one in memory.
-  public var covariance: [Float]
+  package var covariance: [Float]
   /// Draws behind `covariance`.
-  public var weight: Double
+  package var weight: Double
   /// Number of points of the cold fit at the beginning of the chains.
-  public var coldPoints: Int
+  package var coldPoints: Int
 
   init(chains: [Chain], covariance: Matrix, weight: Double, coldPoints: Int = 0) {
     self.coldPoints = coldPoints

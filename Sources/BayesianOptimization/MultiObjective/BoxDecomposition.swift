@@ -7,7 +7,7 @@
 // merged. Cells: k + 1 for two objectives, O(k²) at worst for three (about 2k after merging), meant for m ≤ 4.
 
 /// Boxes of the non-dominated region, as indices into sorted thresholds of each objective.
-public struct BoxDecomposition: Sendable, Hashable {
+package struct BoxDecomposition: Sendable, Hashable {
   /// One box; the upper index is −1 for infinity.
   struct Cell: Hashable, Sendable {
     var lower: [Int32]
@@ -18,12 +18,12 @@ public struct BoxDecomposition: Sendable, Hashable {
   let thresholds: [[Double]]
   let cells: [Cell]
   /// Number m of objectives.
-  public var objectives: Int { thresholds.count }
+  package var objectives: Int { thresholds.count }
   /// Number of boxes.
-  public var count: Int { cells.count }
+  package var count: Int { cells.count }
 
   /// Decomposes the region above `reference` (m) that the rows (n x m) do not dominate.
-  public init(rows: [[Double]], reference: [Double]) {
+  package init(rows: [[Double]], reference: [Double]) {
     let above = rows.filter { row in zip(row, reference).allSatisfy { $0 > $1 } }
     let keep = Dominance.nonDominated(above)
     let front = above.indices.filter { keep[$0] }.map { above[$0] }
@@ -39,7 +39,7 @@ public struct BoxDecomposition: Sendable, Hashable {
   }
 
   /// The box [lower, upper] of a cell in the objectives' values.
-  public func box(_ index: Int) -> (lower: [Double], upper: [Double]) {
+  package func box(_ index: Int) -> (lower: [Double], upper: [Double]) {
     let cell = cells[index]
     return (
       cell.lower.enumerated().map { thresholds[$0][Int($1)] },
@@ -48,7 +48,7 @@ public struct BoxDecomposition: Sendable, Hashable {
   }
 
   /// The volume that `row` adds to the decomposed front.
-  public func improvement(of row: [Double]) -> Double {
+  package func improvement(of row: [Double]) -> Double {
     cells.reduce(0) { sum, cell in
       var product = 1.0
       for index in row.indices {

@@ -6,16 +6,12 @@
 // Two objectives: the strips of the front (Emmerich, Yang, Deutz, Wang, Fonseca, 2016). More: any box decomposition of
 // the non-dominated region (Daulton, Balandat, Bakshy, NeurIPS 2020, eq. 3). One: expected improvement.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// Exact expected (hypervolume) improvement.
-public enum ExpectedImprovement {
+package enum ExpectedImprovement {
   /// E[(f − c)+] for f ~ N(mean, sd²).
-  public static func partialExpectation(mean: Double, standardDeviation sd: Double, above c: Double) -> Double {
+  package static func partialExpectation(mean: Double, standardDeviation sd: Double, above c: Double) -> Double {
     guard c < .infinity else { return 0 }
     guard sd > 0 else { return max(0, mean - c) }
     let z = (mean - c) / sd
@@ -25,7 +21,7 @@ public enum ExpectedImprovement {
   }
 
   /// Expected hypervolume improvement of one candidate with independent outcomes (m means, m standard deviations).
-  public static func hypervolume(
+  package static func hypervolume(
     over decomposition: BoxDecomposition, mean: [Double], standardDeviation sd: [Double]
   ) -> Double {
     let tables = decomposition.thresholds.enumerated().map { index, thresholds in

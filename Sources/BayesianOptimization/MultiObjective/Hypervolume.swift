@@ -77,6 +77,7 @@ public struct HypervolumeHistory: Sendable {
   /// The current front above the reference point; by the first objective ascending for two objectives.
   public private(set) var front: [[Double]] = []
 
+  /// An empty history over a reference point, m, maximised.
   public init(reference: [Double]) { self.reference = reference }
 
   /// The hypervolume now.

@@ -2,6 +2,7 @@
 public struct ParetoSummary: Sendable, Hashable {
   /// Line numbers (from 0) of the non-dominated observations, ascending.
   public let front: [Int]
+  /// The volume that the front dominates above the reference point, in the product of the objectives' units.
   public let hypervolume: Double
   /// The reference point that was used, by objective name.
   public let reference: [String: Double]

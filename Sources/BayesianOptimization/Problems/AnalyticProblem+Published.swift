@@ -4,11 +4,7 @@
 // E. Zitzler, CEC 2002. Branin-Currin: S. Belakaria, A. Deshwal, J. R. Doppa, NeurIPS 2019. Vehicle safety: X. Liao et
 // al., Struct. Multidisc. Optim. 35 (2008), as RE34 of R. Tanabe, H. Ishibuchi, Applied Soft Computing 89 (2020).
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension AnalyticProblem {
   /// `count` factors x0, x1 … with whole numbers 0...top, seen by the function as x_i/top in [0, 1].

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension AnalyticProblem {
   /// A sparse 34-dimensional function with the shape of a memory search: 32 layers, n in 0...32, five ranks.

@@ -4,7 +4,9 @@ import RandomStreams
 public struct AnalyticProblem: Sendable {
   /// The name by which the `analytic` evaluator finds it.
   public let name: String
+  /// Where the function is defined.
   public let space: SearchSpace
+  /// What it returns.
   public let objectives: [Objective]
   /// Reference point in the objectives' own units.
   public let reference: [String: Double]

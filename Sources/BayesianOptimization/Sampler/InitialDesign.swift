@@ -5,6 +5,13 @@ struct InitialPoints {
   let space: SearchSpace
   let design: SamplerSettings.InitialDesign
 
+  /// Points of the sequence that are tried for one proposal before chance decides.
+  private static let sobolAttempts = 32
+  /// Distance of the points that one proposal tries: more than a study has proposals, so that no two try the same point.
+  private static let attemptStride = 1 << 20
+  /// The sequence has 2^31 points.
+  private static let lastSobolPoint = 0x7fff_ffff
+
   /// An unseen valid configuration for proposal `index`, with the name of its source; nil when the space is exhausted.
   ///
   /// The Sobol point of the index is used where it is valid and unseen; otherwise points further along the sequence
@@ -15,8 +22,9 @@ struct InitialPoints {
     if design == .sobol && space.variables.count <= Sobol.maximumDimension {
       var scrambling = RandomStream(seed: seed, purpose: "initial/scrambling")
       let sobol = Sobol(dimension: space.variables.count, scrambledBy: &scrambling)
-      for attempt in 0..<32 {
-        let candidate = space.levels(unit: sobol.point((max(0, index) + attempt << 20) & 0x7fff_ffff))
+      for attempt in 0..<Self.sobolAttempts {
+        let position = (max(0, index) + attempt * Self.attemptStride) & Self.lastSobolPoint
+        let candidate = space.levels(unit: sobol.point(position))
         if known.isFresh(candidate) { return (candidate, "sobol") }
       }
     }

@@ -10,6 +10,7 @@ public struct ModelSampler: Sampler {
   let objectives: [Objective]
   let settings: SamplerSettings
 
+  /// A sampler for a space and 1 to 4 objectives; with others it proposes Sobol points and says so.
   public init(space: SearchSpace, objectives: [Objective], settings: SamplerSettings) {
     self.space = space
     self.objectives = objectives
@@ -19,6 +20,7 @@ public struct ModelSampler: Sampler {
   /// Whether a proposal comes from the initial design or from the model.
   enum Phase { case automatic, initial, model }
 
+  /// The next configuration; never fails (see `Sampler`).
   public func propose(_ request: ProposalRequest) -> ProposalOutcome { propose(request, phase: .automatic) }
 
   func propose(_ request: ProposalRequest, phase: Phase) -> ProposalOutcome {
@@ -75,7 +77,7 @@ public struct ModelSampler: Sampler {
     }
     var diagnostics = surrogates.diagnostics(objectives)
     diagnostics["acquisition.evaluations"] = Double(best.evaluations)
-    diagnostics["acquisition.anchors"] = Double(acquisition.anchorCount)
+    diagnostics["acquisition.anchors"] = Double(acquisition.baselineCount)  // the name that databases have
     return .proposal(
       Proposal(
         configuration: space.configuration(best.levels), source: objectives.count == 1 ? "ei" : "nehvi",
@@ -151,7 +153,7 @@ struct AcquisitionProblem {
   /// left out is proposed again.
   static let largestPending = 128
 
-  var anchorCount: Int { improvement.anchors.rows }
+  var baselineCount: Int { improvement.baseline.rows }
 
   init(
     space: SearchSpace, objectives: [Objective], data: TrainingData, surrogates: Surrogates,
@@ -183,9 +185,9 @@ struct AcquisitionProblem {
     notes =
       found > pending.count
       ? ["conditioned on the \(pending.count) most promising of \(found) pending configurations"] : []
-    let anchors = kept.map { baseline[$0] } + pending
+    let conditioned = kept.map { baseline[$0] } + pending
     improvement = NoisyHypervolumeImprovement(
-      models: models, anchors: Self.encode(space, anchors), reference: reference, seed: request.seed,
+      models: models, baseline: Self.encode(space, conditioned), reference: reference, seed: request.seed,
       index: request.index, threads: settings.threads)
     feasibility =
       settings.feasibility

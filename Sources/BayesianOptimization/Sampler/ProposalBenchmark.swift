@@ -66,7 +66,7 @@ package enum ProposalBenchmark {
           space: space, objectives: objectives, data: data, surrogates: surrogates, settings: settings,
           request: request)
       }
-      result.anchors = acquisition?.anchorCount ?? 0
+      result.anchors = acquisition?.baselineCount ?? 0
       // A failure is not hidden by this: the proposal that follows falls back and has no evaluations.
       result.candidatesSeconds = seconds { _ = try? acquisition?.scores(levels, threads: settings.threads) }
       let earlier = proposal(sampler, request, observations: Array(observations.dropLast()))

@@ -17,6 +17,7 @@ public protocol Sampler: Sendable {
 }
 
 extension Sampler {
+  /// One proposal: what a sampler answers whose proposals take long.
   public func proposals(_ request: ProposalRequest, count: Int) -> [ProposalOutcome] { [propose(request)] }
 }
 
@@ -33,6 +34,7 @@ public struct ProposalRequest: Sendable {
   /// Opaque state of an earlier proposal of the same study (`Proposal.warmStart`), or nil for a cold start.
   public var warmStart: Data?
 
+  /// A request; cold and without anything pending unless given.
   public init(
     seed: UInt64, index: Int, observations: [Observation], pending: [Configuration] = [], warmStart: Data? = nil
   ) {
@@ -66,6 +68,7 @@ public struct Proposal: Sendable, Equatable {
   /// Numbers worth keeping: R-hat, effective sample sizes, divergences, baseline size, evaluations.
   public var diagnostics: [String: Double]
 
+  /// A proposal.
   public init(
     configuration: Configuration, source: String, fallbacks: [String] = [], acquisition: Double? = nil,
     warmStart: Data? = nil, diagnostics: [String: Double] = [:]

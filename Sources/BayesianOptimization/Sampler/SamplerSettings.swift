@@ -22,10 +22,13 @@ public struct SamplerSettings: Sendable, Hashable, Codable {
     case fixed([String: Double])
   }
 
+  /// Which sampler proposes.
   public var kind: Kind
   /// Number of initial points before the model takes over.
   public var initial: Int
+  /// How the initial points are chosen.
   public var initialDesign: InitialDesign
+  /// The reference point of the hypervolume.
   public var reference: Reference
   /// Prior, outcome transform and sampling schedule of the surrogates.
   public var surrogate: SurrogateSettings
@@ -42,8 +45,10 @@ public struct SamplerSettings: Sendable, Hashable, Codable {
   /// Convergence: stop when the relative hypervolume gain over the last `convergenceWindow` completed trials is below
   /// this; 0 turns the test off.
   public var convergenceEpsilon: Double
+  /// How many trials back convergence looks.
   public var convergenceWindow: Int
 
+  /// Settings; the defaults are those of the paper where it states them.
   public init(
     kind: Kind = .saasNEHVI, initial: Int = 100, initialDesign: InitialDesign = .sobol, reference: Reference = .null,
     surrogate: SurrogateSettings = SurrogateSettings(), useStandardErrors: Bool = false, evaluations: Int = 2_000,
@@ -76,6 +81,7 @@ public struct SamplerSettings: Sendable, Hashable, Codable {
 }
 
 extension SamplerSettings.Reference: Codable {
+  /// Reads the form that files have.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let values = try? container.decode([String: Double].self) {
@@ -91,6 +97,7 @@ extension SamplerSettings.Reference: Codable {
     }
   }
 
+  /// Writes the form that files have.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {

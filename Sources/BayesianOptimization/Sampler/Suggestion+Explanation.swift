@@ -3,22 +3,29 @@ import LinearAlgebra
 extension Suggestion {
   /// What the surrogate of one objective has learnt, and how far it can be trusted.
   public struct Explanation: Sendable, Hashable, Codable {
+    /// Name of the objective.
     public var objective: String
     /// Every factor, the most important first.
     public var factors: [Factor]
+    /// How far the model can be trusted.
     public var check: Check
 
     /// Inverse squared lengthscale rho_d of one encoded factor: median and central 90 % interval over the draws.
     public struct Factor: Sendable, Hashable, Codable {
+      /// Name of the factor.
       public var name: String
+      /// Median of rho_d over the draws.
       public var median: Double
+      /// 5 % quantile.
       public var lower: Double
+      /// 95 % quantile.
       public var upper: Double
     }
 
     /// Leave-one-out check over the N observations the model was fitted to (noise included; Rasmussen and Williams
     /// 2006, equation 5.12, the hyperparameters being those that saw all data).
     public struct Check: Sendable, Hashable, Codable {
+      /// N.
       public var observations: Int
       /// Share of the observations' variance that the predictions explain; 0 is as good as the mean, below is worse.
       public var explained: Double
@@ -28,7 +35,9 @@ extension Suggestion {
       public var coverage90: Double
       /// What the sampler had to fall back to, `none` when nothing.
       public var fallback: String
+      /// The worst R-hat over the hyperparameters; 1 is ideal.
       public var maximumRHat: Double
+      /// The smallest effective sample size over the hyperparameters.
       public var minimumEffectiveSampleSize: Double
     }
   }

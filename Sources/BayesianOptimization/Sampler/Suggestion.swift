@@ -2,8 +2,11 @@ import LinearAlgebra
 
 /// Stateless use of the optimiser: observations in, configurations or predictions out.
 public struct Suggestion: Sendable {
+  /// Where configurations come from.
   public let space: SearchSpace
+  /// What is optimised.
   public let objectives: [Objective]
+  /// How.
   public let settings: SamplerSettings
 
   /// `settings.initial` counts finished observations here: the model is used as soon as max(initial, 2) are finished.
@@ -49,7 +52,9 @@ public struct Suggestion: Sendable {
 
   /// A latent prediction in the objectives' own units and signs.
   public struct Prediction: Sendable, Hashable, Codable {
+    /// Means by objective name.
     public var mean: [String: Double]
+    /// Variances by objective name, in squared units.
     public var variance: [String: Double]
   }
 
@@ -70,7 +75,7 @@ public struct Suggestion: Sendable {
     guard !rows.isEmpty else { return [] }
     for (index, objective) in objectives.enumerated() {
       let fit = surrogates.fits[index]
-      let mixture = Self.mixture(fit.posterior, at: points)
+      let mixture = fit.posterior.mixture(at: points)
       for row in rows.indices {
         let units = fit.transform.objectiveUnits(mean: mixture.mean[row], variance: mixture.variance[row])
         let scale = data.scales[index]
@@ -79,26 +84,5 @@ public struct Suggestion: Sendable {
       }
     }
     return predictions
-  }
-
-  /// Mean and variance of the mixture over the draws.
-  static func mixture(_ model: any PosteriorModel, at points: Matrix) -> (mean: [Double], variance: [Double]) {
-    let anchor = points.selectingRows([0])
-    let weight = 1 / Double(model.drawCount)
-    var mean = [Double](repeating: 0, count: points.rows)
-    var within = mean
-    var draws: [[Double]] = []
-    for draw in 0..<model.drawCount {
-      let part = model.posterior(at: points, anchors: anchor, draw: draw)
-      draws.append(part.mean)
-      for row in 0..<points.rows {
-        mean[row] += weight * part.mean[row]
-        within[row] += weight * part.variance[row]
-      }
-    }
-    for values in draws {
-      for row in 0..<points.rows { within[row] += weight * (values[row] - mean[row]) * (values[row] - mean[row]) }
-    }
-    return (mean, within)
   }
 }

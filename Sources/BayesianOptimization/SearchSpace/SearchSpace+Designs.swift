@@ -1,10 +1,5 @@
+import Glibc
 import RandomStreams
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 extension SearchSpace {
   /// A uniform draw from the valid canonical configurations.

@@ -1,13 +1,8 @@
 import BayesianOptimization
-import Foundations
 import Foundation
 import Foundations
 import Study
 import StudyDatabase
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Commands to a running study by way of its folder: only who may write there may steer, and nothing crosses the wire.
 ///

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// A tensor of a mapped checkpoint as a weight source.
 struct CheckpointWeight: WeightSource {

@@ -1,10 +1,6 @@
 // Names of weights in Hugging Face checkpoints, per family.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension DecoderShape {
   /// `transformer.h.3` and the like.

@@ -1,10 +1,6 @@
 // Causal attention by its definition: scores, softmax, weighted values; per sequence, head and query.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension ReferenceBackend {
   package func rotate(_ x: Tensor, heads: Int, headSize: Int, positions: Tensor, table: Tensor, inverse: Bool) throws {

@@ -1,10 +1,6 @@
 // Cross-entropy, choice of tokens, AdamW.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension ReferenceBackend {
   package func crossEntropy(

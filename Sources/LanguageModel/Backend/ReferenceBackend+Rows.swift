@@ -1,10 +1,6 @@
 // Operations that treat each row by itself: norms, activations, copies, embeddings.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 extension ReferenceBackend {
   package func normalize(

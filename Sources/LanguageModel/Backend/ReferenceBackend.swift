@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// The slow, readable backend that defines what every operation means: 32-bit storage, sums in 64 bits, one thread.
 ///

@@ -1,10 +1,5 @@
+import Glibc
 import RandomStreams
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// How to train: optimizer, schedule, batches.
 ///

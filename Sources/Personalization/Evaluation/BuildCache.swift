@@ -1,11 +1,6 @@
 import Foundation
+import Glibc
 import LanguageModel
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Folders that can be made again (a pretrained base), kept under a name that says what they were made from.
 ///

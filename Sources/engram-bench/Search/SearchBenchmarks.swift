@@ -120,7 +120,7 @@ enum SearchBenchmarks {
     let (at, _) = data(points: candidates, features: features, outcome: 1)
     let base = x.selectingRows(Array(0..<min(anchors, points)))
     let times = measure(5) {
-      for draw in 0..<posterior.drawCount { _ = posterior.posterior(at: at, anchors: base, draw: draw) }
+      for draw in 0..<posterior.drawCount { _ = posterior.posterior(at: at, baseline: base, draw: draw) }
     }
     return times[0]
   }

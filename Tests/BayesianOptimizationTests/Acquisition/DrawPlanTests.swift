@@ -14,21 +14,22 @@ struct DrawPlanTests {
       for row in 0..<points.rows { covariance[row, row] = 1 }
       return JointPosterior(mean: [Double](repeating: 0, count: points.rows), covariance: covariance)
     }
-    func posterior(at points: Matrix, anchors: Matrix, draw: Int) -> AnchoredPosterior {
-      AnchoredPosterior(
+    func posterior(at points: Matrix, baseline: Matrix, draw: Int) -> CandidatePosterior {
+      CandidatePosterior(
         mean: [Double](repeating: 0, count: points.rows), variance: [Double](repeating: 1, count: points.rows),
-        crossCovariance: Matrix(rows: points.rows, columns: anchors.rows))
+        crossCovariance: Matrix(rows: points.rows, columns: baseline.rows))
     }
   }
 
   @Test("a status other than 0 is an error with that status, not a value") func status() {
     let plan = DrawPlan(
-      models: [Flat()], anchors: Matrix([[0]]), reference: [0], draw: 0, normals: [0.5], samples: 1)
-    let packed = [0.0, 1, 0]
-    let failed = plan.sums(packed, candidates: 1) { _, _, _, _, _, _, _, _, _, _, _, _ in -1 }
+      models: [Flat()], baseline: Matrix([[0]]), reference: [0], draw: 0, normals: [0.5], samples: 1)
+    var packed = PackedPosterior(outcomes: 1, candidates: 1, baseline: 1)
+    packed.append(Flat().posterior(at: Matrix([[1]]), baseline: Matrix([[0]]), draw: 0))
+    let failed = plan.sums(packed) { _, _, _, _, _, _, _, _, _, _, _, _ in -1 }
     #expect(failed == .failure(.native(status: -1)))
     #expect(AcquisitionError.native(status: -1).description.contains("-1"))
-    #expect(throws: Never.self) { try plan.sums(packed, candidates: 1).get() }
+    #expect(throws: Never.self) { try plan.sums(packed).get() }
   }
 
   @Test("an error of the score ends the search for the best configuration") func scoreThrows() throws {

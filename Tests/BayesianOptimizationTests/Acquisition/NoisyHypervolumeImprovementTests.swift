@@ -28,12 +28,12 @@ struct ToyModel: PosteriorModel {
     return JointPosterior(mean: (0..<points.rows).map { mean(points.row($0)) }, covariance: covariance)
   }
 
-  func posterior(at candidates: Matrix, anchors: Matrix, draw: Int) -> AnchoredPosterior {
-    var cross = Matrix(rows: candidates.rows, columns: anchors.rows)
+  func posterior(at candidates: Matrix, baseline: Matrix, draw: Int) -> CandidatePosterior {
+    var cross = Matrix(rows: candidates.rows, columns: baseline.rows)
     for i in 0..<candidates.rows {
-      for j in 0..<anchors.rows { cross[i, j] = kernel(candidates.row(i), anchors.row(j), draw) }
+      for j in 0..<baseline.rows { cross[i, j] = kernel(candidates.row(i), baseline.row(j), draw) }
     }
-    return AnchoredPosterior(
+    return CandidatePosterior(
       mean: (0..<candidates.rows).map { mean(candidates.row($0)) },
       variance: (0..<candidates.rows).map { kernel(candidates.row($0), candidates.row($0), draw) },
       crossCovariance: cross)
@@ -48,16 +48,19 @@ struct ToyModel: PosteriorModel {
 
   /// Plain Monte Carlo over baseline and candidate together.
   private func sampled(
-    _ models: [ToyModel], anchors: Matrix, candidate: [Double], reference: [Double], count: Int
+    _ models: [ToyModel], baseline: Matrix, candidate: [Double], reference: [Double], count: Int
   ) -> (mean: Double, error: Double) {
     var stream = RandomStream(seed: 99, purpose: "toy/monte-carlo")
-    let all = Matrix((0..<anchors.rows).map(anchors.row) + [candidate])
+    let all = Matrix((0..<baseline.rows).map(baseline.row) + [candidate])
     var values: [Double] = []
     for draw in 0..<models[0].drawCount {
       let joints = models.map { $0.posterior(at: all, draw: draw) }
-      let factors = joints.map { JitteredCholesky.factor($0.covariance) }
+      let factors = joints.map { LowerTriangle(factorizing: $0.covariance) }
       for _ in 0..<count {
-        let columns = zip(joints, factors).map { BaselinePruning.sample($0.mean, $1, stream: &stream) }
+        let columns = zip(joints, factors).map { joint, factor in
+          let normals = joint.mean.map { _ in stream.normal() }
+          return factor.sample(mean: joint.mean, normals: normals[...])
+        }
         let rows = (0..<all.rows).map { row in columns.map { $0[row] } }
         values += SampledImprovement.perSample(
           baseline: [Array(rows.dropLast())], pending: [[]], candidates: [[rows[rows.count - 1]]], reference: reference)
@@ -72,14 +75,14 @@ struct ToyModel: PosteriorModel {
   func closedFormAgreesWithPlainMonteCarlo(objectives: Int) throws {
     let models = (0..<objectives).map { ToyModel(scales: [0.8, 1.3], slope: [0.7, -0.4, 0.2, -0.6][$0]) }
     let reference = [Double](repeating: -1, count: objectives)
-    let anchors = points(4, 3, seed: 1)
+    let baseline = points(4, 3, seed: 1)
     let candidates = points(4, 3, seed: 2)
     let acquisition = NoisyHypervolumeImprovement(
-      models: models, anchors: anchors, reference: reference, samplesPerDraw: 512, seed: 5, index: 0)
+      models: models, baseline: baseline, reference: reference, samplesPerDraw: 512, seed: 5, index: 0)
     let logs = try acquisition.logValues(candidates)
     for row in 0..<candidates.rows {
       let floor = objectives == 1 ? [-1e300] : reference
-      let exact = sampled(models, anchors: anchors, candidate: candidates.row(row), reference: floor, count: 4_000)
+      let exact = sampled(models, baseline: baseline, candidate: candidates.row(row), reference: floor, count: 4_000)
       let value = exp(logs[row])
       if objectives == 1 {
         // With an unbounded reference the sampled form is the gain over the best.
@@ -91,10 +94,10 @@ struct ToyModel: PosteriorModel {
   }
 
   @Test func oneOutcomeIsExpectedImprovement() throws {
-    // A single anchor far away: independent of the candidate, so that E(f − best)+ has a closed form.
+    // A single baseline point far away: independent of the candidate, so that E(f − best)+ has a closed form.
     let model = ToyModel(scales: [1], slope: 0, lengthscale: 0.01)
     let acquisition = NoisyHypervolumeImprovement(
-      models: [model], anchors: Matrix([[0, 0]]), reference: [0], samplesPerDraw: 4_096, seed: 1, index: 0)
+      models: [model], baseline: Matrix([[0, 0]]), reference: [0], samplesPerDraw: 4_096, seed: 1, index: 0)
     let value = exp(try acquisition.logValues(Matrix([[1, 1]]))[0])
     // f − best ~ N(0, 2): E(·)+ = sqrt(2) φ(0).
     #expect(abs(value - 2.0.squareRoot() * 0.398_942_280_401_432_7) < 2e-3)
@@ -114,9 +117,9 @@ struct ToyModel: PosteriorModel {
 
   @Test func farCandidatesStillRank() throws {
     let models = [ToyModel(scales: [1e-4], slope: 40), ToyModel(scales: [1e-4], slope: 40)]
-    let anchors = Matrix([[1, 1], [0.95, 1]])
+    let baseline = Matrix([[1, 1], [0.95, 1]])
     let acquisition = NoisyHypervolumeImprovement(
-      models: models, anchors: anchors, reference: [0, 0], seed: 1, index: 0)
+      models: models, baseline: baseline, reference: [0, 0], seed: 1, index: 0)
     let candidates = Matrix((1...9).map { [Double($0) / 10, Double($0) / 10] })
     let logs = try acquisition.logValues(candidates)
     #expect(logs.allSatisfy { $0.isFinite })
@@ -126,11 +129,11 @@ struct ToyModel: PosteriorModel {
 
   @Test func resultsDoNotDependOnThreadsOrBatching() throws {
     let models = [ToyModel(scales: [0.5, 1, 2], slope: 0.5), ToyModel(scales: [0.5, 1, 2], slope: -0.5)]
-    let anchors = points(6, 4, seed: 3)
+    let baseline = points(6, 4, seed: 3)
     let candidates = points(150, 4, seed: 4)
-    let one = NoisyHypervolumeImprovement(models: models, anchors: anchors, reference: [-1, -1], seed: 2, index: 7)
+    let one = NoisyHypervolumeImprovement(models: models, baseline: baseline, reference: [-1, -1], seed: 2, index: 7)
     let two = NoisyHypervolumeImprovement(
-      models: models, anchors: anchors, reference: [-1, -1], seed: 2, index: 7, threads: 2)
+      models: models, baseline: baseline, reference: [-1, -1], seed: 2, index: 7, threads: 2)
     let values = try one.logValues(candidates)
     #expect(try two.logValues(candidates, threads: 2) == values)
     #expect(try one.logValues(candidates.selectingRows([140]))[0] == values[140])

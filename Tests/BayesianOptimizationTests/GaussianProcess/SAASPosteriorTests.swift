@@ -32,24 +32,24 @@ import Testing
     }
   }
 
-  @Test func anchoredAgreesWithJoint() throws {
+  @Test func candidatesAgreeWithJoint() throws {
     let golden = try Goldens.posterior("n40d14")
     let data = try Goldens.logJoint("n40d14").data
     let posterior = try #require(SAASPosterior(data: data, draws: golden.draws))
     let points = Matrix(golden.Xtest)
     let candidates = points.selectingRows(Array(0..<13))
-    let anchors = points.selectingRows(Array(13..<20))
+    let baseline = points.selectingRows(Array(13..<20))
     for draw in [0, 3, 0] {
       let joint = posterior.posterior(at: points, draw: draw)
-      let anchored = posterior.posterior(at: candidates, anchors: anchors, draw: draw)
+      let marginal = posterior.posterior(at: candidates, baseline: baseline, draw: draw)
       for i in 0..<13 {
-        #expect(abs(anchored.mean[i] - joint.mean[i]) < 1e-12)
-        #expect(abs(anchored.variance[i] - joint.covariance[i, i]) < 1e-12)
-        for j in 0..<7 { #expect(abs(anchored.crossCovariance[i, j] - joint.covariance[i, 13 + j]) < 1e-12) }
+        #expect(abs(marginal.mean[i] - joint.mean[i]) < 1e-12)
+        #expect(abs(marginal.variance[i] - joint.covariance[i, i]) < 1e-12)
+        for j in 0..<7 { #expect(abs(marginal.crossCovariance[i, j] - joint.covariance[i, 13 + j]) < 1e-12) }
       }
     }
-    // Other anchors after the first ones: the remembered state must not leak.
-    let others = posterior.posterior(at: candidates, anchors: candidates, draw: 0)
+    // Another baseline after the first one: the remembered state must not leak.
+    let others = posterior.posterior(at: candidates, baseline: candidates, draw: 0)
     let joint = posterior.posterior(at: candidates, draw: 0)
     #expect(largestDifference(others.crossCovariance.elements, joint.covariance.elements) < 1e-12)
   }
@@ -88,9 +88,9 @@ import Testing
     #expect(joint.mean == [0.5, 0.5])
     #expect(joint.covariance[0, 0] == 2)
     #expect(posterior.mixture(at: Matrix(rows: 0, columns: 2)).mean.isEmpty)
-    let anchored = posterior.posterior(
-      at: Matrix([[0, 0]]), anchors: Matrix(rows: 0, columns: 2), draw: 0)
-    #expect(anchored.crossCovariance.columns == 0)
+    let marginal = posterior.posterior(
+      at: Matrix([[0, 0]]), baseline: Matrix(rows: 0, columns: 2), draw: 0)
+    #expect(marginal.crossCovariance.columns == 0)
     #expect(SAASPosterior(data: data, draws: []) == nil)
   }
 }

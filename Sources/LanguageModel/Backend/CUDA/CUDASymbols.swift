@@ -1,10 +1,5 @@
+import Glibc
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// Entry points of CUDA's libraries by name: from shared libraries, or a test's emulation of them.
 struct CUDASymbols: Sendable {

@@ -1,11 +1,6 @@
 import Dispatch
 import Foundation
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// Copies large arrays from (mapped) host memory to the device through two pinned buffers in turns: while one is on its
 /// way, the other is filled.
