@@ -145,8 +145,11 @@ import Tokenizers
     try limitMemory()
     let data = try Data(contentsOf: Fixtures.url("goldens/lm/adapters/roberta-mixed/adapter_config.json"))
     let refused = Self.fuzz(Array(data), count: 500, seed: 9) { data in
-      guard case .object(let object) = try JSONParser.parse(data) else { return }
-      _ = try PEFTConfiguration(object).adapts("roberta.encoder.layer.1.output.dense", kind: .blockLinear, of: .roberta)
+      try naming(nil) {
+        guard case .object(let object) = try JSONParser.parse(data) else { return }
+        let configuration = try PEFTConfiguration(object)
+        _ = configuration.adapts("roberta.encoder.layer.1.output.dense", kind: .blockLinear, of: .roberta)
+      }
     }
     #expect(refused > 200)
   }
