@@ -134,7 +134,7 @@ import Testing
       ("duplicate key", "{\"a\":\(entry(0, 8)),\"a\":\(entry(0, 8))}", 8, nil),
       ("unknown key", "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0],\"x\":1}}", 0, nil),
       ("must be a string", "{\"__metadata__\":{\"a\":1}}", 0, nil),
-      ("nesting", "{\"a\":" + String(repeating: "[", count: 5000), 0, nil),
+      ("nested deeper", "{\"a\":" + String(repeating: "[", count: 5000), 0, nil),
       ("unpaired surrogate", "{\"\\ud800\":1}", 0, nil),
     ]
     for (word, header, count, declared) in cases {

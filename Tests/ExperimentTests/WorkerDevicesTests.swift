@@ -17,6 +17,6 @@ import Testing
   func missing() throws {
     let error = #expect(throws: CommandError.self) { try Devices.check("cuda:4711") }
     #expect(error?.status == .refused && error?.message.hasPrefix("--device cuda:4711: ") == true)
-    #expect(error?.message.contains("--gpus") == false)
+    #expect(error?.message.contains("--gpus 4711") == false)
   }
 }

@@ -13,12 +13,10 @@ package enum FaultVariable: String, CaseIterable {
 
 /// Puts the injectors of faults between the program and its store, its sockets and its evaluator.
 package enum FaultInjection {
-  /// Runs `program` with them.
-  package static func perform(_ program: @Sendable () async -> Void) async {
-    let seams = CoordinatorSeams(
-      store: { FailpointStore(base: $0) }, transport: { FailpointServer(LossyServer($0) ?? $0) })
-    await CoordinatorSeams.$current.withValue(seams) {
-      await EvaluatorSeam.$wrap.withValue({ FaultyEvaluator($0) }) { await program() }
-    }
+  package static func install() {
+    CoordinatorSeams.install(
+      CoordinatorSeams(
+        store: { FailpointStore(base: $0) }, transport: { FailpointServer(LossyServer($0) ?? $0) }))
+    EvaluatorSeam.install { FaultyEvaluator($0) }
   }
 }

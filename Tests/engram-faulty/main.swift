@@ -2,4 +2,5 @@ import FaultInjection
 import engram
 
 // `engram` with injectors of faults, for tests only: it is built with them and never installed.
-await FaultInjection.perform { await EngramProgram.main() }
+FaultInjection.install()
+await EngramProgram.main()

@@ -34,7 +34,10 @@ struct ChatTemplateCommandTests {
         "template_name",
       ]
       // A template that prints a dictionary prints it in the order of the line, which Foundation does not keep.
-      let plain = cases.filter { $0["tools"] == nil && !"\($0["messages"] ?? "")".contains("tool_calls") }
+      let plain = cases.filter {
+        $0["tools"] == nil && !"\($0["messages"] ?? "")".contains("tool_calls")
+          && !"\($0["variables"] ?? "")".contains("tools")
+      }
       let lines = try plain.map { item in
         String(
           decoding: try JSONSerialization.data(withJSONObject: item.filter { keys.contains($0.key) }), as: UTF8.self)

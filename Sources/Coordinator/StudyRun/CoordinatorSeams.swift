@@ -1,12 +1,18 @@
 import Study
+import Synchronization
 import Transport
 
 /// What stands between a coordinator and its store and sockets: nothing.
 ///
-/// A program that tests faults puts its injectors there; it is no product, and nothing in the environment can do it.
+/// A program that tests faults installs its injectors; it is no product, and nothing in the environment can do it.
 package struct CoordinatorSeams: Sendable {
-  /// Those of this task.
-  @TaskLocal package static var current = CoordinatorSeams()
+  private static let installed = Mutex(CoordinatorSeams())
+
+  /// Those of this program.
+  package static var current: CoordinatorSeams { installed.withLock { $0 } }
+
+  /// Puts injectors into this program, before it starts anything.
+  package static func install(_ seams: CoordinatorSeams) { installed.withLock { $0 = seams } }
 
   package var store: @Sendable (any StudyStore) -> any StudyStore
   package var transport: @Sendable (any ServerTransport) -> any ServerTransport

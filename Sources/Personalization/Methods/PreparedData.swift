@@ -76,7 +76,9 @@ package struct PreparedData: Sendable {
   }
 
   /// The prompt of a sample with the response that is wanted.
-  package func answer(_ sample: Sample) -> ExampleBuilder.Answer { builder.answer(sample, profile: profile(of: sample)) }
+  package func answer(_ sample: Sample) -> ExampleBuilder.Answer {
+    builder.answer(sample, profile: profile(of: sample))
+  }
 
   private func profile(of sample: Sample) -> [String: String] {
     dataset.userIndex[sample.user].map { dataset.users[$0].profile } ?? [:]
