@@ -36,10 +36,11 @@ let package = Package(
     .target(
       name: "LanguageModel",
       dependencies: ["CBLAS", "CKernels", "CUDAKernels", "Checkpoints", "RandomStreams", "Tokenizers"]),
-    .target(name: "Personalization", dependencies: ["LanguageModel", "StrictJSON"]),
+    .target(name: "MemoryRecipe", dependencies: ["BayesianOptimization"]),
+    .target(name: "Personalization", dependencies: ["LanguageModel", "MemoryRecipe", "StrictJSON"]),
     .target(
       name: "Study",
-      dependencies: ["BayesianOptimization", "Foundations", .product(name: "Yams", package: "Yams")]),
+      dependencies: ["MemoryRecipe", "Foundations", .product(name: "Yams", package: "Yams")]),
     .target(
       name: "StudyDatabase",
       dependencies: ["Foundations", "Study", .product(name: "GRDB", package: "GRDB.swift")]),

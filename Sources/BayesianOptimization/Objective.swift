@@ -8,7 +8,10 @@ public struct Objective: Hashable, Sendable, Codable {
     public var sign: Double { self == .maximize ? 1 : -1 }
   }
 
-  /// The largest magnitude of a value that is taken: beyond it the hypervolume of four objectives is no number any more.
+  /// The largest magnitude of a value that is taken.
+  ///
+  /// The hypervolume is a product of up to four differences of objectives, which must stay below the largest number
+  /// that there is, about 1.8e308: (2 · 1e75)⁴ is 1.6e301.
   public static let largestMagnitude = 1e75
 
   /// The name that observations use.

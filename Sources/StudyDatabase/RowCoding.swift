@@ -94,7 +94,7 @@ struct RowDecoder {
       number: number, kind: try state(TrialKind.self, row[2], "trial \(number)"),
       configuration: try QuickJSON.configuration(configurationText)
         ?? value(BayesianOptimization.Configuration.self, configurationText, "trial \(number)"),
-      key: row[1], seed: UInt64(bitPattern: seed),
+      configurationKey: row[1], seed: UInt64(bitPattern: seed),
       provenance: try QuickJSON.provenance(provenanceText)
         ?? value(Provenance.self, provenanceText, "trial \(number)"))
     trial.state = try state(TrialState.self, row[3], "trial \(number)")

@@ -62,7 +62,7 @@ extension SQLiteStudyStore {
     let rest: [(any DatabaseValueConvertible)?] = outcome.dropFirst() + [DigestedColumns.outcome.of(outcome)]
     if isNew {
       let origin: [(any DatabaseValueConvertible)?] = [
-        trial.number, trial.key, trial.kind.rawValue, try encoder.text(trial.configuration),
+        trial.number, trial.configurationKey, trial.kind.rawValue, try encoder.text(trial.configuration),
         Int64(bitPattern: trial.seed), try encoder.text(trial.provenance),
       ]
       try db.cachedStatement(

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Processes
+import Study
 import Worker
 
 /// Faults that are carried out inside a trainer.
@@ -61,7 +62,7 @@ struct TrainerFault: Equatable {
     case .kill: raise(SIGKILL)
     case .preempt: exit(ExitStatus.temporary.rawValue)
     case .error: throw EvaluationError(.failed(.bug), "ordered error")
-    case .nan: return EvaluationResult(objectives: ["loss": .nan, "rougeL": 0.1])
+    case .nan: return EvaluationResult(TrialResult(objectives: ["loss": .nan, "rougeL": 0.1]))
     case .oom: throw EvaluationError.outOfMemory("ordered out-of-memory")
     case .leak:
       let size = 200 << 20

@@ -43,7 +43,7 @@ struct AxisTests {
 @Suite("Plots of difficult studies", .bounded)
 struct DifficultPlotTests {
   private func plot(
-    _ rows: [(Double, Double)], error: Double? = nil, anchor: (x: Double, y: Double)? = nil, chosen: Int? = 0
+    _ rows: [(Double, Double)], error: Double? = nil, base: (x: Double, y: Double)? = nil, chosen: Int? = 0
   )
     -> String
   {
@@ -54,7 +54,7 @@ struct DifficultPlotTests {
         ParetoPlot.Point(
           number: $0.offset, x: $0.element.0, y: $0.element.1, xError: error, yError: error, isModelBased: false,
           isOnFront: $0.offset == 0, label: "l")
-      }, anchor: anchor, chosen: chosen
+      }, base: base, chosen: chosen
     ).render()
   }
 
@@ -63,7 +63,7 @@ struct DifficultPlotTests {
     arguments: [1e308, 1.7e308, 1e19, 1, 1e-300, .leastNonzeroMagnitude, 0])
   func extremes(_ size: Double) {
     for error in [nil, 1e300, 0.1] {
-      let svg = plot([(size, -size), (-size, size), (0, 0)], error: error, anchor: (size / 2, size))
+      let svg = plot([(size, -size), (-size, size), (0, 0)], error: error, base: (size / 2, size))
       #expect(XMLCheck.isBalanced(svg))
       #expect(!svg.contains("\"nan\"") && !svg.contains("inf"))
       #expect(svg.count < 60_000)
@@ -87,9 +87,9 @@ struct DifficultPlotTests {
   }
 
   @Test("the base is drawn: near ones in place, far ones at the edge and said") func base() {
-    #expect(plot([(0.4, 0.5), (0.6, 0.7)], anchor: (0.7, 0.4)).contains(">base<"))
-    #expect(plot([(0.4, 0.5), (0.6, 0.7)], anchor: (50, 0.4)).contains("beyond the picture"))
-    #expect(plot([(0.4, 0.5)], anchor: (50, 0.4)).contains(">base<"))
+    #expect(plot([(0.4, 0.5), (0.6, 0.7)], base: (0.7, 0.4)).contains(">base<"))
+    #expect(plot([(0.4, 0.5), (0.6, 0.7)], base: (50, 0.4)).contains("beyond the picture"))
+    #expect(plot([(0.4, 0.5)], base: (50, 0.4)).contains(">base<"))
   }
 
   @Test("a long title is cut before it leaves the picture; the file's title is whole") func title() {

@@ -32,7 +32,7 @@ struct PlotTests {
     }
     let plot = ParetoPlot(
       title: "T", subtitle: "S", xTitle: "loss", yTitle: "ROUGE-L", minimizesX: true, minimizesY: false,
-      points: points, anchor: (5, 0.1), chosen: 2)
+      points: points, base: (5, 0.1), chosen: 2)
     let svg = plot.render()
     #expect(isWellFormed(svg))
     #expect(svg.components(separatedBy: "trial ").count - 1 == points.count { $0.y.isFinite })

@@ -32,10 +32,12 @@ struct StudySummaryTests {
     for (index, row) in ((base.map { [$0] } ?? []) + rows).enumerated() {
       let isBase = base != nil && index == 0
       var trial = Trial(
-        number: index, kind: isBase ? .anchor : .search,
-        configuration: .factors(["depth": .integer(index), "kind": .text("a=\u{1B}b")]), key: "k\(index)", seed: 1,
+        number: index, kind: isBase ? .base : .search,
+        configuration: .factors(["depth": .integer(index), "kind": .text("a=\u{1B}b")]), configurationKey: "k\(index)",
+        seed: 1,
         provenance: Provenance(source: isBase ? "anchor" : index % 2 == 0 ? "ei" : "initial", eventNumber: 0))
       trial.state = .completed
+      trial.endedEvent = index + 1
       trial.result = result(row)
       var attempt = Attempt(
         token: AttemptToken(index), trial: index, ordinal: 1, worker: WorkerIdentity(name: "w", incarnation: "1"),
@@ -89,6 +91,32 @@ struct StudySummaryTests {
     #expect(noise.baseNote?.contains("by more than its standard error") == true)
     #expect(summary(paper, [Row(values: [5.41, 0.0066])], base: base).baseNote == nil)
     #expect(summary(paper, [Row(values: [9, 0])]).baseNote == nil)
+  }
+
+  @Test("a search none of whose trials dominates the base says so with its values") func dominance() {
+    let paper = [objective("loss", .minimize), objective("rougeL", .maximize)]
+    let base = Row(values: [2, 0.2])
+    let traded = [Row(values: [1, 0.1]), Row(values: [3, 0.3])]
+    #expect(
+      summary(paper, traded, base: base).warnings == [
+        "No trial dominates the base without memory (loss 2.0000, ROUGE-L 20.00 %): every trial that is better in one "
+          + "objective is worse in another"
+      ])
+    #expect(summary(paper, traded + [Row(values: [1.9, 0.2])], base: base).warnings.isEmpty)
+    #expect(summary(paper, traded).warnings.isEmpty)
+    let equal = summary(paper, [Row(values: [2, 0.2])], base: base).warnings
+    #expect(equal.count == 1 && equal.first?.hasPrefix("No trial is better than the base") == true)
+  }
+
+  @Test("table, plot and state have one front: no base, equal trials together") func oneFront() throws {
+    let paper = [objective("loss", .minimize), objective("rougeL", .maximize)]
+    let rows = [[2, 0.2], [1, 0.1], [2, 0.2], [1.5, 0.05], [3, 0.3]].map { Row(values: $0) }
+    let study = summary(paper, rows, base: Row(values: [0, 1]))
+    #expect(study.front.map(\.number) == [2, 1, 3, 5])
+    #expect(StudyState(record: study.record).front == [1, 2, 3, 5])
+    let plot = try #require(study.paretoPlot())
+    #expect(plot.points.filter(\.isOnFront).map(\.number) == [1, 2, 3, 5])
+    #expect(study.frontTable().rows.map { $0[0] } == ["2", "1", "3", "5"])
   }
 
   @Test("a reference point that nobody reaches is said") func reference() {

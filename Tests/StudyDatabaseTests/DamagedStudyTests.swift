@@ -20,7 +20,7 @@ import Testing
       try store.commit(transition)
       state.apply(transition)
     }
-    try take(state.create(anchor: nil, time: 1))
+    try take(state.create(base: nil, time: 1))
     try take(state.open(budget: 4, time: 1))
     let worker = WorkerIdentity(name: "host/0", incarnation: "1", host: "host", device: "cpu", deviceBytes: 1 << 34)
     for number in 0..<3 {
@@ -117,7 +117,7 @@ import Testing
       return Set(checker.check(changed, events: events).map(\.rule))
     }
     #expect(rules { $0.trials[1].seed += 1 } == ["seeds"])
-    #expect(rules { $0.trials[1].key = "k9" } == ["keys agree"])
+    #expect(rules { $0.trials[1].configurationKey = "k9" } == ["keys agree"])
     #expect(rules { $0.trials[0].configuration = record.trials[1].configuration } == ["keys agree"])
     #expect(rules { $0.trials[2].hypervolume = 3 } == ["hypervolume"])
     #expect(rules { $0.trials[2].attempts[0].worker.name = "other" } == ["workers agree"])

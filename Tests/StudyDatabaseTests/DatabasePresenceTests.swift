@@ -17,7 +17,7 @@ import Testing
     let study = StudyFolder(parent.url.appendingPathComponent("s", isDirectory: true))
     let store = try SQLiteStudyStore(study, beginning: (StudyStoreContract.definition, 4))
     var state = StudyState(record: try store.load())
-    let first = state.create(anchor: nil, time: 1)
+    let first = state.create(base: nil, time: 1)
     try store.commit(first)
     state.apply(first)
     try store.checkPresence()

@@ -84,7 +84,7 @@ struct FullDiskStoreTests {
   /// A study from its creation to its last result: proposals with warm starts, leases, reports, results, a failure.
   private static let script: [Step] = {
     var steps: [Step] = [
-      { $0.create(anchor: (.memory(layers: [], count: 0, rank: 8), "null"), time: 0) },
+      { $0.create(base: (.memory(layers: [], count: 0, rank: 8), "null"), time: 0) },
       { $0.open(budget: 6, time: 0) },
     ]
     for number in 1...6 {

@@ -63,7 +63,7 @@ import Testing
     let store = try Self.make(folder)
     let observer = try StudyObserver(StudyFolder(folder.url))
     var state = StudyState(record: try store.load())
-    let step = state.create(anchor: nil, time: 1)
+    let step = state.create(base: nil, time: 1)
     try store.commit(step)
     state.apply(step)
     #expect(try observer.load().header == state.header)

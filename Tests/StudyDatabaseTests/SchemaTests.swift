@@ -87,7 +87,7 @@ import Testing
       state.apply(transition)
     }
     let worker = WorkerIdentity(name: "host/0", incarnation: "1", host: "host", device: "cpu", deviceBytes: 1 << 34)
-    try take(state.create(anchor: (.memory(layers: [], count: 0, rank: 8), "null"), time: 1))
+    try take(state.create(base: (.memory(layers: [], count: 0, rank: 8), "null"), time: 1))
     for layer in 1...2 {
       try take(
         state.enqueue(

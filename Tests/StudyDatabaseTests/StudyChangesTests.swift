@@ -56,7 +56,7 @@ import Testing
     let store = try SQLiteStudyStore(StudyFolder(folder.url), beginning: (StudyStoreContract.definition, 1_000))
     let state = StudyState(record: try store.load(), policy: StudyPolicy(failingAfter: 10_000))
     var driver = Driver(store: store, state: state, random: RandomStream(seed: UInt64(seed), purpose: "test/changes"))
-    try driver.take(driver.state.create(anchor: (.memory(layers: [], count: 0, rank: 8), "null"), time: 0))
+    try driver.take(driver.state.create(base: (.memory(layers: [], count: 0, rank: 8), "null"), time: 0))
     let observer = try StudyObserver(StudyFolder(folder.url))
     var view = try observer.load()
     var looks = 0

@@ -62,7 +62,7 @@ package struct StudyStoreContract {
       try store.commit(transition)
       state.apply(transition)
     }
-    try step(state.create(anchor: (.memory(layers: [], count: 0, rank: 8), "null"), time: 1_000.125))
+    try step(state.create(base: (.memory(layers: [], count: 0, rank: 8), "null"), time: 1_000.125))
     try step(
       state.enqueue(
         .search, configuration: configuration(1), key: "k1",
@@ -150,7 +150,7 @@ package struct StudyStoreContract {
     gap.trials[0].number += 1
     try refuses(.sequenceConflict, "a gap in the trial numbers", in: store, gap)
     var twin = good
-    twin.trials[0].key = "k1"
+    twin.trials[0].configurationKey = "k1"
     try refuses(.duplicateKey, "two trials of one key", in: store, twin)
     var leased = try state.lease(trial: 1, to: worker, leaseSeconds: 60, time: 3_000)
     leased.trials[0].state = .queued

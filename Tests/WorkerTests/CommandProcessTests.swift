@@ -133,7 +133,7 @@ import Testing
           ("factor-with-a-rather-long-name-\($0)", .text(String(repeating: "x", count: 70)))
         }))
     let evaluator = CommandEvaluator(arguments: ["sh", "-c", "echo '{\"l\":1}'"], objectives: ["l"])
-    #expect(try evaluator.evaluate(wide, EvaluationMonitor()).objectives == ["l": 1])
+    #expect(try evaluator.evaluate(wide, EvaluationMonitor()).measured.objectives == ["l": 1])
   }
 
   /// In a process of its own, since it adopts what its descendants leave behind.

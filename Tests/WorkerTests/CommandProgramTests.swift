@@ -63,7 +63,7 @@ import Testing
     ] {
       let evaluator = evaluator(arguments)
       try evaluator.prepare(EvaluationMonitor())
-      #expect(try evaluate(evaluator).objectives == ["l": 1], "\(arguments)")
+      #expect(try evaluate(evaluator).measured.objectives == ["l": 1], "\(arguments)")
     }
   }
 

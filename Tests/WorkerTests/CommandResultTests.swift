@@ -45,14 +45,16 @@ import Testing
 
   @Test("a not-a-number beside the objectives costs itself, is named and counted") func sideValues() {
     var reading = read([#"{"objectives":{"l":1},"metrics":{"gradNorm":NaN,"seconds":2.5}}"#])
-    #expect(reading.result?.objectives == ["l": 1] && reading.result?.metrics == ["seconds": 2.5, "valuesLeftOut": 1])
+    #expect(
+      reading.result?.measured.objectives == ["l": 1]
+        && reading.result?.measured.metrics == ["seconds": 2.5, "valuesLeftOut": 1])
     #expect(reading.notes.contains("gradNorm"), "\(reading.notes)")
     reading = read([#"{"objectives":{"l":1},"standardErrors":{"l":NaN}}"#])
-    #expect(reading.result?.objectives == ["l": 1] && reading.result?.standardErrors == [:])
+    #expect(reading.result?.measured.objectives == ["l": 1] && reading.result?.measured.standardErrors == [:])
     #expect(reading.notes.contains("the standard error of l"), "\(reading.notes)")
     reading = read([#"{"l":1,"epoch":3,"gradNorm":null,"lr":"1e-3","ok":true}"#])
-    #expect(reading.result?.objectives == ["l": 1])
-    #expect(reading.result?.metrics == ["epoch": 3, "valuesLeftOut": 1])
+    #expect(reading.result?.measured.objectives == ["l": 1])
+    #expect(reading.result?.measured.metrics == ["epoch": 3, "valuesLeftOut": 1])
     #expect(reading.notes.contains("lr, ok") && reading.notes.contains("gradNorm"), "\(reading.notes)")
   }
 
@@ -62,7 +64,7 @@ import Testing
     #expect(reading.text.contains("the standard error of l is negative (-0.5)"), "\(reading.text)")
     // One of a name that is no objective's costs only itself.
     let other = read([#"{"objectives":{"l":1},"standardErrors":{"L":-0.5,"l":0}}"#])
-    #expect(other.result?.standardErrors == ["l": 0] && other.notes.contains("is l meant?"), "\(other.text)")
+    #expect(other.result?.measured.standardErrors == ["l": 0] && other.notes.contains("is l meant?"), "\(other.text)")
   }
 
   @Test("an objective of another type or name is named") func wrongObjectives() {
@@ -100,24 +102,24 @@ import Testing
       "\u{1b}[32m{\"l\":0.5}\u{1b}[0m",
       #"{"l":0.5,"file":"\udce9"}"#,
     ] {
-      #expect(read([line]).result?.objectives == ["l": 0.5], "\(line.debugDescription): \(read([line]).text)")
+      #expect(read([line]).result?.measured.objectives == ["l": 0.5], "\(line.debugDescription): \(read([line]).text)")
     }
     let latin = Array(#"{"l":0.5,"name":"caf"#.utf8) + [0xE9] + Array(#""}"#.utf8)
-    #expect(read(bytes: [[0xFF, 0xFE], latin]).result?.objectives == ["l": 0.5])
-    #expect(read([#"{"l":123456789012345678901234567890}"#]).result?.objectives["l"] == 1.2345678901234568e29)
+    #expect(read(bytes: [[0xFF, 0xFE], latin]).result?.measured.objectives == ["l": 0.5])
+    #expect(read([#"{"l":123456789012345678901234567890}"#]).result?.measured.objectives["l"] == 1.2345678901234568e29)
   }
 
   @Test("more metrics than can be kept are refused; what merely stands beside the result is cut") func limits() {
     func numbers(_ count: Int) -> String { (0..<count).map { "\"m\($0)\":\($0)" }.joined(separator: ",") }
-    #expect(read(["{\"objectives\":{\"l\":1},\"metrics\":{\(numbers(256))}}"]).result?.metrics.count == 256)
+    #expect(read(["{\"objectives\":{\"l\":1},\"metrics\":{\(numbers(256))}}"]).result?.measured.metrics?.count == 256)
     let refused = read(["{\"objectives\":{\"l\":1},\"metrics\":{\(numbers(257))}}"])
     #expect(
       refused.error?.kind == .failed(.bug) && refused.text.contains("257 metrics; at most 256"), "\(refused.text)")
     let beside = read(["{\"l\":1,\(numbers(400))}"])
-    #expect(beside.result?.metrics.count ?? 999 <= 256 && beside.notes.contains("left out"), "\(beside.text)")
+    #expect(beside.result?.measured.metrics?.count ?? 999 <= 256 && beside.notes.contains("left out"), "\(beside.text)")
     // Objectives that the study does not have are measurements.
     let many = read(["{\"objectives\":{\"l\":1,\(numbers(30))}}"])
-    #expect(many.result?.objectives == ["l": 1] && many.result?.metrics.count == 30)
+    #expect(many.result?.measured.objectives == ["l": 1] && many.result?.measured.metrics?.count == 30)
   }
 
   @Test("reports are read, broken ones counted, and a not-a-number of an objective is passed on") func reports() {
@@ -130,7 +132,7 @@ import Testing
     #expect(reading.reports.map(\.step) == [1, 2, 4])
     #expect(reading.reports[0].values == ["l": 2] && reading.reports[2].values["l"]?.isNaN == true)
     #expect(reading.notes.contains("3 report(s) were left out; the first: step is no integer"), "\(reading.notes)")
-    #expect(reading.notes.contains("2 value(s) of reports") && reading.result?.objectives == ["l": 1])
+    #expect(reading.notes.contains("2 value(s) of reports") && reading.result?.measured.objectives == ["l": 1])
     let wide = (0..<65).map { "\"v\($0)\":1" }.joined(separator: ",")
     #expect(read(["{\"step\":1,\"report\":{\(wide)}}", #"{"l":1}"#]).notes.contains("65 values; at most 64"))
   }
@@ -140,7 +142,7 @@ import Testing
     let reading = read(lines)
     #expect(reading.reports.count > 1000 && reading.reports.count < 2000, "\(reading.reports.count)")
     #expect(reading.reports.prefix(256).map(\.step) == Array(0..<256))
-    #expect(reading.result?.metrics["reportsLeftOut"] == Double(20_000 - reading.reports.count))
+    #expect(reading.result?.measured.metrics?["reportsLeftOut"] == Double(20_000 - reading.reports.count))
     #expect(reading.notes.contains("of 20000 reports"), "\(reading.notes)")
     var thinner = ReportThinner()
     let passed = (0..<1_000_000).count { _ in thinner.next() }

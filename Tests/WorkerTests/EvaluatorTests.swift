@@ -40,7 +40,7 @@ import WireProtocol
       "cat > \(copy); echo noise; echo '{\"loss\":1.5,\"rougeL\":0.25,\"other\":3}'; echo; echo x >&2")
     try evaluator.prepare(EvaluationMonitor())
     let result = try evaluator.evaluate(request(), EvaluationMonitor())
-    #expect(result.objectives == ["loss": 1.5, "rougeL": 0.25])
+    #expect(result.measured.objectives == ["loss": 1.5, "rougeL": 0.25])
     let input = try JSONValue(parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: copy)).dropLast()))
     guard case .object(let fields) = input else {
       Issue.record("no object")
@@ -71,7 +71,7 @@ import WireProtocol
         Report(step: 4, values: ["rougeL": 0.25]),
       ])
     // The last line that is no report is the result.
-    #expect(result.objectives == ["loss": 1, "rougeL": 0.5])
+    #expect(result.measured.objectives == ["loss": 1, "rougeL": 0.5])
   }
 
   @Test(.ownThread) func theCommandsExitStatusAndOutputAreJudged() {
@@ -110,7 +110,7 @@ import WireProtocol
       #expect(try TrainerCodec.command(TrainerCodec.line(command).dropLast()) == command)
     }
     let result = EvaluationResult(
-      objectives: ["loss": 1.25], standardErrors: ["loss": 0.5], metrics: ["s": 1e-9])
+      TrialResult(objectives: ["loss": 1.25], standardErrors: ["loss": 0.5], metrics: ["s": 1e-9]))
     let folder = try TemporaryFolder()
     let url = folder.url.appendingPathComponent("a")
     try Data("abc".utf8).write(to: url)
@@ -136,7 +136,7 @@ import WireProtocol
       final class Evaluator: TrialEvaluator {
         func prepare(_ monitor: EvaluationMonitor) { print("noise on standard output") }
         func evaluate(_ request: EvaluationRequest, _ monitor: EvaluationMonitor) throws -> EvaluationResult {
-          if request.trial == 1 { return EvaluationResult(objectives: ["loss": .nan]) }
+          if request.trial == 1 { return EvaluationResult(TrialResult(objectives: ["loss": .nan])) }
           if request.trial == 2 {
             monitor.progress(step: 1, total: 2, phase: "wait")
             while true {
@@ -144,7 +144,7 @@ import WireProtocol
               usleep(1000)
             }
           }
-          return EvaluationResult(objectives: ["loss": 1])
+          return EvaluationResult(TrialResult(objectives: ["loss": 1]))
         }
       }
       var input: [Int32] = [0, 0]
@@ -170,7 +170,7 @@ import WireProtocol
           switch (step, message) {
           case (0, .ready(let memory)) where memory > 0: say(request(0))
           case (1, .started), (3, .started), (5, .started): break
-          case (2, .result(let result, _, _)) where result.objectives == ["loss": 1]: say(request(1))
+          case (2, .result(let result, _, _)) where result.measured.objectives == ["loss": 1]: say(request(1))
           case (4, .failure(.diverged, _, _, _, _)): say(request(2))
           case (6, .progress): say(.cancel)
           case (7, .cancelled): say(.exit)

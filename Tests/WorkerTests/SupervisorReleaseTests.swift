@@ -75,7 +75,8 @@ import WireProtocol
     #expect(supervisor.releases == 1)
     #expect(supervisor.tick(now: .seconds(2)) == [.ready])
     _ = supervisor.execute(request(2), now: .seconds(2))
-    _ = supervisor.receive(.result(EvaluationResult(objectives: ["l": 1]), files: [], memoryBytes: 1), now: .seconds(2))
+    _ = supervisor.receive(
+      .result(EvaluationResult(TrialResult(objectives: ["l": 1])), files: [], memoryBytes: 1), now: .seconds(2))
     #expect(supervisor.releases == 0)
   }
 
@@ -126,9 +127,9 @@ import WireProtocol
 
   @Test("what is no finite number beside the objectives is left out, named and counted") func extras() {
     let result = EvaluationResult(
-      objectives: ["l": 1], standardErrors: ["l": .nan], metrics: ["a": .infinity, "b": 2]
-    ).withoutBrokenExtras()
-    #expect(result.standardErrors == [:] && result.metrics == ["b": 2, "valuesLeftOut": 2])
+      TrialResult(objectives: ["l": 1], standardErrors: ["l": .nan], metrics: ["a": .infinity, "b": 2])
+    ).withoutUselessValues()
+    #expect(result.measured.standardErrors == [:] && result.measured.metrics == ["b": 2, "valuesLeftOut": 2])
     #expect(result.notes == ["left out, not finite: a, the standard error of l"])
   }
 

@@ -39,16 +39,9 @@ struct FeasibilityModel: Sendable {
   private static func features(_ space: SearchSpace, _ levels: [Int]) -> [Double] {
     var result = [1.0]
     if let layout = space.layout {
-      let parts = layout.parts(levels)
-      let active = parts.active.count
-      let blocks =
-        switch layout.space.placement {
-        case .perLayer: active * parts.count
-        case .total: parts.count
-        case .onePerLayer: min(active, parts.count)
-        }
+      let blocks = layout.space.placement.blocks(active: layout.active(levels).count, count: layout.count(levels))
       result.append(log(Double(max(1, blocks))))
-      result.append(log(Double(layout.ranks[parts.rank])))
+      result.append(log(Double(layout.ranks[layout.rankIndex(levels)])))
     }
     return result + space.encode(levels: levels).map { $0 - 0.5 }
   }

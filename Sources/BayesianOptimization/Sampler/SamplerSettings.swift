@@ -14,8 +14,8 @@ public struct SamplerSettings: Sendable, Hashable, Codable {
 
   /// The reference point of the hypervolume.
   public enum Reference: Sendable, Hashable {
-    /// The NULL configuration's values made 10 % worse; inferred while NULL is not observed.
-    case null
+    /// The un-injected base's values made 10 % worse; inferred while the base is not observed.
+    case base
     /// Inferred from the observed front: nadir − 10 % of the range.
     case inferred
     /// Given values by objective name, in the objectives' own units.
@@ -50,7 +50,7 @@ public struct SamplerSettings: Sendable, Hashable, Codable {
 
   /// Settings; the defaults are those of the paper where it states them.
   public init(
-    kind: Kind = .saasNEHVI, initial: Int = 100, initialDesign: InitialDesign = .sobol, reference: Reference = .null,
+    kind: Kind = .saasNEHVI, initial: Int = 100, initialDesign: InitialDesign = .sobol, reference: Reference = .base,
     surrogate: SurrogateSettings = SurrogateSettings(), useStandardErrors: Bool = false, evaluations: Int = 2_000,
     starts: Int = 10,
     threads: Int = 1, feasibility: Bool = true, convergenceEpsilon: Double = 0, convergenceWindow: Int = 30
@@ -81,6 +81,9 @@ public struct SamplerSettings: Sendable, Hashable, Codable {
 }
 
 extension SamplerSettings.Reference: Codable {
+  /// What stored settings of all versions call the base; study files write `base`.
+  private static let storedBase = "null"
+
   /// Reads the form that files have.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
@@ -89,11 +92,12 @@ extension SamplerSettings.Reference: Codable {
       return
     }
     switch try container.decode(String.self) {
-    case "null": self = .null
+    case Self.storedBase: self = .base
     case "inferred": self = .inferred
     case let other:
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "reference `\(other)`: use `null`, `inferred` or a value for each objective")
+        in: container,
+        debugDescription: "reference `\(other)`: use `\(Self.storedBase)`, `inferred` or a value for each objective")
     }
   }
 
@@ -101,7 +105,7 @@ extension SamplerSettings.Reference: Codable {
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
-    case .null: try container.encode("null")
+    case .base: try container.encode(Self.storedBase)
     case .inferred: try container.encode("inferred")
     case .fixed(let values): try container.encode(values)
     }

@@ -10,8 +10,8 @@ struct TrainingData {
   private(set) var standardErrors: [StandardErrorColumn?] = []
   /// Canonical levels of configurations that ran out of memory.
   var infeasible: [[Int]] = []
-  /// Maximised values of the NULL configuration, if it was observed.
-  var null: [Double]?
+  /// Maximised values of the un-injected base, if it was observed.
+  var base: [Double]?
   /// Power of two by which each outcome is divided so that squares cannot overflow; usually 1.
   var scales: [Double] = []
 
@@ -19,7 +19,7 @@ struct TrainingData {
     var errors: [[Double?]] = []
     for observation in observations {
       let values = observation.maximizedValues(objectives)
-      if observation.configuration.isNull, let values { null = values }
+      if observation.configuration.isNull, let values { base = values }
       guard let raw = try? space.levels(of: observation.configuration) else { continue }
       let canonical = space.canonical(raw)
       if observation.outcome == .outOfMemory { infeasible.append(canonical) }
@@ -78,7 +78,7 @@ struct TrainingData {
       if point.count == objectives.count, point.allSatisfy(\.isFinite) { return point }
     }
     let best = front.map { values[$0] }
-    if case .null = choice, let null, let point = ReferencePoint.worse(than: null, front: best) { return point }
+    if case .base = choice, let base, let point = ReferencePoint.worse(than: base, front: best) { return point }
     return ReferencePoint.infer(front: best) ?? objectives.map { _ in 0 }
   }
 }

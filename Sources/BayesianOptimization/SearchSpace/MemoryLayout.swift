@@ -63,57 +63,51 @@ struct MemoryLayout: Sendable, Hashable {
     }
   }
 
-  /// (α, n, r) of one configuration in working form: active layers ascending, n, index of r.
-  struct Parts: Hashable {
-    var active: [Int]
-    var count: Int
-    var rank: Int
+  /// α of some levels: the active layers, ascending.
+  func active(_ levels: [Int]) -> [Int] {
+    guard searchesLayers else { return space.fixedLayers ?? [] }
+    return (0..<space.layers).filter { levels[$0] == 1 }
   }
 
-  func parts(_ levels: [Int]) -> Parts {
-    var position = 0
-    var active = space.fixedLayers ?? []
-    if searchesLayers {
-      for layer in 0..<space.layers where levels[layer] == 1 { active.append(layer) }
-      position = space.layers
-    }
-    var count = space.count.lowerBound
-    if searchesCount {
-      count += levels[position]
-      position += 1
-    }
-    return Parts(active: active, count: count, rank: searchesRank ? levels[position] : 0)
+  /// n of some levels.
+  func count(_ levels: [Int]) -> Int {
+    space.count.lowerBound + (searchesCount ? levels[searchesLayers ? space.layers : 0] : 0)
   }
 
-  func levels(_ parts: Parts) -> [Int] {
+  /// The index of r among the ranks.
+  func rankIndex(_ levels: [Int]) -> Int { searchesRank ? levels[variables.count - 1] : 0 }
+
+  /// The levels of active layers, n and the index of r.
+  func levels(active: [Int], count: Int, rankIndex: Int) -> [Int] {
     var levels: [Int] = []
     levels.reserveCapacity(variables.count)
     if searchesLayers {
       levels = [Int](repeating: 0, count: space.layers)
-      for layer in parts.active { levels[layer] = 1 }
+      for layer in active { levels[layer] = 1 }
     }
-    if searchesCount { levels.append(parts.count - space.count.lowerBound) }
-    if searchesRank { levels.append(parts.rank) }
+    if searchesCount { levels.append(count - space.count.lowerBound) }
+    if searchesRank { levels.append(rankIndex) }
     return levels
   }
 
-  func isNull(_ parts: Parts) -> Bool { parts.active.isEmpty || parts.count == 0 }
+  func isNull(_ levels: [Int]) -> Bool { count(levels) == 0 || active(levels).isEmpty }
 
   /// NULL has no layers (where they are searched), the smallest count and the smallest rank.
-  var nullParts: Parts { Parts(active: space.fixedLayers ?? [], count: space.count.lowerBound, rank: 0) }
+  var nullLevels: [Int] {
+    levels(active: space.fixedLayers ?? [], count: space.count.lowerBound, rankIndex: 0)
+  }
 
   /// The canonical representative: idle layers dropped, idle LoRAs dropped, equal effective ranks merged if asked.
-  func canonical(_ parts: Parts) -> Parts {
-    if isNull(parts) { return nullParts }
-    var result = parts
-    if space.placement != .perLayer && searchesLayers && parts.active.count > parts.count {
-      result.active = Array(parts.active.prefix(parts.count))
-    }
-    result.count = canonicalCount(active: parts.active.count, count: parts.count)
+  func canonical(_ levels: [Int]) -> [Int] {
+    let active = active(levels)
+    let all = count(levels)
+    if active.isEmpty || all == 0 { return nullLevels }
+    let hasIdle = space.placement != .perLayer && searchesLayers && active.count > all
+    var (count, rankIndex) = (canonicalCount(active: active.count, count: all), rankIndex(levels))
     if space.dedupeByEffectiveRank && space.placement == .perLayer {
-      (result.count, result.rank) = mergedEffectiveRank(count: result.count, rank: result.rank)
+      (count, rankIndex) = mergedEffectiveRank(count: count, rank: rankIndex)
     }
-    return result
+    return self.levels(active: hasIdle ? Array(active.prefix(all)) : active, count: count, rankIndex: rankIndex)
   }
 
   /// n without LoRAs that find no layer (`onePerLayer`), never below the range.

@@ -1,13 +1,3 @@
-/// How the n LoRAs of a memory configuration are placed on the active layers A.
-public enum Placement: String, Sendable, Hashable, Codable, CaseIterable {
-  /// n parallel LoRAs on every target matrix of every active layer.
-  case perLayer
-  /// n LoRAs in all, dealt round-robin over the active layers in ascending order.
-  case total
-  /// One LoRA in each of the first min(n, |A|) active layers.
-  case onePerLayer
-}
-
 /// The paper's memory space: θ = (α ∈ {0,1}^L, n, r).
 ///
 /// A factor may be fixed for an ablation; it is then neither searched nor encoded.
@@ -60,22 +50,11 @@ public struct MemorySpace: Sendable, Hashable, Codable {
   /// Trainable parameters of `active` layers with n = `count` LoRAs of rank `rank`: blocks · r · Σ (input + output).
   public func trainableParameters(active: Int, count: Int, rank: Int) -> Int {
     let perRank = matrices.reduce(0) { $0 + $1.input + $1.output }
-    let blocks =
-      switch placement {
-      case .perLayer: active * count
-      case .total: active == 0 ? 0 : count
-      case .onePerLayer: min(active, count)
-      }
-    return blocks * rank * perRank
+    return placement.blocks(active: active, count: count) * rank * perRank
   }
 
   /// Largest effective rank of a single matrix: blocks in the fullest layer times r.
   public func effectiveRank(active: Int, count: Int, rank: Int) -> Int {
-    guard active > 0 else { return 0 }
-    switch placement {
-    case .perLayer: return count * rank
-    case .total: return (count + active - 1) / active * rank
-    case .onePerLayer: return min(count, 1) * rank
-    }
+    active > 0 ? placement.blocks(at: 0, active: active, count: count) * rank : 0
   }
 }

@@ -53,6 +53,6 @@ struct RandomDraws: Sendable {
     if layout.searchesLayers {
       active = Array(stream.shuffled(Array(0..<layout.space.layers)).prefix(stratum.active)).sorted()
     }
-    return layout.levels(MemoryLayout.Parts(active: active, count: stratum.count, rank: stratum.rank))
+    return layout.levels(active: active, count: stratum.count, rankIndex: stratum.rank)
   }
 }

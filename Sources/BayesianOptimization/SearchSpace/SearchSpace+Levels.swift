@@ -82,13 +82,10 @@ extension SearchSpace {
     let space = layout.space
     if layers.isEmpty || count == 0 {
       // NULL is encoded where some configuration of the space stands for it.
-      guard layout.isNull(layout.nullParts) || layout.searchesLayers else {
+      guard layout.isNull(layout.nullLevels) else {
         throw SearchSpaceError(.outsideSpace, "NULL has no place in a space with fixed layers and count ≥ 1")
       }
-      return layout.levels(
-        layout.searchesLayers
-          ? MemoryLayout.Parts(active: [], count: space.count.lowerBound, rank: 0)
-          : layout.nullParts)
+      return layout.nullLevels
     }
     guard layers.allSatisfy({ (0..<space.layers).contains($0) }) else {
       throw SearchSpaceError(.outsideSpace, "layers \(layers) are not all in 0..<\(space.layers)")
@@ -105,7 +102,7 @@ extension SearchSpace {
         throw SearchSpaceError(.outsideSpace, "layers \(layers) differ from the fixed layers \(fixed)")
       }
     }
-    return layout.levels(MemoryLayout.Parts(active: layers, count: count, rank: rankIndex))
+    return layout.levels(active: layers, count: count, rankIndex: rankIndex)
   }
 
   private func genericLevels(_ factors: [Factor], _ values: [String: FactorValue]) throws -> [Int] {
@@ -131,24 +128,24 @@ extension SearchSpace {
   /// The canonical representative of `levels`.
   func canonical(_ levels: [Int]) -> [Int] {
     guard let layout else { return levels }
-    return layout.levels(layout.canonical(layout.parts(levels)))
+    return layout.canonical(levels)
   }
 
   /// Whether canonical `levels` may be proposed.
   func isValid(_ levels: [Int]) -> Bool {
     guard let layout else { return true }
-    let parts = layout.parts(levels)
-    return !layout.isNull(parts)
-      && layout.isWithinBudget(active: parts.active.count, count: parts.count, rank: parts.rank)
+    let (active, count) = (layout.active(levels).count, layout.count(levels))
+    return active > 0 && count > 0
+      && layout.isWithinBudget(active: active, count: count, rank: layout.rankIndex(levels))
   }
 
   /// The configuration of canonical `levels`.
   func configuration(_ levels: [Int]) -> Configuration {
     if let layout {
-      let parts = layout.parts(levels)
-      if layout.isNull(parts) { return nullConfiguration }
-      let kept = layout.space.placement == .perLayer ? parts.active : Array(parts.active.prefix(parts.count))
-      return .memory(layers: kept, count: parts.count, rank: layout.ranks[parts.rank])
+      let (active, count) = (layout.active(levels), layout.count(levels))
+      if active.isEmpty || count == 0 { return nullConfiguration }
+      let kept = layout.space.placement == .perLayer ? active : Array(active.prefix(count))
+      return .memory(layers: kept, count: count, rank: layout.ranks[layout.rankIndex(levels)])
     }
     var values: [String: FactorValue] = [:]
     var position = 0

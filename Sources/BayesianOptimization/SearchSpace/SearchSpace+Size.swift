@@ -66,12 +66,12 @@ extension SearchSpace {
       if layout.searchesLayers {
         Binomial.forEachSubset(of: layout.space.layers, size: stratum.active) { subset in
           result.append(
-            layout.levels(MemoryLayout.Parts(active: subset, count: stratum.count, rank: stratum.rank)))
+            layout.levels(active: subset, count: stratum.count, rankIndex: stratum.rank))
         }
       } else {
         result.append(
           layout.levels(
-            MemoryLayout.Parts(active: layout.space.fixedLayers ?? [], count: stratum.count, rank: stratum.rank)))
+            active: layout.space.fixedLayers ?? [], count: stratum.count, rankIndex: stratum.rank))
       }
     }
     return result

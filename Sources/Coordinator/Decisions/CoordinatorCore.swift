@@ -102,7 +102,7 @@ package struct CoordinatorCore {
       isNew: state.header.lastEvent == 0, finished: state.finishedCount, interrupted: state.running.count,
       queued: state.queued.count)
     if state.header.lastEvent == 0 {
-      try commitOrThrow(state.create(anchor: settings.anchor.map { ($0, key($0)) }, time: wallTime))
+      try commitOrThrow(state.create(base: settings.base.map { ($0, key($0)) }, time: wallTime))
     }
     try commitOrThrow(state.open(budget: settings.budget, writer: sessionName, time: wallTime))
     if let last = state.trials.last(where: { $0.provenance.hasWarmStart }),

@@ -29,7 +29,7 @@ package struct CoordinatorSettings: Sendable {
   /// Whether no worker of an earlier run can still be alive: its attempts are given up at once instead of after a lease.
   package var presumesWorkersGone: Bool
   /// The un-injected base, measured once outside the budget; nil where the space has none.
-  package var anchor: Configuration?
+  package var base: Configuration?
   /// How long workers may take to leave at the end.
   ///
   /// Default 5 s.
@@ -68,7 +68,7 @@ package struct CoordinatorSettings: Sendable {
   package init(
     build: String, budget: Int, heartbeat: Duration = .seconds(5), lease: Duration = .seconds(60),
     resend: Duration = .seconds(2), lookahead: Int = 1, timeLimit: Duration? = nil, presumesWorkersGone: Bool = false,
-    anchor: Configuration? = nil, drainTime: Duration = .seconds(5), stall: Duration = .seconds(2)
+    base: Configuration? = nil, drainTime: Duration = .seconds(5), stall: Duration = .seconds(2)
   ) {
     self.build = build
     self.budget = budget
@@ -78,7 +78,7 @@ package struct CoordinatorSettings: Sendable {
     self.lookahead = lookahead
     self.timeLimit = timeLimit
     self.presumesWorkersGone = presumesWorkersGone
-    self.anchor = anchor
+    self.base = base
     self.drainTime = drainTime
     self.stall = stall
   }

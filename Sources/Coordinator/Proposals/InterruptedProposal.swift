@@ -17,7 +17,7 @@ struct InterruptedProposal {
   ///
   /// Reads the events from the newest on, a few in the usual case.
   init?(_ state: StudyState, in store: any StudyStore) throws {
-    guard state.proposalsLeft > 0, !state.queued.contains(where: { state.trials[$0].kind != .anchor }) else {
+    guard state.proposalsLeft > 0, !state.queued.contains(where: { state.trials[$0].isInSearch }) else {
       return nil
     }
     guard let number = try Self.lastLease(state, store) else { return nil }
@@ -36,9 +36,9 @@ struct InterruptedProposal {
       for event in try store.events(after: start, limit: end - start).reversed() {
         switch event.kind {
         case .attemptLeased(let trial, _, _), .attemptResumed(let trial, _):
-          if state.trials[trial].kind != .anchor { return event.number }
+          if state.trials[trial].isInSearch { return event.number }
         case .trialQueued(let trial, _, _), .trialRequeued(let trial):
-          if state.trials[trial].kind != .anchor { return nil }
+          if state.trials[trial].isInSearch { return nil }
         case .studyStopped, .studyContinued, .studyPaused, .studyResumed, .budgetChanged, .studyCreated: return nil
         default: break
         }

@@ -4,7 +4,7 @@ import Study
 extension StudyPolicy {
   /// The policy that goes with a sampler's settings: reference point, hypervolume, convergence.
   ///
-  /// The reference point is fixed once: given values at the first completed trial; the NULL configuration's values
+  /// The reference point is fixed once: given values at the first completed trial; the un-injected base's values
   /// made 10 % worse as soon as it has been measured (values of zero give no scale and are inferred); otherwise inferred
   /// from the front when the initial design (at
   /// least two trials) is complete.
@@ -27,8 +27,8 @@ extension StudyPolicy {
     if case .fixed(let values) = rule { return values }
     let points = observations.compactMap { $0.maximizedValues(objectives) }
     var corner: [Double]?
-    if rule == .null, let null = observations.first(where: { $0.configuration.isNull }),
-      let values = null.maximizedValues(objectives)
+    if rule == .base, let base = observations.first(where: { $0.configuration.isNull }),
+      let values = base.maximizedValues(objectives)
     {
       // Coordinates that are inferred wait for the initial design, as below.
       let front = points.count > initial ? Dominance.front(points).map { points[$0] } : []

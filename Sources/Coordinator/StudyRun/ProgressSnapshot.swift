@@ -23,10 +23,10 @@ package struct ProgressSnapshot: Sendable, Hashable {
   }
 
   package var study: String
-  /// Search trials to finish, and finished so far (the anchor is outside).
+  /// Search trials to finish, and finished so far (the base is outside).
   package var budget: Int
   package var finished: Int
-  /// Trials by state, the anchor included.
+  /// Trials by state, the base included.
   package var counts: [TrialState: Int]
   package var running: [Running]
   package var front: [FrontPoint]

@@ -49,7 +49,7 @@ struct WinnerComparison {
     experiment.provenance.entries["study"] = prepared.configuration.name
     experiment.provenance.entries["trial"] = String(trial.number)
     let outcome = try experiment.comparison(
-      MemoryEvaluator.memory(trial.configuration, layers: experiment.layerCount), seed: trial.seed,
+      trial.configuration, seed: trial.seed,
       progress: { [progress] state in
         let percent = Int(exactly: (state.fraction * 100).rounded(.down)) ?? 0
         progress.update(done: state.fraction, total: 1, text: "comparison: \(state.phase.rawValue), \(percent) %")

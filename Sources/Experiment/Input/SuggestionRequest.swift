@@ -46,7 +46,7 @@ package struct SuggestionRequest {
     if let initial { settings.initial = initial }
     // A stateless call knows no un-injected base: without a given point the front decides.
     settings.reference =
-      try reference().map { .fixed($0) } ?? (settings.reference == .null ? .inferred : settings.reference)
+      try reference().map { .fixed($0) } ?? (settings.reference == .base ? .inferred : settings.reference)
     suggestion = Suggestion(space: problem.space, objectives: problem.objectives, settings: settings)
     var notes = [file.mixedUnits(problem.objectives)]
     if case .fixed(let point) = settings.reference {

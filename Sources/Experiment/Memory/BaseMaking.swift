@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import Personalization
 
 /// Makes a small base: the quickstart's, or one of a text of one's own.
@@ -25,7 +26,7 @@ package struct BaseMaking {
     pretraining: () -> Pretraining
   ) throws -> URL {
     guard let text else {
-      let cohort = try QuickstartCohort(seed: seed)
+      let cohort = try QuickstartCohort(CohortSettings(seed: seed))
       return try QuickstartBase.make(
         cohort: cohort, seed: seed, backend: { try CPUBackend(precision: .float32, threads: threads) },
         progress: progress, isCancelled: isCancelled)

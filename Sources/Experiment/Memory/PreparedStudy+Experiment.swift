@@ -1,3 +1,4 @@
+import MemoryRecipe
 import Personalization
 import Study
 import Worker
@@ -7,7 +8,7 @@ extension PreparedStudy {
   ///
   /// - Parameter precision: nil: the study's.
   package func experiment(
-    _ resources: StudyResources, device: String, precision: StudyConfiguration.Precision?, threads: Int?
+    _ resources: StudyResources, device: String, precision: Precision?, threads: Int?
   ) throws -> MemoryExperiment {
     let experiment = try resources.experiment(
       injectTestUserHistory: configuration.data.injectTestUserHistory,

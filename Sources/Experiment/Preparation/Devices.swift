@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import Study
 import WireProtocol
 import Worker
@@ -26,7 +27,7 @@ package enum Devices {
   /// On a GPU `automatic` is bf16. `memoryLimit`: most bytes to use; nil = what is free on a GPU, what the machine has on
   /// the CPU.
   package static func backend(
-    _ device: String, precision: StudyConfiguration.Precision, threads: Int?, memoryLimit: Int? = nil
+    _ device: String, precision: Precision, threads: Int?, memoryLimit: Int? = nil
   ) throws -> any Backend {
     switch try Device(device) {
     case .cuda(let index):

@@ -157,9 +157,10 @@ package struct DryRun {
   private func sizes(_ data: PreparedData, _ model: ModelConfiguration, device: String) throws -> [[String]] {
     let backend = try Devices.backend(device, precision: configuration.base.precision, threads: 1)
     let rank = configuration.space.ranks.last ?? 1
-    let limit = configuration.space.maximumEffectiveRank.map { max(1, $0 / rank) } ?? .max
+    let limit = configuration.space.maxEffectiveRank.map { max(1, $0 / rank) } ?? .max
     let layers = configuration.space.fixedLayers ?? Array(0..<model.layerCount)
-    let plan = data.recipe.plan(layers: layers, count: min(configuration.space.maximumCount, limit), rank: rank)
+    let plan = try data.recipe.plan(
+      .memory(layers: layers, count: min(configuration.space.maximumCount, limit), rank: rank))
     guard !plan.isNull else { return [] }
     let need = try TrainingMemory.estimate(
       plan, for: model, longest: data.memoryExamples.map(\.ids.count).max() ?? 1,

@@ -49,7 +49,7 @@ package struct PreparedStudy {
       try refuseSpace(configuration, of: problem, path: path)
       var configuration = configuration
       // A test function has no base to measure; it brings its own reference point.
-      if configuration.sampler.reference == .null { configuration.sampler.reference = .fixed(problem.reference) }
+      if configuration.sampler.reference == .base { configuration.sampler.reference = .fixed(problem.reference) }
       return PreparedStudy(
         configuration: configuration, file: file, space: problem.space, objectives: problem.objectives,
         resources: nil, fingerprints: ["base": problem.name, "data": problem.name, "settings": settings])
@@ -123,8 +123,8 @@ package struct PreparedStudy {
     }
   }
 
-  /// The un-injected base, which is measured once as the anchor of the reference point; nil where there is none.
-  package var anchor: Configuration? { resources == nil ? nil : space.nullConfiguration }
+  /// The un-injected base, which is measured once; nil where there is none.
+  package var base: Configuration? { resources == nil ? nil : space.nullConfiguration }
 
   /// The rules of the study.
   package var policy: StudyPolicy {

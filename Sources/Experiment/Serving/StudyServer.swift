@@ -34,7 +34,7 @@ package struct StudyServer {
     settings.progressLimit = configuration.coordinator.stallSeconds.map { .seconds($0) }
     settings.presumesWorkersGone = ownsWorkers
     settings.timeLimit = configuration.limits.seconds.map { .seconds($0) }
-    settings.anchor = study.anchor
+    settings.base = study.base
     let keeps = configuration.artifacts.keep
     runner = try StudyRunner(
       settings: settings, store: store, sampler: sampler.makeSampler(space: space, objectives: study.objectives),

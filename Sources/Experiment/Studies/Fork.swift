@@ -50,7 +50,7 @@ package struct Fork {
     }
     try StudyInstallation.checkFree(definition, in: studies)
     let fork = try Self.plan(prepared, source, definition)
-    guard fork.carried.contains(where: { fork.state.trials[$0.trial].kind != .anchor }) else {
+    guard fork.carried.contains(where: { fork.state.trials[$0.trial].isInSearch }) else {
       let why = fork.leftOut.first.map { "; the first: trial \($0.source), \($0.reason)" } ?? ""
       throw CommandError(
         .conflict,
@@ -82,7 +82,7 @@ package struct Fork {
     return try StudyFork(
       of: source, as: definition, budget: prepared.configuration.budget,
       initial: prepared.configuration.sampler.initial, policy: prepared.policy,
-      anchor: prepared.anchor.map { ($0, space.identity(of: $0)) },
+      base: prepared.base.map { ($0, space.identity(of: $0)) },
       key: { configuration in
         try space.validate(configuration)
         return try space.key(configuration)
@@ -135,11 +135,11 @@ package struct Fork {
   package func lines(isDryRun: Bool) -> [String] {
     let folder = studies.new(definition.name).url.path
     let finished = fork.state.finishedCount
-    let anchor = fork.carried.count - finished > 0 ? " and the base's measurement" : ""
+    let base = fork.carried.count - finished > 0 ? " and the base's measurement" : ""
     let left = max(0, budget - finished)
     var lines = [
       "\(isDryRun ? "would fork" : "forked") \(source.definition.name) as \(definition.name): \(folder)",
-      "carried over \(finished) of \(source.trials.count { $0.kind != .anchor }) trials\(anchor); "
+      "carried over \(finished) of \(source.trials.count { $0.isInSearch }) trials\(base); "
         + "budget \(budget): \(left) to go",
     ]
     if left == 0 { lines.append("the budget is spent by them: raise study.budget in \(file) to search on") }

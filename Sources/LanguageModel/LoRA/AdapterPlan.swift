@@ -1,67 +1,49 @@
-/// Which LoRA blocks a memory is made of: the configuration θ = (α, n, r) of the search with its fixed settings.
+/// Which LoRA blocks an adapter is made of: on which layers, how many side by side, of what rank and scale.
 ///
-/// With A = active layers, the placements give
-///
-/// - `perLayer`: n parallel blocks of rank r on every target of every active layer: |A| · n blocks per target,
-/// - `total`: n blocks in all, dealt round-robin over the active layers in ascending order,
-/// - `onePerLayer`: one block in each of the first min(n, |A|) active layers.
-///
-/// No active layer, or n = 0, is the NULL configuration: the base without memory.
+/// A plan without blocks is the base without memory.
 public struct AdapterPlan: Sendable, Hashable, Codable {
-  /// How blocks are spread over the active layers.
-  public enum Placement: String, Sendable, Codable, CaseIterable {
-    case perLayer, total, onePerLayer
-  }
-  /// What the parallel blocks of one layer are multiplied with: 1, 1/n or 1/√n.
-  public enum Aggregate: String, Sendable, Codable, CaseIterable {
-    case sum, mean, rsqrt
+  /// The parallel blocks on every target of one layer.
+  public struct Layer: Sendable, Hashable, Codable {
+    /// Number of the layer in the model.
+    public var index: Int
+    /// Parallel blocks on each target.
+    public var blocks: Int
+    /// What the sum of the blocks is multiplied with.
+    public var scale: Double
+
+    /// The blocks of one layer.
+    public init(index: Int, blocks: Int, scale: Double) {
+      self.index = index
+      self.blocks = blocks
+      self.scale = scale
+    }
   }
 
-  /// Active layers, ascending and distinct.
-  public var layers: [Int]
-  /// n: number of blocks (by `placement`).
-  public var count: Int
-  /// r: rank of each block.
+  /// The layers that carry blocks, each once.
+  public var layers: [Layer]
+  /// Rank of each block.
   public var rank: Int
-  /// LoRA's alpha, scale = alpha / r; nil: alpha = r, scale 1.
-  public var alpha: Double?
-  /// How the blocks are spread over the active layers.
-  public var placement: Placement
-  /// What the parallel blocks of one layer are multiplied with.
-  public var aggregate: Aggregate
   /// Which linear layers carry blocks; see `AdapterTargets`.
   public var targets: [String]
 
-  /// A configuration; `targets` defaults to the feed-forward matrices `up` and `down` of every architecture.
-  public init(
-    layers: [Int], count: Int, rank: Int, alpha: Double? = nil, placement: Placement = .perLayer,
-    aggregate: Aggregate = .sum, targets: [String] = ["up", "down"]
-  ) {
+  /// A plan layer by layer.
+  public init(layers: [Layer], rank: Int, targets: [String]) {
     self.layers = layers
-    self.count = count
     self.rank = rank
-    self.alpha = alpha
-    self.placement = placement
-    self.aggregate = aggregate
     self.targets = targets
   }
 
-  /// Whether there is no memory at all.
-  public var isNull: Bool { layers.isEmpty || count == 0 }
-
-  /// Parallel blocks on each target, by layer.
-  public var blocksPerLayer: [Int: Int] {
-    guard !isNull else { return [:] }
-    let active = layers.sorted()
-    switch placement {
-    case .perLayer: return Dictionary(uniqueKeysWithValues: active.map { ($0, count) })
-    case .onePerLayer: return Dictionary(uniqueKeysWithValues: active.prefix(count).map { ($0, 1) })
-    case .total:
-      var result: [Int: Int] = [:]
-      for block in 0..<count { result[active[block % active.count], default: 0] += 1 }
-      return result
-    }
+  /// `count` blocks on each of the layers, with the scale alpha / rank (1 where alpha is nil).
+  ///
+  /// `targets` defaults to the feed-forward matrices `up` and `down` of every architecture.
+  public init(layers: [Int], count: Int, rank: Int, alpha: Double? = nil, targets: [String] = ["up", "down"]) {
+    let scale = alpha.map { $0 / Double(rank) } ?? 1
+    self.init(
+      layers: layers.map { Layer(index: $0, blocks: count, scale: scale) }, rank: rank, targets: targets)
   }
+
+  /// Whether there is no memory at all.
+  public var isNull: Bool { layers.allSatisfy { $0.blocks == 0 } }
 
   /// The modules on a model of the given configuration.
   ///
@@ -69,16 +51,10 @@ public struct AdapterPlan: Sendable, Hashable, Codable {
   public func modules(for model: ModelConfiguration) throws -> [AdapterModule] {
     try validate(model)
     let shape = DecoderShape(model)
-    return try blocksPerLayer.sorted { $0.key < $1.key }.flatMap { layer, blocks -> [AdapterModule] in
-      let factor: Double =
-        switch aggregate {
-        case .sum: 1
-        case .mean: 1 / Double(blocks)
-        case .rsqrt: 1 / Double(blocks).squareRoot()
-        }
-      let scale = Float(factor * (alpha ?? Double(rank)) / Double(rank))
-      return try AdapterTargets.resolve(targets, among: shape.linearLayers(layer)).map {
-        AdapterModule(layer: $0, blockRanks: [Int](repeating: rank, count: blocks), scale: scale)
+    return try layers.filter { $0.blocks > 0 }.sorted { $0.index < $1.index }.flatMap { layer in
+      try AdapterTargets.resolve(targets, among: shape.linearLayers(layer.index)).map {
+        AdapterModule(
+          layer: $0, blockRanks: [Int](repeating: rank, count: layer.blocks), scale: Float(layer.scale))
       }
     }
   }
@@ -89,15 +65,20 @@ public struct AdapterPlan: Sendable, Hashable, Codable {
   }
 
   private func validate(_ model: ModelConfiguration) throws {
-    guard count >= 0 else { throw AdapterError(.invalid, "count must not be negative, got \(count)") }
-    guard rank > 0 || isNull else { throw AdapterError(.invalid, "rank must be positive, got \(rank)") }
-    if let alpha, !(alpha.isFinite && alpha > 0) {
-      throw AdapterError(.invalid, "alpha must be a positive number, got \(alpha)")
+    if let layer = layers.first(where: { $0.blocks < 0 }) {
+      throw AdapterError(.invalid, "the number of blocks must not be negative, got \(layer.blocks)")
     }
-    guard Set(layers).count == layers.count else { throw AdapterError(.invalid, "layers \(layers) repeat a number") }
-    if let layer = layers.first(where: { !(0..<model.layerCount).contains($0) }) {
+    guard rank > 0 || isNull else { throw AdapterError(.invalid, "rank must be positive, got \(rank)") }
+    if let layer = layers.first(where: { $0.blocks > 0 && !($0.scale.isFinite && $0.scale > 0) }) {
+      throw AdapterError(.invalid, "alpha / rank must be a positive number, got \(layer.scale)")
+    }
+    let numbers = layers.map(\.index)
+    guard Set(numbers).count == numbers.count else {
+      throw AdapterError(.invalid, "layers \(numbers) repeat a number")
+    }
+    if let number = numbers.first(where: { !(0..<model.layerCount).contains($0) }) {
       throw AdapterError(
-        .invalid, "layer \(layer) is not one of the model's \(model.layerCount) layers (0 … \(model.layerCount - 1))")
+        .invalid, "layer \(number) is not one of the model's \(model.layerCount) layers (0 … \(model.layerCount - 1))")
     }
   }
 }

@@ -1,3 +1,5 @@
+import MemoryRecipe
+
 /// Looks for what is in the records but does not count, or counts twice.
 struct DataFindings {
   private(set) var warnings: [String] = []

@@ -1,24 +1,16 @@
+import MemoryRecipe
 import RandomStreams
 
 /// How samples are divided into train, validation and test.
 package struct SplitPolicy: Sendable, Codable, Equatable {
   /// The unit that is divided.
-  package enum Mode: String, Sendable, Codable, CaseIterable {
-    /// Take each sample's own `split` field.
-    case given
-    /// Whole users go to one part, shuffled by seed.
-    case userDisjoint
-    /// Each user's samples in time order: first train, then validation, then test.
-    case withinUser
-  }
-
-  package var mode: Mode
+  package var mode: SplitMode
   /// Shares of train, validation and test; default 0.7, 0.1, 0.2.
   package var fractions: [Double]
   /// Seeds the shuffle of `userDisjoint`.
   package var seed: UInt64
 
-  package init(mode: Mode = .withinUser, fractions: [Double] = [0.7, 0.1, 0.2], seed: UInt64 = 0) {
+  package init(mode: SplitMode = .withinUser, fractions: [Double] = [0.7, 0.1, 0.2], seed: UInt64 = 0) {
     self.mode = mode
     self.fractions = fractions
     self.seed = seed

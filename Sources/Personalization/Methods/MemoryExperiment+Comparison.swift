@@ -1,3 +1,4 @@
+import BayesianOptimization
 import Foundation
 import LanguageModel
 
@@ -8,7 +9,7 @@ extension MemoryExperiment {
   /// training part and never sees a history: with stage 2's settings where stage 2 trains the memory, else with the
   /// memory's own rate and epochs (a fresh adapter's settings are too gentle for it to be a fair rival).
   package func comparison(
-    _ configuration: MemoryConfiguration, seed: UInt64, progress: @escaping (TrialProgress) -> Void = { _ in },
+    _ configuration: Configuration, seed: UInt64, progress: @escaping (TrialProgress) -> Void = { _ in },
     isCancelled: @escaping () -> Bool = { false }
   ) throws -> ComparisonOutcome {
     var monitor = TrialMonitor(progress: progress, isCancelled: isCancelled)
@@ -19,8 +20,9 @@ extension MemoryExperiment {
       rows.append(
         Comparison.Row(name: name, measurement: measured.measurement, reply: measured.replies.first ?? ""))
     }
-    let memoryOptions = trainingOptions(seed: seed, epochs: recipe.training.finalEpochs ?? recipe.training.epochs)
-    let stage2 = instructionOptions(seed: seed)
+    let memoryOptions = recipe.trainingOptions(
+      seed: seed, epochs: recipe.training.finalEpochs ?? recipe.training.epochs)
+    let stage2 = recipe.instructionOptions(seed: seed)
     let hasStage2 = recipe.instructionTuning.mode != .none
     let alone = recipe.instructionTuning.mode == .sameMemory ? stage2 : memoryOptions
     if !configuration.isNull {
@@ -32,10 +34,10 @@ extension MemoryExperiment {
     try add("base", [], &monitor)
     var export: ((URL) throws -> Void)?
     if !configuration.isNull {
-      let tuned = try model.makeAdapter(plan(configuration), seed: seed)
+      let tuned = try model.makeAdapter(recipe.plan(configuration), seed: seed)
       _ = try train(tuned, instructionExamples, alone, phase: .instructionTuning, &monitor)
       try add("instructionTuning", [tuned], &monitor)
-      let memory = try model.makeAdapter(plan(configuration), seed: seed)
+      let memory = try model.makeAdapter(recipe.plan(configuration), seed: seed)
       _ = try train(memory, memoryExamples, memoryOptions, phase: .memory, &monitor)
       try add("memory", [memory], &monitor)
       var adapters = [memory]

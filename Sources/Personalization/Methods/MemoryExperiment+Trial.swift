@@ -1,3 +1,4 @@
+import BayesianOptimization
 import Foundation
 import Foundations
 import LanguageModel
@@ -13,7 +14,7 @@ extension MemoryExperiment {
   ///   - isCancelled: asked at least once per step; true ends the trial with `TrialCancelled`.
   /// - Throws: `TrialCancelled`, `TrainingError` (`diverged`), `BackendError` (`outOfMemory`), `AdapterError`.
   package func evaluate(
-    _ configuration: MemoryConfiguration, seed: UInt64, checkpoint: URL? = nil,
+    _ configuration: Configuration, seed: UInt64, checkpoint: URL? = nil,
     progress: @escaping (TrialProgress) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }
   ) throws -> TrialOutcome {
     let clock = ContinuousClock()
@@ -26,13 +27,13 @@ extension MemoryExperiment {
         seconds: (clock.now - start).seconds, steps: 0, finalTrainingLoss: nil, exportAdapter: nil)
     }
     let stage2 = recipe.instructionTuning.duringSearch && recipe.instructionTuning.mode != .none
-    let options = trainingOptions(seed: seed)
+    let options = recipe.trainingOptions(seed: seed)
     monitor.plan(
       options.steps(examples: memoryExamples.count)
-        + (stage2 ? instructionOptions(seed: seed).steps(examples: instructionExamples.count) : 0))
+        + (stage2 ? recipe.instructionOptions(seed: seed).steps(examples: instructionExamples.count) : 0))
     // A configuration that cannot fit ends here: nothing was allocated, nothing trained.
-    try model.requireMemory(plan(configuration), on: memoryExamples, options: options)
-    let memory = try model.makeAdapter(plan(configuration), seed: seed)
+    try model.requireMemory(recipe.plan(configuration), on: memoryExamples, options: options)
+    let memory = try model.makeAdapter(recipe.plan(configuration), seed: seed)
     let report = try train(memory, memoryExamples, options, phase: .memory, checkpoint: checkpoint, &monitor)
     var adapters = [memory]
     if stage2 { adapters = try instructionTune(memory, seed: seed, &monitor) }
@@ -50,17 +51,6 @@ extension MemoryExperiment {
   }
 
   // MARK: Training
-
-  func trainingOptions(seed: UInt64, epochs: Int? = nil) -> TrainingOptions {
-    recipe.trainingOptions(seed: seed, epochs: epochs)
-  }
-
-  func instructionOptions(seed: UInt64) -> TrainingOptions {
-    var options = trainingOptions(seed: seed, epochs: recipe.instructionTuning.epochs)
-    options.batchSize = recipe.instructionTuning.batch
-    options.learningRate = recipe.instructionTuning.learningRate
-    return options
-  }
 
   func train(
     _ adapter: Adapter, _ examples: [TrainingExample], _ options: TrainingOptions, frozen: [Adapter] = [],
@@ -93,7 +83,7 @@ extension MemoryExperiment {
 
   /// Stage 2 after a memory: which adapters make the model now.
   func instructionTune(_ memory: Adapter, seed: UInt64, _ monitor: inout TrialMonitor) throws -> [Adapter] {
-    let options = instructionOptions(seed: seed)
+    let options = recipe.instructionOptions(seed: seed)
     switch recipe.instructionTuning.mode {
     case .none: return [memory]
     case .sameMemory:
@@ -131,17 +121,21 @@ extension MemoryExperiment {
   }
 
   func exporter(
-    _ adapters: [Adapter], _ configuration: MemoryConfiguration, _ seed: UInt64, epochs: Int,
+    _ adapters: [Adapter], _ configuration: Configuration, _ seed: UInt64, epochs: Int,
     measured: ReplyMeasurement, on part: SplitPart
   ) -> (URL) throws -> Void {
     var provenance = provenance
     provenance.record(recipe, epochs: epochs)
     provenance.record(data.cuts)
     provenance.record(measured, part: part, samples: prepared(part).samples.count)
+    if case .memory(let layers, let count, let rank) = configuration.content {
+      provenance.entries["layers"] = layers.map(String.init).joined(separator: ",")
+      provenance.entries["count"] = String(count)
+      provenance.entries["rank"] = String(rank)
+    }
     provenance.entries.merge([
-      "layers": configuration.activeLayers.map(String.init).joined(separator: ","),
-      "count": String(configuration.count), "rank": String(configuration.rank), "seed": String(seed),
-      "users": String(dataset.users.count), "samples": String(dataset.samples.count), "backend": model.backend.name,
+      "seed": String(seed), "users": String(dataset.users.count), "samples": String(dataset.samples.count),
+      "backend": model.backend.name,
     ]) { $1 }
     return { [model, entries = provenance.entries] directory in
       let modules = try adapters.flatMap { try $0.peft(baseModel: nil).modules }

@@ -6,8 +6,10 @@
 //
 // A trial of the search is stage 1 with θ, then validation cross-entropy and ROUGE-L of greedy replies.
 
+import BayesianOptimization
 import Foundation
 import LanguageModel
+import MemoryRecipe
 
 /// Trains and measures memories on one base and one dataset; the base stays resident between trials.
 ///
@@ -17,12 +19,12 @@ package final class MemoryExperiment {
   package let data: PreparedData
   package var dataset: Dataset { data.dataset }
   package var split: DatasetSplit { data.split }
-  package var recipe: MemoryRecipe { data.recipe }
+  package var recipe: TrialRecipe { data.recipe }
   package let model: CausalLanguageModel
   package var builder: ExampleBuilder { data.builder }
   /// What its caller knows about base, data and study; travels in the sidecar of every adapter that is written.
   package var provenance = MemoryProvenance()
-  /// Layers of the base, the length of α.
+  /// Layers of the base.
   package var layerCount: Int { model.configuration.layerCount }
 
   /// Stage 1's examples.
@@ -40,7 +42,7 @@ package final class MemoryExperiment {
   ///   - backend: where the model computes.
   /// - Throws: `DatasetError`, `ModelFileError`, `BackendError`.
   package init(
-    base: URL, dataset: Dataset, split policy: SplitPolicy, recipe: MemoryRecipe, injectTestUserHistory: Bool = true,
+    base: URL, dataset: Dataset, split policy: SplitPolicy, recipe: TrialRecipe, injectTestUserHistory: Bool = true,
     backend: any Backend
   ) throws {
     let checkpoint = try Checkpoint(base)
@@ -51,23 +53,12 @@ package final class MemoryExperiment {
   }
 
   /// Numbers that θ trains.
-  package func trainableParameters(_ configuration: MemoryConfiguration) throws -> Int {
-    configuration.isNull ? 0 : try plan(configuration).parameterCount(for: model.configuration)
+  package func trainableParameters(_ configuration: Configuration) throws -> Int {
+    configuration.isNull ? 0 : try recipe.plan(configuration).parameterCount(for: model.configuration)
   }
 
   /// Tokens of one epoch of stage 1.
   package var memoryTokens: Int { memoryExamples.reduce(0) { $0 + $1.ids.count } }
-
-  func plan(_ configuration: MemoryConfiguration) throws -> AdapterPlan {
-    guard configuration.layers.count == layerCount else {
-      throw DatasetError(
-        .malformed,
-        "the configuration has \(configuration.layers.count) layer switches, the base has \(layerCount) layers; set "
-          + "space.layers to \(layerCount)")
-    }
-    return recipe.plan(
-      layers: configuration.activeLayers, count: configuration.count, rank: configuration.rank)
-  }
 
   func prepared(_ part: SplitPart) -> PreparedPart {
     if let known = parts[part] { return known }

@@ -1,4 +1,5 @@
 import LanguageModel
+import MemoryRecipe
 
 /// The records of a study as token sequences: everything that happens to the data before the base is needed.
 ///
@@ -11,7 +12,7 @@ package struct PreparedData: Sendable {
   package let dataset: Dataset
   package let policy: SplitPolicy
   package let split: DatasetSplit
-  package let recipe: MemoryRecipe
+  package let recipe: TrialRecipe
   package let builder: ExampleBuilder
   /// Users with what of their histories may enter a memory.
   package let visible: [User]
@@ -29,7 +30,7 @@ package struct PreparedData: Sendable {
   /// - Throws: `DatasetError`, `AdapterError`: nothing to learn, a token that the base does not know (with its record),
   ///   templates that cannot be filled, LoRAs that the base cannot carry.
   package init(
-    _ dataset: Dataset, split policy: SplitPolicy, recipe: MemoryRecipe, injectTestUserHistory: Bool = true,
+    _ dataset: Dataset, split policy: SplitPolicy, recipe: TrialRecipe, injectTestUserHistory: Bool = true,
     tokenizer: Tokenizer, model: ModelConfiguration
   ) throws {
     self.dataset = dataset
@@ -57,7 +58,7 @@ package struct PreparedData: Sendable {
     }
     cuts = tally.cuts
     // A wrong target, placement or rank should stop a study before its first trial, also one of the end's adapter.
-    _ = try recipe.plan(layers: Array(0..<model.layerCount), count: 1, rank: 1).modules(for: model)
+    _ = try recipe.plan(.memory(layers: 0..<model.layerCount, count: 1, rank: 1)).modules(for: model)
     _ = try recipe.freshPlan(layerCount: model.layerCount)?.modules(for: model)
   }
 
@@ -66,7 +67,7 @@ package struct PreparedData: Sendable {
     Self.measured(split[part], recipe).map { dataset.samples[$0] }
   }
 
-  private static func measured(_ positions: [Int], _ recipe: MemoryRecipe) -> [Int] {
+  private static func measured(_ positions: [Int], _ recipe: TrialRecipe) -> [Int] {
     MemoryExperiment.spread(positions, limit: recipe.evaluation.samples)
   }
 
@@ -97,7 +98,7 @@ private struct Tally {
     cuts = DataCuts(maxLength: builder.maxLength, baseLength: baseLength)
   }
 
-  mutating func memory(_ user: User, _ training: MemoryRecipe.Training) throws -> [TrainingExample] {
+  mutating func memory(_ user: User, _ training: TrialRecipe.Training) throws -> [TrainingExample] {
     let pieces = builder.memoryPieces(user, window: training.window, labelContext: training.labelContext)
     for piece in pieces {
       try check(piece.example) {

@@ -22,8 +22,6 @@ package struct TrialOutcome {
   package static let objectiveNames = [
     "loss", "rouge1", "rougeL", "personaF1", "factRecall", "trainableParameters", "trainingSeconds", "seconds",
   ]
-  /// Objectives that are fractions in [0, 1].
-  package static let fractions: Set = ["rouge1", "rougeL", "personaF1", "factRecall"]
 
   /// Every number that can be an objective, by name: those of the measurement, `trainableParameters`, `trainingSeconds`
   /// and `seconds`.

@@ -1,4 +1,5 @@
 import LanguageModel
+import MemoryRecipe
 
 /// Turns records into token sequences of bounded length.
 ///

@@ -1,4 +1,5 @@
 import LanguageModel
+import MemoryRecipe
 
 /// Turns generated ids into the bare reply piece by piece; the pieces together are what `ExampleBuilder.reply` gives.
 package struct ReplyStream {

@@ -1,4 +1,5 @@
 import Foundations
+import MemoryRecipe
 
 extension Templates {
   /// Keys that `overriding(_:kinds:)` takes, beside `kinds.NAME` and the kinds themselves.

@@ -1,3 +1,5 @@
+import MemoryRecipe
+
 extension Templates {
   /// The history line of one item.
   package func line(_ item: HistoryItem, user: String) -> String {

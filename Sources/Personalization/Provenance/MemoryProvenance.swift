@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import MemoryRecipe
 
 /// What is known about how a memory was made: travels in the adapter's sidecar as plain strings and becomes its model card.
 ///
@@ -26,7 +27,7 @@ package struct MemoryProvenance: Sendable, Equatable {
   }
 
   /// Records the recipe's settings.
-  mutating func record(_ recipe: MemoryRecipe, epochs: Int) {
+  mutating func record(_ recipe: TrialRecipe, epochs: Int) {
     entries["epochs"] = String(epochs)
     entries["learningRate"] = Self.text(recipe.training.learningRate)
     entries["batch"] = String(recipe.training.batch)

@@ -1,3 +1,4 @@
+import MemoryRecipe
 import RandomStreams
 
 /// People with planted facts and habits of speech: the quickstart's data, made from a seed.
@@ -7,14 +8,6 @@ import RandomStreams
 /// user is in the pretraining text. Four of a user's twelve facts are never asked in his training samples: validation and
 /// test ask for nothing else, in words that his history does not use.
 package struct QuickstartCohort: Sendable {
-  /// Where the facts that will be asked stand in the history.
-  package enum Mode: String, Sendable, Codable, CaseIterable {
-    /// In posts and in one answer each.
-    case dialogues
-    /// In posts only, so that a reply must put the fact in other words than any it has seen.
-    case posts
-  }
-
   /// Users, histories and samples; every sample carries its `split`.
   package let dataset: Dataset
   /// Lines about other users, for pretraining.
@@ -23,12 +16,11 @@ package struct QuickstartCohort: Sendable {
   package let recallSamples: Dataset
 
   /// - Parameters:
-  ///   - seed: of everything.
-  ///   - users: size of the cohort, at most 60; default 16.
+  ///   - settings: seed of everything, size of the cohort (at most 60), mode.
   ///   - pretrainingUsers: people in the pretraining text, at most 84; default 64.
-  ///   - mode: default `dialogues`.
   /// - Throws: `DatasetError` when the numbers are too large for the ids there are.
-  package init(seed: UInt64, users: Int = 16, pretrainingUsers: Int = 64, mode: Mode = .dialogues) throws {
+  package init(_ settings: CohortSettings, pretrainingUsers: Int = 64) throws {
+    let (seed, users, mode) = (settings.seed, settings.users, settings.mode)
     guard users >= 1, users <= 60, pretrainingUsers >= 12, pretrainingUsers <= 84 else {
       throw DatasetError(
         .split, "a cohort has 1 to 60 users and 12 to 84 pretraining users, not \(users) and \(pretrainingUsers)")
@@ -137,7 +129,7 @@ private struct Person {
       response: answer(category), split: split)
   }
 
-  func user(mode: QuickstartCohort.Mode, stream: inout RandomStream) -> User {
+  func user(mode: CohortSettings.Mode, stream: inout RandomStream) -> User {
     var items: [HistoryItem] = []
     for category in categories.indices {
       var templates = [0, 1, 2, 3]

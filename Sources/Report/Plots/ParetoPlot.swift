@@ -39,13 +39,13 @@ package struct ParetoPlot: Sendable {
   package var minimizesY: Bool
   package var points: [Point]
   /// The un-injected base, when it was measured; one that is far from every trial is drawn at the picture's edge.
-  package var anchor: (x: Double, y: Double)?
+  package var base: (x: Double, y: Double)?
   /// The number of the chosen trial.
   package var chosen: Int?
 
   package init(
     title: String, subtitle: String, xTitle: String, yTitle: String, minimizesX: Bool, minimizesY: Bool,
-    points: [Point], anchor: (x: Double, y: Double)? = nil, chosen: Int? = nil
+    points: [Point], base: (x: Double, y: Double)? = nil, chosen: Int? = nil
   ) {
     self.title = title
     self.subtitle = subtitle
@@ -54,7 +54,7 @@ package struct ParetoPlot: Sendable {
     self.minimizesX = minimizesX
     self.minimizesY = minimizesY
     self.points = points.filter { $0.x.isFinite && $0.y.isFinite }
-    self.anchor = anchor
+    self.base = base
     self.chosen = chosen
   }
 
@@ -62,8 +62,8 @@ package struct ParetoPlot: Sendable {
   package func render() -> String {
     var frame = PlotFrame(
       title: title, subtitle: subtitle,
-      x: Axis(covering: Self.extent(points.map { ($0.x, $0.xError) }, base: anchor?.x)), xTitle: xTitle,
-      y: Axis(covering: Self.extent(points.map { ($0.y, $0.yError) }, base: anchor?.y)), yTitle: yTitle)
+      x: Axis(covering: Self.extent(points.map { ($0.x, $0.xError) }, base: base?.x)), xTitle: xTitle,
+      y: Axis(covering: Self.extent(points.map { ($0.y, $0.yError) }, base: base?.y)), yTitle: yTitle)
     // Whiskers below everything, points of the front on top.
     for point in points { drawWhiskers(of: point, in: &frame) }
     drawStaircase(in: &frame)
@@ -148,17 +148,17 @@ package struct ParetoPlot: Sendable {
   }
 
   private func drawAnchor(in frame: inout PlotFrame) {
-    guard let anchor, anchor.x.isFinite, anchor.y.isFinite else { return }
+    guard let base, base.x.isFinite, base.y.isFinite else { return }
     // A base far from every trial would squeeze them into a corner: it stands at the edge then, hollow.
-    let isInside = frame.x.range.contains(anchor.x) && frame.y.range.contains(anchor.y)
-    let position = frame.clamped(frame.point(anchor.x, anchor.y))
+    let isInside = frame.x.range.contains(base.x) && frame.y.range.contains(base.y)
+    let position = frame.clamped(frame.point(base.x, base.y))
     frame.document.path(
       [
         (position.0, position.1 - 6), (position.0 + 6, position.1), (position.0, position.1 + 6),
         (position.0 - 6, position.1),
       ],
       closed: true,
-      style: isInside ? "fill:\(Palette.anchor)" : "fill:#ffffff;stroke:\(Palette.anchor);stroke-width:1.6")
+      style: isInside ? "fill:\(Palette.base)" : "fill:#ffffff;stroke:\(Palette.base);stroke-width:1.6")
     frame.label(isInside ? "base" : "base (beyond the picture)", beside: position)
   }
 }

@@ -90,7 +90,7 @@ enum Palette {
   static let initial = "#9aa5b1"
   static let model = "#0072b2"
   static let front = "#d55e00"
-  static let anchor = "#111827"
+  static let base = "#111827"
   /// Whiskers: none of the colours of points and lines.
   static let whisker = "#4b5563"
   static let series = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000"]

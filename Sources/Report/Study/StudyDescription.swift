@@ -58,7 +58,7 @@ package struct StudyDescription: CompleteRow {
     warnings = summary.warnings
     hypervolume = summary.hypervolumes.last
     hypervolumeHistory = summary.hypervolumes
-    anchor = summary.anchor?.result?.objectives
+    anchor = summary.base?.result?.objectives
     fingerprints = record.definition.fingerprints
     events = record.header.lastEvent
     madeBy = record.definition.madeBy

@@ -2,15 +2,12 @@ import BayesianOptimization
 import Study
 
 extension StudySummary {
-  /// Completed trials of the search, the base not among them.
-  var completed: [Trial] { record.trials.filter { $0.state == .completed && $0.kind != .anchor } }
-
   /// What must be said about the result, a sentence each: nothing better than the base, a reference point nobody reaches.
-  package var warnings: [String] { [baseNote, referenceNote].compactMap { $0 } }
+  package var warnings: [String] { [baseNote ?? dominanceNote, referenceNote].compactMap { $0 } }
 
   /// That no trial is better than the base, with the values and their standard errors; nil when one is.
   package var baseNote: String? {
-    guard let base = anchor, base.state == .completed, let measured = base.result, !completed.isEmpty else {
+    guard let base, base.state == .completed, let measured = base.result, !completed.isEmpty else {
       return nil
     }
     var parts: [String] = []
@@ -33,6 +30,21 @@ extension StudySummary {
     let how = isWithinNoise ? " by more than its standard error" : ""
     return "No trial is better than the base without memory\(how): \(parts.joined(separator: "; ")). "
       + "More trials, data or epochs, or another learning rate, may find one"
+  }
+
+  /// That no trial dominates the base, though some are better in one objective; nil when one does.
+  package var dominanceNote: String? {
+    guard let base, let result = base.result,
+      StudyFront.isDominated(base, by: completed, objectives: objectives) == false
+    else { return nil }
+    let values = objectives.compactMap { objective in
+      result.objectives[objective.name].map {
+        Self.text($0, error: error(base, objective.name), name: objective.name)
+      }
+    }
+    return
+      "No trial dominates the base without memory (\(values.joined(separator: ", "))): every trial that is better in "
+      + "one objective is worse in another"
   }
 
   /// That every hypervolume is 0 because nobody reaches the reference point; nil when somebody does.

@@ -97,7 +97,7 @@ extension StudySummary {
       let (a, b) = (maximized(left), maximized(right))
       for column in order where a[column] != b[column] { return a[column] > b[column] }
       let (small, large) = (left.trainableParameters, right.trainableParameters)
-      return small == large ? left.key < right.key : small < large
+      return small == large ? left.configurationKey < right.configurationKey : small < large
     }
   }
 }

@@ -7,7 +7,7 @@ extension StudySummary {
     guard objectives.count >= 2, count(.completed) > 0 else { return nil }
     let (x, y) = (objectives[0], objectives[1])
     let onFront = Set(front.map(\.number))
-    let points = record.trials.filter { $0.state == .completed && $0.kind != .anchor }.compactMap { trial in
+    let points = completed.compactMap { trial in
       trial.result.map { result in
         ParetoPlot.Point(
           number: trial.number, x: result.objectives[x.name] ?? .nan, y: result.objectives[y.name] ?? .nan,
@@ -16,17 +16,17 @@ extension StudySummary {
           label: trial.configuration.description)
       }
     }
-    var base: (x: Double, y: Double)?
+    var corner: (x: Double, y: Double)?
     var note = objectives.count > 2 ? "; first two of \(objectives.count) objectives" : ""
-    if let values = anchor?.result?.objectives, let first = values[x.name], let second = values[y.name] {
-      base = (first, second)
+    if let values = base?.result?.objectives, let first = values[x.name], let second = values[y.name] {
+      corner = (first, second)
       note += "; base without memory: \(PlotNumber.short(first)), \(PlotNumber.short(second))"
     }
     return ParetoPlot(
       title: "Pareto front of \(record.definition.name)",
       subtitle: "\(count(.completed)) completed trials, \(front.count) on the front; whiskers: standard errors\(note)",
       xTitle: Self.axisTitle(x), yTitle: Self.axisTitle(y), minimizesX: x.direction == .minimize,
-      minimizesY: y.direction == .minimize, points: points, anchor: base, chosen: chosen()?.number)
+      minimizesY: y.direction == .minimize, points: points, base: corner, chosen: chosen()?.number)
   }
 
   /// Dominated hypervolume against completed trials.

@@ -52,7 +52,7 @@ extension StudySummary {
   /// The base, the reference point, how the hypervolume grew and what the study was made from.
   private var details: [String] {
     var lines: [String] = []
-    if let base = anchor?.result {
+    if let base = base?.result {
       let values = objectives.compactMap { objective in
         base.objectives[objective.name].map { value in
           Self.text(value, error: base.standardErrors?[objective.name], name: objective.name)

@@ -4,44 +4,42 @@ import Study
 /// What people want to know of a study: counts, front, hypervolume history and the chosen trial.
 package struct StudySummary: Sendable {
   package let record: StudyRecord
-  /// Completed trials that no other completed trial dominates, best first in the first objective; the anchor is not
-  /// among them.
+  /// Completed trials of the search, in the order of their numbers; the base is not among them.
+  let completed: [Trial]
+  /// The members of the front (``StudyFront``), best first in the first objective.
   package let front: [Trial]
   /// Completed trials that carry a hypervolume, in the order in which they ended: number, and value after it.
   package let hypervolumeTrials: [(number: Int, value: Double)]
   /// Hypervolume after each completed trial that carries one, in the order in which they ended.
   package var hypervolumes: [Double] { hypervolumeTrials.map(\.value) }
   /// The un-injected base, when it was measured.
-  package let anchor: Trial?
+  package let base: Trial?
 
   package init(_ record: StudyRecord) {
     self.record = record
     let objectives = record.definition.objectives
-    let completed = record.trials.filter { $0.state == .completed && $0.kind != .anchor }
-      .sorted { ($0.endedEvent ?? 0) < ($1.endedEvent ?? 0) }
-    let rows = completed.map { trial in
-      objectives.map { (trial.result?.objectives[$0.name] ?? .nan) * $0.direction.sign }
-    }
-    let usable = completed.indices.filter { index in rows[index].allSatisfy(\.isFinite) }
-    let best = Dominance.front(usable.map { rows[$0] }).map { completed[usable[$0]] }
-    front = best.sorted { left, right in
+    let completed = record.trials.filter { $0.state == .completed && $0.isInSearch }
+    self.completed = completed
+    let members = Set(StudyFront(completed, objectives: objectives).numbers)
+    front = completed.filter { members.contains($0.number) }.sorted { left, right in
       guard let first = objectives.first else { return left.number < right.number }
       let (a, b) = (left.result?.objectives[first.name] ?? 0, right.result?.objectives[first.name] ?? 0)
       return a == b ? left.number < right.number : (a - b) * first.direction.sign > 0
     }
-    hypervolumeTrials = completed.compactMap { trial in trial.hypervolume.map { (trial.number, $0) } }
-    anchor = record.trials.first { $0.kind == .anchor }
+    let ended = completed.sorted { ($0.endedEvent ?? 0) < ($1.endedEvent ?? 0) }
+    hypervolumeTrials = ended.compactMap { trial in trial.hypervolume.map { (trial.number, $0) } }
+    base = record.trials.first { $0.kind == .base }
   }
 
   package var objectives: [Objective] { record.definition.objectives }
 
   /// Number of search and attached trials in one of the given states.
   package func count(_ states: TrialState...) -> Int {
-    record.trials.count { $0.kind != .anchor && states.contains($0.state) }
+    record.trials.count { $0.isInSearch && states.contains($0.state) }
   }
 
   /// Trials that use up the budget.
-  package var finished: Int { record.trials.count { $0.kind != .anchor && $0.state.countsTowardsBudget } }
+  package var finished: Int { record.trials.count { $0.isInSearch && $0.state.countsTowardsBudget } }
 }
 
 extension Trial {
@@ -54,13 +52,14 @@ extension Trial {
 
 /// What a trial can come from, as its provenance names it.
 package enum ProposalSource: String, Sendable, CaseIterable {
-  case anchor, initial, sobol, random, attached, forked, nehvi, ei, nsga2
+  case base = "anchor"
+  case initial, sobol, random, attached, forked, nehvi, ei, nsga2
 
   /// Whether earlier results had a say in it.
   package var isModel: Bool {
     switch self {
     case .nehvi, .ei, .nsga2: true
-    case .anchor, .initial, .sobol, .random, .attached, .forked: false
+    case .base, .initial, .sobol, .random, .attached, .forked: false
     }
   }
 }

@@ -7,7 +7,7 @@ import Study
 package enum TrialText {
   /// A line for a trial that has ended; its configuration is last, for it may be long.
   package static func line(_ trial: Trial, objectives: [Objective], front: [Int]) -> String {
-    let name = trial.kind == .anchor ? "base     " : "trial " + String(format: "%-3d", trial.number)
+    let name = trial.kind == .base ? "base     " : "trial " + String(format: "%-3d", trial.number)
     let what = trial.configuration.isNull ? "without memory" : trial.configuration.description
     guard let result = trial.result else {
       let why = trial.failure.map { "\($0.failureClass): \($0.message)" } ?? trial.state.rawValue
@@ -17,7 +17,7 @@ package enum TrialText {
       StudySummary.text(result.objectives[objective.name] ?? .nan, name: objective.name)
     }
     let seconds = result.metrics?["seconds"].map(PlotNumber.seconds) ?? ""
-    let mark = front.contains(trial.number) && trial.kind != .anchor ? "front" : "     "
+    let mark = front.contains(trial.number) ? "front" : "     "
     let source = trial.provenance.source.padding(toLength: 8, withPad: " ", startingAt: 0)
     return "\(name) \(values.joined(separator: "  "))  \(seconds)  \(source) \(mark)  \(what)"
   }

@@ -35,7 +35,7 @@ extension StudyArchive {
     var keys: [String: Int] = [:]
     var tokens: [AttemptToken: Int] = [:]
     for trial in record.trials {
-      if let other = keys.updateValue(trial.number, forKey: trial.key) {
+      if let other = keys.updateValue(trial.number, forKey: trial.configurationKey) {
         return "trials \(other) and \(trial.number) have the same configuration"
       }
       if let index = trial.provenance.proposalIndex, index >= header.nextProposal {

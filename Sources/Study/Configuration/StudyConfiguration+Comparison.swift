@@ -1,5 +1,6 @@
 import Foundation
 import Foundations
+import MemoryRecipe
 
 extension StudyConfiguration {
   /// The resolved configuration as canonical JSON: sorted keys, all defaults filled in.
@@ -71,11 +72,11 @@ extension StudyConfiguration {
       var problem: String?
       var noise: [String: Double]
       var placement: String
-      var memory: MemorySection
-      var training: TrainingSection
-      var instructionTuning: InstructionTuningSection
-      var evaluation: EvaluationSection
-      var split: DataSection.Split
+      var memory: TrialRecipe.Memory
+      var training: TrialRecipe.Training
+      var instructionTuning: TrialRecipe.InstructionTuning
+      var evaluation: TrialRecipe.Evaluation
+      var split: SplitMode
       var injectTestUserHistory: Bool
       var templates: [String: String]
       var precision: Precision

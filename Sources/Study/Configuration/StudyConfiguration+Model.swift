@@ -1,3 +1,5 @@
+import MemoryRecipe
+
 extension StudyConfiguration {
   static func readBase(_ root: ConfigurationSection) throws -> BaseSection {
     let section = try root.section("base")
@@ -8,7 +10,6 @@ extension StudyConfiguration {
 
   static func readData(_ root: ConfigurationSection) throws -> DataSection {
     let section = try root.section("data")
-    let cohort = try section.section("quickstart")
     var templates: [String: String] = [:]
     if let templateSection = try section.optionalSection("templates") {
       for key in templateSection.keys() {
@@ -23,67 +24,80 @@ extension StudyConfiguration {
     let users = try section.string("users")
     return DataSection(
       users: users, samples: try section.string("samples"),
-      split: try section.choice("split", DataSection.Split.self) ?? (users == nil ? .given : .withinUser),
+      split: try section.choice("split", SplitMode.self) ?? (users == nil ? .given : .withinUser),
       injectTestUserHistory: try section.boolean("injectTestUserHistory") ?? true, templates: templates,
-      quickstart: QuickstartCohort(
-        seed: try cohort.integer("seed", in: 0...Int.max).map(UInt64.init) ?? defaultCohort.seed,
-        users: try cohort.integer("users", in: 1...64) ?? defaultCohort.users,
-        mode: try cohort.choice("mode", QuickstartCohort.Mode.self) ?? defaultCohort.mode))
+      quickstart: try readCohort(section))
   }
 
-  /// The quickstart's people where the file says nothing else.
-  package static let defaultCohort = QuickstartCohort(seed: 1, users: 16, mode: .dialogues)
+  private static func readCohort(_ data: ConfigurationSection) throws -> CohortSettings {
+    let section = try data.section("quickstart")
+    var cohort = CohortSettings()
+    if let seed = try section.integer("seed", in: 0...Int.max) { cohort.seed = UInt64(seed) }
+    if let users = try section.integer("users", in: 1...64) { cohort.users = users }
+    if let mode = try section.choice("mode", CohortSettings.Mode.self) { cohort.mode = mode }
+    return cohort
+  }
 
-  static func readMemory(_ root: ConfigurationSection) throws -> MemorySection {
+  static func readMemory(_ root: ConfigurationSection) throws -> TrialRecipe.Memory {
     let section = try root.section("memory")
+    var memory = TrialRecipe.Memory()
     let alphaText = try section.string("alpha")
-    let alpha = alphaText == nil || alphaText == "rank" ? nil : try section.number("alpha", in: 1e-6...1e6)
-    let targets = try section.strings("targets") ?? ["up", "down"]
+    memory.alpha = alphaText == nil || alphaText == "rank" ? nil : try section.number("alpha", in: 1e-6...1e6)
+    if let aggregate = try section.choice("aggregate", TrialRecipe.Memory.Aggregate.self) {
+      memory.aggregate = aggregate
+    }
+    guard let targets = try section.strings("targets") else { return memory }
     for target in targets where !["up", "down", "gate"].contains(target) {
       throw section.error("targets", "'\(target)' is no feed-forward matrix", "Choose from up, down and gate")
     }
     guard !targets.isEmpty, firstRepeated(targets) == nil else {
       throw section.error("targets", "the list is empty or names a matrix twice", "Write [up, down]")
     }
-    return MemorySection(
-      alpha: alpha, aggregate: try section.choice("aggregate", MemorySection.Aggregate.self) ?? .sum, targets: targets)
+    memory.targets = targets
+    return memory
   }
 
-  static func readTraining(_ root: ConfigurationSection) throws -> TrainingSection {
+  static func readTraining(_ root: ConfigurationSection) throws -> TrialRecipe.Training {
     let section = try root.section("training")
-    return TrainingSection(
-      epochs: try section.integer("epochs", in: 1...10_000) ?? 1,
-      finalEpochs: try section.integer("finalEpochs", in: 1...10_000),
-      batch: try section.integer("batch", in: 1...65_536) ?? 8,
-      learningRate: try section.positive("learningRate", upTo: 10) ?? 5e-4,
-      weightDecay: try section.number("weightDecay", in: 0...10) ?? 1e-4,
-      warmup: try section.number("warmup", in: 0...1) ?? 0.1,
-      schedule: try section.choice("schedule", TrainingSection.Schedule.self) ?? .linear,
-      clip: try section.number("clip", in: 0...1e6) ?? 1,
-      maximumLength: try section.integer("maxLength", in: 8...1_000_000),
-      window: try section.integer("window", in: 0...1000) ?? 3,
-      labelContext: try section.boolean("labelContext") ?? false)
+    var training = TrialRecipe.Training()
+    if let epochs = try section.integer("epochs", in: 1...10_000) { training.epochs = epochs }
+    training.finalEpochs = try section.integer("finalEpochs", in: 1...10_000)
+    if let batch = try section.integer("batch", in: 1...65_536) { training.batch = batch }
+    if let rate = try section.positive("learningRate", upTo: 10) { training.learningRate = rate }
+    if let decay = try section.number("weightDecay", in: 0...10) { training.weightDecay = decay }
+    if let warmup = try section.number("warmup", in: 0...1) { training.warmup = warmup }
+    if let schedule = try section.choice("schedule", TrialRecipe.Training.Schedule.self) {
+      training.schedule = schedule
+    }
+    if let clip = try section.number("clip", in: 0...1e6) { training.clip = clip }
+    training.maxLength = try section.integer("maxLength", in: 8...1_000_000)
+    if let window = try section.integer("window", in: 0...1000) { training.window = window }
+    if let label = try section.boolean("labelContext") { training.labelContext = label }
+    return training
   }
 
-  static func readInstructionTuning(_ root: ConfigurationSection) throws -> InstructionTuningSection {
+  static func readInstructionTuning(_ root: ConfigurationSection) throws -> TrialRecipe.InstructionTuning {
     let section = try root.section("instructionTuning")
-    return InstructionTuningSection(
-      mode: try section.choice("mode", InstructionTuningSection.Mode.self) ?? .sameMemory,
-      epochs: try section.integer("epochs", in: 0...10_000) ?? 3,
-      batch: try section.integer("batch", in: 1...65_536) ?? 8,
-      learningRate: try section.positive("learningRate", upTo: 10) ?? 5e-4,
-      rank: try section.integer("rank", in: 1...65_536) ?? 4, alpha: try section.number("alpha", in: 1e-6...1e6),
-      duringSearch: try section.boolean("duringSearch") ?? false)
+    var tuning = TrialRecipe.InstructionTuning()
+    if let mode = try section.choice("mode", TrialRecipe.InstructionTuning.Mode.self) { tuning.mode = mode }
+    if let epochs = try section.integer("epochs", in: 0...10_000) { tuning.epochs = epochs }
+    if let batch = try section.integer("batch", in: 1...65_536) { tuning.batch = batch }
+    if let rate = try section.positive("learningRate", upTo: 10) { tuning.learningRate = rate }
+    if let rank = try section.integer("rank", in: 1...65_536) { tuning.rank = rank }
+    tuning.alpha = try section.number("alpha", in: 1e-6...1e6)
+    if let duringSearch = try section.boolean("duringSearch") { tuning.duringSearch = duringSearch }
+    return tuning
   }
 
-  static func readEvaluation(_ root: ConfigurationSection) throws -> EvaluationSection {
+  static func readEvaluation(_ root: ConfigurationSection) throws -> TrialRecipe.Evaluation {
     let section = try root.section("evaluation")
-    return EvaluationSection(
-      maximumNewTokens: try section.integer("maxNewTokens", in: 1...100_000) ?? 64,
-      samples: try section.integer("samples", in: 1...Int.max),
-      batch: try section.integer("batch", in: 1...65_536) ?? 64, stemmer: try section.boolean("stemmer") ?? false,
-      // Absent unless it is on, so that studies from before this key keep their fingerprint.
-      unicode: try section.boolean("unicode") == true ? true : nil)
+    var evaluation = TrialRecipe.Evaluation()
+    if let tokens = try section.integer("maxNewTokens", in: 1...100_000) { evaluation.maxNewTokens = tokens }
+    evaluation.samples = try section.integer("samples", in: 1...Int.max)
+    if let batch = try section.integer("batch", in: 1...65_536) { evaluation.batch = batch }
+    if let stemmer = try section.boolean("stemmer") { evaluation.stemmer = stemmer }
+    if let unicode = try section.boolean("unicode") { evaluation.unicode = unicode }
+    return evaluation
   }
 
   static func readCoordinator(_ root: ConfigurationSection) throws -> CoordinatorSection {

@@ -1,5 +1,6 @@
 import Foundations
 import BayesianOptimization
+import MemoryRecipe
 
 extension StudyConfiguration {
   static func readSpace(_ root: ConfigurationSection, isMemory: Bool) throws -> SpaceSection {
@@ -26,10 +27,10 @@ extension StudyConfiguration {
     if let value = try fixed.integer("rank", in: 1...65_536) { ranks = [value] }
     return SpaceSection(
       layers: try space.integer("layers", in: 1...1024), minimumCount: minimum, maximumCount: maximum, ranks: ranks,
-      placement: try space.choice("placement", Placement.self) ?? .perLayer,
+      placement: try space.choice("placement", Placement.self) ?? .standard,
       fixedLayers: try fixed.integers("layers"),
-      maximumTrainable: try space.integer("maxTrainable", in: 1...Int.max),
-      maximumEffectiveRank: try space.integer("maxEffectiveRank", in: 1...Int.max),
+      maxTrainable: try space.integer("maxTrainable", in: 1...Int.max),
+      maxEffectiveRank: try space.integer("maxEffectiveRank", in: 1...Int.max),
       dedupeByEffectiveRank: try space.boolean("dedupeByEffectiveRank") ?? false, factors: factors)
   }
 
@@ -116,22 +117,22 @@ extension StudyConfiguration {
   ) throws -> SamplerSettings.Reference {
     if !section.isMapping("reference"), let name = try section.string("reference") {
       switch name {
-      case "base": return .null
+      case "base": return .base
       case "inferred": return .inferred
       default:
         throw section.error(
           "reference", "'\(name)' is no reference point", "Write base, inferred, or {loss: 1.9, rougeL: 0.22}")
       }
     }
-    guard section.isMapping("reference"), let values = try section.optionalSection("reference") else { return .null }
+    guard section.isMapping("reference"), let values = try section.optionalSection("reference") else { return .base }
     var point: [String: Double] = [:]
     for objective in objectives {
       guard let value = try values.number(objective.name) else {
         throw values.error(objective.name, "no reference value for this objective", "Give every objective a value")
       }
-      guard abs(value) <= TrialResult.largestObjective else {
+      guard abs(value) <= Objective.largestMagnitude else {
         throw values.error(
-          objective.name, "\(value) is beyond the largest objective, \(TrialResult.largestObjective)",
+          objective.name, "\(value) is beyond the largest objective, \(Objective.largestMagnitude)",
           "Write a value that a trial can reach")
       }
       point[objective.name] = value

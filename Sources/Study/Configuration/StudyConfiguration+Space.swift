@@ -76,6 +76,6 @@ extension StudyConfiguration.SpaceSection {
         layers: layers, count: minimumCount...maximumCount, ranks: ranks,
         placement: placement, fixedLayers: fixedLayers,
         dedupeByEffectiveRank: dedupeByEffectiveRank, matrices: base?.matrices ?? [],
-        maxTrainable: maximumTrainable, maxEffectiveRank: maximumEffectiveRank))
+        maxTrainable: maxTrainable, maxEffectiveRank: maxEffectiveRank))
   }
 }

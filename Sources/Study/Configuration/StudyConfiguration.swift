@@ -1,4 +1,5 @@
 import BayesianOptimization
+import MemoryRecipe
 
 /// Everything that a study's YAML file says, checked and with its defaults filled in.
 ///
@@ -17,12 +18,21 @@ package struct StudyConfiguration: Codable, Equatable, Sendable {
   package var evaluator: EvaluatorSection
   package var base: BaseSection
   package var data: DataSection
-  package var memory: MemorySection
-  package var training: TrainingSection
-  package var instructionTuning: InstructionTuningSection
-  package var evaluation: EvaluationSection
+  package var memory: TrialRecipe.Memory
+  package var training: TrialRecipe.Training
+  package var instructionTuning: TrialRecipe.InstructionTuning
+  package var evaluation: TrialRecipe.Evaluation
   package var coordinator: CoordinatorSection
   package var artifacts: ArtifactsSection
+
+  /// What every trial of the study has in common.
+  ///
+  /// - Parameter templates: the lines of the data with those that the file replaces.
+  package func recipe(templates: Templates) -> TrialRecipe {
+    TrialRecipe(
+      placement: space.placement, memory: memory, training: training, instructionTuning: instructionTuning,
+      evaluation: evaluation, templates: templates)
+  }
 
   /// Reasons to stop before the budget is spent.
   package struct Limits: Codable, Equatable, Sendable {
@@ -41,12 +51,18 @@ package struct StudyConfiguration: Codable, Equatable, Sendable {
     /// Active layers when they are not searched.
     package var fixedLayers: [Int]?
     /// Largest number of trainable parameters of a valid configuration; nil = no guard.
-    package var maximumTrainable: Int?
+    package var maxTrainable: Int?
     /// Largest effective rank (n·r) of one matrix; nil = no guard.
-    package var maximumEffectiveRank: Int?
+    package var maxEffectiveRank: Int?
     package var dedupeByEffectiveRank: Bool
     /// Named factors of a generic space; when present, the keys above are unused.
     package var factors: [Factor]?
+
+    private enum CodingKeys: String, CodingKey {
+      case layers, minimumCount, maximumCount, ranks, placement, fixedLayers, dedupeByEffectiveRank, factors
+      case maxTrainable = "maximumTrainable"
+      case maxEffectiveRank = "maximumEffectiveRank"
+    }
   }
 
   /// What a worker runs for a trial.
@@ -71,83 +87,14 @@ package struct StudyConfiguration: Codable, Equatable, Sendable {
     package var quickstartSeed: UInt64
   }
 
-  package enum Precision: String, Codable, CaseIterable, Sendable { case automatic, f32, bf16 }
-
   package struct DataSection: Codable, Equatable, Sendable {
-    package enum Split: String, Codable, CaseIterable, Sendable { case given, withinUser, userDisjoint }
     /// users.jsonl and samples.jsonl; nil = the built-in quickstart cohort.
     package var users: String?
     package var samples: String?
-    package var split: Split
+    package var split: SplitMode
     package var injectTestUserHistory: Bool
     package var templates: [String: String]
-    package var quickstart: QuickstartCohort
-  }
-
-  /// The generated cohort of the quickstart.
-  package struct QuickstartCohort: Codable, Equatable, Sendable {
-    package enum Mode: String, Codable, CaseIterable, Sendable { case dialogues, posts }
-    package var seed: UInt64
-    package var users: Int
-    package var mode: Mode
-  }
-
-  package struct MemorySection: Codable, Equatable, Sendable {
-    package enum Aggregate: String, Codable, CaseIterable, Sendable { case sum, mean, rsqrt }
-    /// LoRA alpha; nil = the rank (scale 1).
-    package var alpha: Double?
-    package var aggregate: Aggregate
-    /// Feed-forward matrices that carry memory, by role: up, down, gate.
-    package var targets: [String]
-  }
-
-  /// Stage 1: memory injection.
-  package struct TrainingSection: Codable, Equatable, Sendable {
-    package enum Schedule: String, Codable, CaseIterable, Sendable { case linear, cosine }
-    package var epochs: Int
-    /// Epochs when the winner is trained again for the comparison; nil = `epochs`.
-    package var finalEpochs: Int?
-    package var batch: Int
-    package var learningRate: Double
-    package var weightDecay: Double
-    /// Share of the steps that warm up.
-    package var warmup: Double
-    package var schedule: Schedule
-    /// Largest gradient norm; 0 = no clipping.
-    package var clip: Double
-    /// Tokens of one training example; nil = what the base allows, at most 768.
-    package var maximumLength: Int?
-    /// Earlier history items shown before the one that is predicted.
-    package var window: Int
-    /// Whether the loss counts the shown items too.
-    package var labelContext: Bool
-  }
-
-  /// Stage 2: instruction tuning.
-  package struct InstructionTuningSection: Codable, Equatable, Sendable {
-    package enum Mode: String, Codable, CaseIterable, Sendable { case sameMemory, freshAdapter, none }
-    package var mode: Mode
-    package var epochs: Int
-    package var batch: Int
-    package var learningRate: Double
-    /// Rank and alpha of the fresh adapter; alpha nil = the rank.
-    package var rank: Int
-    package var alpha: Double?
-    /// Stage 2 before every trial is measured, too.
-    package var duringSearch: Bool
-  }
-
-  package struct EvaluationSection: Codable, Equatable, Sendable {
-    /// Largest number of generated tokens per reply.
-    package var maximumNewTokens: Int
-    /// Samples of a part that are answered, evenly spread; nil = all.
-    package var samples: Int?
-    /// Replies generated at a time.
-    package var batch: Int
-    /// Porter-stem words for ROUGE.
-    package var stemmer: Bool
-    /// ROUGE keeps letters of all scripts; nil = a-z and 0-9 only, as the reference does.
-    package var unicode: Bool?
+    package var quickstart: CohortSettings
   }
 
   package struct CoordinatorSection: Codable, Equatable, Sendable {

@@ -66,7 +66,7 @@ package enum StopReason: String, Hashable, Sendable, Codable, CaseIterable {
 
 /// What changes in a study besides its trials; one row that every transition may rewrite.
 package struct StudyHeader: Hashable, Sendable, Codable {
-  /// Search trials to finish, the anchor not counted.
+  /// Search trials to finish, the base not counted.
   package var budget: Int
   /// No new attempts while true.
   package var isPaused: Bool

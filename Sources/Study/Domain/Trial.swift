@@ -2,8 +2,8 @@ import BayesianOptimization
 
 /// Why a trial exists.
 package enum TrialKind: String, Hashable, Sendable, Codable, CaseIterable {
-  /// The un-injected base, measured once, outside the budget.
-  case anchor
+  /// The un-injected base, measured once, outside the budget; databases and files of all versions call it `anchor`.
+  case base = "anchor"
   /// Proposed by the sampler; counts towards the budget.
   case search
   /// Given by the user (`ask`, `trial attach`); counts towards the budget.
@@ -46,7 +46,7 @@ package struct Trial: Hashable, Sendable, Codable {
   /// What to evaluate.
   package var configuration: Configuration
   /// Canonical key of the configuration; no two trials of a study share one.
-  package var key: String
+  package var configurationKey: String
   /// Seed of everything random in its training; below 2^53, so that every JSON reader keeps it exact.
   package var seed: UInt64
   /// Where it came from.
@@ -69,18 +69,29 @@ package struct Trial: Hashable, Sendable, Codable {
   package var hypervolume: Double?
 
   package init(
-    number: Int, kind: TrialKind, configuration: Configuration, key: String, seed: UInt64, provenance: Provenance
+    number: Int, kind: TrialKind, configuration: Configuration, configurationKey: String, seed: UInt64,
+    provenance: Provenance
   ) {
     self.number = number
     self.kind = kind
     self.configuration = configuration
-    self.key = key
+    self.configurationKey = configurationKey
     self.seed = seed
     self.provenance = provenance
     state = .queued
     attempts = []
     forgivenAttempts = 0
   }
+
+  /// Stored names; the configuration key has always been `key`.
+  private enum CodingKeys: String, CodingKey {
+    case number, kind, configuration, seed, provenance, state, attempts, result, failure, endedEvent
+    case needsMoreThanBytes, forgivenAttempts, hypervolume
+    case configurationKey = "key"
+  }
+
+  /// Whether it is one of the trials that the search is about: all but the un-injected base, which is a reference.
+  package var isInSearch: Bool { kind != .base }
 
   /// The attempt that holds the lease.
   package var liveAttempt: Attempt? { attempts.last.flatMap { $0.state.isLive ? $0 : nil } }

@@ -1,3 +1,5 @@
+import BayesianOptimization
+
 /// What a finished attempt measured.
 package struct TrialResult: Hashable, Sendable, Codable {
   /// Objective values by name, in their own units (scores as fractions in [0, 1]).
@@ -19,15 +21,9 @@ package struct TrialResult: Hashable, Sendable, Codable {
     self.artifacts = artifacts
   }
 
-  /// Largest size of an objective: 1e75.
-  ///
-  /// The hypervolume is a product of up to four differences of objectives, which must stay below the largest number
-  /// that there is, about 1.8e308: (2 · 1e75)⁴ is 1.6e301.
-  package static let largestObjective = 1e75
-
   /// Says which objective is too large to mean anything, in a sentence; nil where all are within bounds.
   package var extremeObjective: String? {
-    let largest = Self.largestObjective
+    let largest = Objective.largestMagnitude
     guard let (name, value) = objectives.sorted(by: { $0.key < $1.key }).first(where: { abs($0.value) > largest })
     else { return nil }
     return "\(name) is \(value), beyond the largest objective, \(largest)"

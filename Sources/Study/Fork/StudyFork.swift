@@ -36,12 +36,12 @@ package struct StudyFork: Sendable {
   ///   - budget: search trials to finish; carried ones count.
   ///   - initial: size of the initial design: carried observations take its first places.
   ///   - policy: reference point and hypervolume of the new study.
-  ///   - anchor: its un-injected base with the key, where it has one.
+  ///   - base: its un-injected base with the key, where it has one.
   ///   - key: canonical key in the new space; throws what is wrong where a configuration is not valid there.
   ///   - time: seconds since 1970, for the record.
   package init(
     of source: StudyRecord, as definition: StudyDefinition, budget: Int, initial: Int, policy: StudyPolicy,
-    anchor: (configuration: Configuration, key: String)?, key: (Configuration) throws -> String, time: Double
+    base: (configuration: Configuration, key: String)?, key: (Configuration) throws -> String, time: Double
   ) throws {
     var policy = policy
     // What is carried over must not end the new study.
@@ -50,13 +50,13 @@ package struct StudyFork: Sendable {
       state: StudyState(
         record: StudyRecord(definition: definition, header: StudyHeader(budget: budget)), policy: policy),
       source: source.definition, time: time)
-    builder.take(builder.state.create(anchor: anchor, time: time))
-    if let known = source.trials.first(where: { $0.kind == .anchor }), anchor != nil {
+    builder.take(builder.state.create(base: base, time: time))
+    if let known = source.trials.first(where: { !$0.isInSearch }), base != nil {
       try builder.carryAnchor(known)
     }
     let order = source.trials.sorted { ($0.endedEvent ?? .max, $0.number) < ($1.endedEvent ?? .max, $1.number) }
-    for trial in order where trial.kind != .anchor { try builder.carry(trial, key: key) }
-    let finished = builder.carried.count { builder.state.trials[$0.trial].kind != .anchor }
+    for trial in order where trial.isInSearch { try builder.carry(trial, key: key) }
+    let finished = builder.carried.count { builder.state.trials[$0.trial].isInSearch }
     transition = Transition(
       events: builder.events, header: builder.state.skippingInitialPoints(min(initial, finished)),
       trials: Array(builder.state.trials))

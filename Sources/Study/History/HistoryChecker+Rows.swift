@@ -47,11 +47,11 @@ extension HistoryChecker {
     _ trial: Trial, _ told: Told, _ definition: StudyDefinition, _ replay: inout HistoryReplay
   ) {
     let number = trial.number
-    if let queued = told.keys[number], queued != trial.key {
-      replay.note("keys agree", "trial \(number) has the key \(trial.key), it was queued as \(queued)")
+    if let queued = told.keys[number], queued != trial.configurationKey {
+      replay.note("keys agree", "trial \(number) has the key \(trial.configurationKey), it was queued as \(queued)")
     }
-    if let key = key(trial.configuration), key != trial.key {
-      replay.note("keys agree", "trial \(number) has the key \(trial.key), its configuration is \(key)")
+    if let key = key(trial.configuration), key != trial.configurationKey {
+      replay.note("keys agree", "trial \(number) has the key \(trial.configurationKey), its configuration is \(key)")
     }
     // A trial that was carried over keeps the seed it was trained with.
     if trial.provenance.origin == nil, trial.seed != definition.seed(trial: number) {

@@ -58,7 +58,7 @@ package struct HistoryChecker {
     if record.trials.count != replay.trials.count {
       replay.note("trials complete", "\(record.trials.count) stored, \(replay.trials.count) in the events")
     }
-    if Set(record.trials.map(\.key)).count != record.trials.count {
+    if Set(record.trials.map(\.configurationKey)).count != record.trials.count {
       replay.note("keys unique", "two trials share a key")
     }
     var tokens: Set<AttemptToken> = []
@@ -108,6 +108,8 @@ package struct HistoryChecker {
   }
 
   /// Recomputes front and hypervolume after every completion from nothing and compares with the stored values.
+  ///
+  /// A second opinion on purpose: it shares no code with ``StudyFront`` and ``Dominance``, which computed what is stored.
   private func checkFront(_ record: StudyRecord, _ replay: inout HistoryReplay) {
     let signs = record.definition.objectives.map(\.direction.sign)
     var points: [(number: Int, values: [Double])] = []
@@ -122,8 +124,8 @@ package struct HistoryChecker {
         replay.note("objectives complete", "trial \(trial.number) lacks an objective")
         continue
       }
-      if trial.kind != .anchor { Self.add((trial.number, values), to: &points) }
-      // Older versions counted the un-injected base in: what they have stored stays right.
+      if trial.isInSearch { Self.add((trial.number, values), to: &points) }
+      // Versions of schema 1 counted the un-injected base in: what they have stored stays right (see StudyFront).
       Self.add((trial.number, values), to: &earlier)
       let isEarlier = completion.front == earlier.map(\.number).sorted()
       let front = points.map(\.number).sorted()
@@ -160,7 +162,7 @@ package struct HistoryChecker {
       replay.note("nothing open at the end", "trial \(trial.number) is \(trial.state.rawValue)")
     }
     guard record.header.stopReason == .budget else { return }
-    let finished = record.trials.count { $0.kind != .anchor && $0.state.countsTowardsBudget }
+    let finished = record.trials.count { $0.isInSearch && $0.state.countsTowardsBudget }
     if finished != record.header.budget {
       replay.note("budget exact", "\(finished) finished, the budget is \(record.header.budget)")
     }

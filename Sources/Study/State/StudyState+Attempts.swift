@@ -165,7 +165,7 @@ extension StudyState {
         nextStep: "let the evaluator report NaN for what it cannot measure; a penalty of such a size drowns every "
           + "difference between the others")
     }
-    if maximized(result) == nil {
+    if result.maximized(definition.objectives) == nil {
       let missing = definition.objectives.map(\.name).filter { result.objectives[$0] == nil }
       return FailureRecord(
         failureClass: .bug, message: "the result lacks \(missing.joined(separator: ", "))",

@@ -30,7 +30,7 @@ extension StudyState {
     return draft.finish()
   }
 
-  /// Gives the queued trial `number` (the anchor) the result that another study has measured.
+  /// Gives the queued trial `number` (the base) the result that another study has measured.
   package func fulfil(
     trial number: Int, from origin: Trial, result: TrialResult, provenance: Provenance, time: Double
   ) throws(StudyError) -> Transition {

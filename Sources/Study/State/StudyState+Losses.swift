@@ -86,7 +86,7 @@ extension StudyState {
         .illegalTransition,
         "trial \(number) is \(trial.state.rawValue); only a trial that ended without a result can be retried")
     }
-    if trial.state == .abandoned, trial.kind != .anchor, header.budget - finishedCount - openCount <= 0 {
+    if trial.state == .abandoned, trial.isInSearch, header.budget - finishedCount - openCount <= 0 {
       throw StudyError(
         .illegalTransition,
         "the budget of \(header.budget) trials has no room for trial \(number); raise `study.budget`")

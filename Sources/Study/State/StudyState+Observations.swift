@@ -17,17 +17,16 @@ extension StudyState {
       standardErrors: trial.result?.standardErrors, outcome: outcome)
   }
 
-  /// Hypervolume of `front`, in which `trial` may be newer than the state; nil without a reference point.
-  func hypervolume(front: [Int], with trial: Trial, reference: [String: Double]?) -> Double? {
+  /// Hypervolume of `front`, which may be newer than the state; nil without a reference point.
+  func hypervolume(of front: StudyFront, reference: [String: Double]?) -> Double? {
     guard let reference else { return nil }
     var corner: [Double] = []
     for objective in definition.objectives {
       guard let value = reference[objective.name] else { return nil }
       corner.append(value * objective.direction.sign)
     }
-    if front == self.front, let last = hypervolumes.last { return last }
-    let points = front.compactMap { maximized($0 == trial.number ? trial.result : trials[$0].result) }
-    let volume = policy.hypervolume(points, corner)
+    if front.numbers == self.front, let last = hypervolumes.last { return last }
+    let volume = policy.hypervolume(front.rows, corner)
     // Objectives of older studies may be larger than is taken now: a number that means nothing is none.
     return volume.isFinite ? volume : nil
   }
@@ -42,7 +41,7 @@ extension StudyState {
   }
 
   /// Whether a trial uses up budget.
-  func isCounted(_ trial: Trial) -> Bool { trial.kind != .anchor && trial.state.countsTowardsBudget }
+  func isCounted(_ trial: Trial) -> Bool { trial.isInSearch && trial.state.countsTowardsBudget }
 
   /// How many more proposals the budget allows: open trials hold their place.
   package var proposalsLeft: Int {

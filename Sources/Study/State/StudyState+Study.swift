@@ -3,13 +3,13 @@ import Foundation
 
 /// Steps of the study as a whole: creation, opening, budget, pause, proposals.
 extension StudyState {
-  /// The first step of a new study; `anchor` is the un-injected base with its key, where the space has one.
-  package func create(anchor: (configuration: Configuration, key: String)?, time: Double) -> Transition {
+  /// The first step of a new study; `base` is the un-injected base with its key, where the space has one.
+  package func create(base: (configuration: Configuration, key: String)?, time: Double) -> Transition {
     var draft = TransitionDraft(self, time: time)
     draft.emit(.studyCreated(identifier: definition.identifier))
-    if let anchor {
-      let provenance = Provenance(source: "anchor", eventNumber: 0)
-      draft.add(.anchor, configuration: anchor.configuration, key: anchor.key, provenance: provenance)
+    if let base {
+      let provenance = Provenance(source: TrialKind.base.rawValue, eventNumber: 0)
+      draft.add(.base, configuration: base.configuration, key: base.key, provenance: provenance)
     }
     return draft.finish()
   }
@@ -65,7 +65,7 @@ extension StudyState {
     if let known = trial(key: key) {
       throw StudyError(.duplicateKey, "\(configuration) is trial \(known.number) of study \(definition.name) already")
     }
-    guard maximized(result) != nil, result.nonFiniteNames.isEmpty else {
+    guard result.maximized(definition.objectives) != nil, result.nonFiniteNames.isEmpty else {
       throw StudyError(
         .invalidResult,
         "the result of \(configuration) needs finite values for \(definition.objectives.map(\.name).joined(separator: ", "))"
@@ -143,7 +143,7 @@ extension TransitionDraft {
   ) -> Int {
     let number = state.trials.count
     let trial = Trial(
-      number: number, kind: kind, configuration: configuration, key: key, seed: state.seed(trial: number),
+      number: number, kind: kind, configuration: configuration, configurationKey: key, seed: state.seed(trial: number),
       provenance: provenance)
     trials[number] = trial
     emit(.trialQueued(trial: number, kind: kind, key: key))

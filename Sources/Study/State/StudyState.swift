@@ -21,8 +21,10 @@ package struct StudyState: Sendable {
   package private(set) var running: Set<Int> = []
   /// Numbers of the trials that ended, in the order in which they did: the sampler's history.
   package private(set) var ended: [Int] = []
-  /// Numbers of the completed trials that no other completed trial dominates, ascending.
-  package private(set) var front: [Int] = []
+  /// The front of the trials that have ended so far.
+  private(set) var paretoFront: StudyFront
+  /// Numbers of the trials on the front, ascending.
+  package var front: [Int] { paretoFront.numbers }
   /// Trials that use up budget.
   package private(set) var finishedCount = 0
   /// Trials by state.
@@ -53,6 +55,7 @@ package struct StudyState: Sendable {
     definition = record.definition
     self.policy = policy
     header = record.header
+    paretoFront = StudyFront(objectives: definition.objectives)
     for trial in record.trials { index(trial) }
     let order = record.trials.compactMap { trial in trial.endedEvent.map { ($0, trial.number) } }.sorted { $0 < $1 }
     for (_, number) in order { note(ended: trials[number]) }
@@ -90,7 +93,7 @@ package struct StudyState: Sendable {
     return trials[number]
   }
 
-  /// The trial with that key, if any.
+  /// The trial with that configuration key, if any.
   package func trial(key: String) -> Trial? { trialOfKey[key].map { trials[$0] } }
 
   /// The attempt with that token and its trial, if any.
@@ -121,7 +124,7 @@ package struct StudyState: Sendable {
   private mutating func index(_ trial: Trial) {
     if trial.number == trials.count {
       trials.append(trial)
-      trialOfKey[trial.key] = trial.number
+      trialOfKey[trial.configurationKey] = trial.number
     } else {
       count(trials[trial.number], by: -1)
       trials[trial.number] = trial
@@ -139,7 +142,7 @@ package struct StudyState: Sendable {
 
   private mutating func count(_ trial: Trial, by step: Int) {
     counts[trial.state, default: 0] += step
-    guard trial.kind != .anchor else { return }
+    guard trial.isInSearch else { return }
     if trial.state.countsTowardsBudget { finishedCount += step }
     if !trial.state.isTerminal { openCount += step }
     if trial.state == .queued { queuedCount += step }
@@ -152,7 +155,7 @@ package struct StudyState: Sendable {
     } else {
       observations.append(Self.observation(of: trial))
     }
-    if trial.state == .completed { front = frontAdding(trial, to: front) }
+    paretoFront.add(trial)
     guard trial.kind == .search else { return }
     if trial.state == .completed {
       failuresInARow = 0
@@ -182,41 +185,6 @@ package struct StudyState: Sendable {
       if failure.failureClass == .hardware { hardwareFailures[worker, default: 0] += 1 }
       failureStreaks[worker, default: FailureStreak()].count += 1
     }
-  }
-
-  /// The front after `trial` has completed; `trials` may not hold it yet.
-  ///
-  /// The un-injected base is what the others are measured against, never one of them.
-  func frontAdding(_ trial: Trial, to front: [Int]) -> [Int] {
-    guard trial.kind != .anchor, let values = maximized(trial.result) else { return front }
-    var kept: [Int] = []
-    for number in front where number != trial.number {
-      guard let other = maximized(trials[number].result) else { continue }
-      if dominates(other, values) { return front }
-      if !dominates(values, other) { kept.append(number) }
-    }
-    return (kept + [trial.number]).sorted()
-  }
-
-  /// The objective vector of a result, every entry to be maximised; nil where a value is missing.
-  func maximized(_ result: TrialResult?) -> [Double]? {
-    guard let result else { return nil }
-    var values: [Double] = []
-    for objective in definition.objectives {
-      guard let value = result.objectives[objective.name] else { return nil }
-      values.append(value * objective.direction.sign)
-    }
-    return values
-  }
-
-  /// At least as good everywhere and better somewhere.
-  private func dominates(_ left: [Double], _ right: [Double]) -> Bool {
-    var isBetter = false
-    for (l, r) in zip(left, right) {
-      if l < r { return false }
-      if l > r { isBetter = true }
-    }
-    return isBetter
   }
 
   /// The seed of a trial's training: below 2^53.

@@ -61,7 +61,8 @@ struct TransitionDraft {
     trial.state = .completed
     trial.result = result
     trial.failure = nil
-    let front = state.frontAdding(trial, to: state.front)
+    var front = state.paretoFront
+    front.add(trial)
     if header.referencePoint == nil {
       let history = state.observations + [StudyState.observation(of: trial)]
       if let point = state.policy.referencePoint(history) {
@@ -69,9 +70,9 @@ struct TransitionDraft {
         emit(.referencePointFixed(point: point))
       }
     }
-    trial.hypervolume = state.hypervolume(front: front, with: trial, reference: header.referencePoint)
+    trial.hypervolume = state.hypervolume(of: front, reference: header.referencePoint)
     trial.endedEvent = emit(
-      .trialCompleted(trial: trial.number, token: token, front: front, hypervolume: trial.hypervolume))
+      .trialCompleted(trial: trial.number, token: token, front: front.numbers, hypervolume: trial.hypervolume))
     trials[trial.number] = trial
     checkForStop(after: trial)
   }

@@ -55,8 +55,8 @@ package final class InMemoryStudyStore: StudyStore {
       transition, lastEvent: content.events.last?.number ?? 0, trialCount: content.record.trials.count)
     for trial in transition.trials {
       let isNew = trial.number >= content.record.trials.count
-      if isNew, content.keys.contains(trial.key) {
-        throw StudyError(.duplicateKey, "two trials would have the key \(trial.key)")
+      if isNew, content.keys.contains(trial.configurationKey) {
+        throw StudyError(.duplicateKey, "two trials would have the key \(trial.configurationKey)")
       }
       for attempt in trial.attempts {
         if let owner = content.tokens[attempt.token], owner != trial.number {
@@ -69,7 +69,7 @@ package final class InMemoryStudyStore: StudyStore {
         content.record.trials[trial.number] = trial
       } else {
         content.record.trials.append(trial)
-        content.keys.insert(trial.key)
+        content.keys.insert(trial.configurationKey)
       }
       for attempt in trial.attempts { content.tokens[attempt.token] = trial.number }
     }

@@ -1,14 +1,13 @@
 import Foundation
 import Foundations
 import StrictJSON
+import WireProtocol
 
 /// What a program has printed on standard output: its reports, and the line that may be the result.
 struct CommandOutput: Sendable {
   /// Longest result line, in bytes.
   static let resultBytes = 1 << 20
-  /// Most values of one report, bytes of a name and largest step: what the protocol carries.
-  static let reportValues = 64
-  static let nameBytes = 128
+  /// Largest step of a report: what the protocol carries.
   static let largestStep = Int64(1) << 53 - 1
 
   /// A line of intermediate values.
@@ -112,7 +111,7 @@ struct CommandOutput: Sendable {
     for (name, value) in report {
       // A value of an objective that is not finite is passed on: it ends the trial. Others cost only themselves.
       if let number = value.programNumber, number.isFinite || objectives.contains(name),
-        name.utf8.count <= Self.nameBytes
+        name.utf8.count <= WireLimits.standard.nameBytes
       {
         values[name] = number
       } else {
@@ -120,8 +119,8 @@ struct CommandOutput: Sendable {
       }
     }
     guard !values.isEmpty else { return report.isEmpty ? broken("report is empty", line) : nil }
-    guard values.count <= Self.reportValues else {
-      return broken("\(values.count) values; at most \(Self.reportValues) are carried", line)
+    guard values.count <= WireLimits.reportValues else {
+      return broken("\(values.count) values; at most \(WireLimits.reportValues) are carried", line)
     }
     // What ends the trial is never thinned out.
     guard thinner.next() || values.values.contains(where: { !$0.isFinite }) else { return nil }

@@ -2,12 +2,10 @@ import Foundation
 import Foundations
 import StrictJSON
 import Study
+import WireProtocol
 
 /// Reads the result line of a program: every objective must be a number; what cannot be kept beside them is named.
 struct CommandResult {
-  /// Most further measurements of a trial: what the protocol carries.
-  static let metricCount = 256
-
   private let objectives: [String]
   private let output: CommandOutput
   private let line: String
@@ -53,8 +51,8 @@ struct CommandResult {
     for (name, value) in top where !objectives.contains(name) {
       keep(name, value, in: \.extras)
     }
-    guard metrics.count <= Self.metricCount else {
-      throw bug("\(metrics.count) metrics; at most \(Self.metricCount) can be kept", "print fewer metrics")
+    guard metrics.count <= WireLimits.metrics else {
+      throw bug("\(metrics.count) metrics; at most \(WireLimits.metrics) can be kept", "print fewer metrics")
     }
     let broken = objectives.filter { values[$0]?.isFinite == false }
     guard broken.isEmpty else {
@@ -162,7 +160,7 @@ struct CommandResult {
 
   /// Keeps a number that stands beside the objectives; anything else is named.
   private mutating func keep(_ name: String, _ value: JSONValue, in place: WritableKeyPath<Self, [String: Double]>) {
-    guard let number = value.programNumber, !name.isEmpty, name.utf8.count <= CommandOutput.nameBytes else {
+    guard let number = value.programNumber, !name.isEmpty, name.utf8.count <= WireLimits.standard.nameBytes else {
       noNumber.append(name)
       return
     }
@@ -170,7 +168,7 @@ struct CommandResult {
   }
 
   private mutating func result() -> EvaluationResult {
-    let room = Self.metricCount - metrics.count - 2
+    let room = WireLimits.metrics - metrics.count - 2
     let kept = extras.filter { metrics[$0.key] == nil }.sorted { $0.key < $1.key }
     for (name, value) in kept.prefix(max(0, room)) { metrics[name] = value }
     if kept.count > room {
@@ -180,10 +178,11 @@ struct CommandResult {
     if !notFinite.isEmpty { notes.append("left out, not finite: \(Self.list(notFinite)); the command printed \(line)") }
     notes += output.notes
     let lost = notFinite.count + output.droppedValues
-    if lost > 0, metrics.count < Self.metricCount { metrics["valuesLeftOut"] = Double(lost) }
+    if lost > 0, metrics.count < WireLimits.metrics { metrics["valuesLeftOut"] = Double(lost) }
     let thinned = output.thinner.seen - output.thinner.passed
-    if thinned > 0, metrics.count < Self.metricCount { metrics["reportsLeftOut"] = Double(thinned) }
-    return EvaluationResult(objectives: values, standardErrors: errors, metrics: metrics, notes: notes)
+    if thinned > 0, metrics.count < WireLimits.metrics { metrics["reportsLeftOut"] = Double(thinned) }
+    return EvaluationResult(
+      TrialResult(objectives: values, standardErrors: errors, metrics: metrics), notes: notes)
   }
 
   private static func list(_ names: [String]) -> String {

@@ -1,5 +1,6 @@
 import BayesianOptimization
 import Foundation
+import Study
 
 /// Evaluates a published test function: for benchmarks, fault and scale tests.
 package final class AnalyticEvaluator: TrialEvaluator {
@@ -27,6 +28,7 @@ package final class AnalyticEvaluator: TrialEvaluator {
     }
     let values = try problem.observe(request.configuration, seed: request.seed, index: 0)
     return EvaluationResult(
-      objectives: values, standardErrors: problem.noise.filter { $0.value > 0 }, metrics: ["seconds": seconds])
+      TrialResult(
+        objectives: values, standardErrors: problem.noise.filter { $0.value > 0 }, metrics: ["seconds": seconds]))
   }
 }

@@ -52,42 +52,31 @@ package struct EvaluationRequest: Sendable, Equatable {
   }
 }
 
-/// What an evaluation measured.
+/// What an evaluation came to: the measurements that the study keeps, and beside them what only its worker needs.
 package struct EvaluationResult: Sendable, Equatable {
-  /// Objective values by name, in their own units; a value that is not finite makes the trial `diverged`.
-  package var objectives: [String: Double]
-  /// Standard errors of the objectives, where they are known.
-  package var standardErrors: [String: Double]
-  /// Further measurements (seconds, parameters …).
-  package var metrics: [String: Double]
+  /// The measurements, without the files, which the worker hashes and adds.
+  ///
+  /// An objective that is not finite makes the trial `diverged`.
+  package var measured: TrialResult
   /// Files to keep, by plain name (`adapter_model.safetensors`).
   package var artifacts: [String: URL]
   /// What was left out or cut on the way, for the worker's log.
   package var notes: [String]
 
-  package init(
-    objectives: [String: Double], standardErrors: [String: Double] = [:], metrics: [String: Double] = [:],
-    artifacts: [String: URL] = [:], notes: [String] = []
-  ) {
-    self.objectives = objectives
-    self.standardErrors = standardErrors
-    self.metrics = metrics
+  package init(_ measured: TrialResult, artifacts: [String: URL] = [:], notes: [String] = []) {
+    self.measured = measured
     self.artifacts = artifacts
     self.notes = notes
   }
 
   /// Without the standard errors and further measurements that are not finite, which no study can keep; they are named
   /// in the notes.
-  func withoutBrokenExtras() -> EvaluationResult {
-    var result = self
-    result.standardErrors = standardErrors.filter { $0.value.isFinite }
-    result.metrics = metrics.filter { $0.value.isFinite }
-    let broken =
-      standardErrors.filter { !$0.value.isFinite }.keys.map { "the standard error of \($0)" }
-      + metrics.filter { !$0.value.isFinite }.keys
-    guard !broken.isEmpty else { return self }
-    result.notes.append("left out, not finite: \(broken.sorted().joined(separator: ", "))")
-    result.metrics["valuesLeftOut", default: 0] += Double(broken.count)
+  func withoutUselessValues() -> EvaluationResult {
+    let (clean, dropped) = measured.withoutUselessValues()
+    guard !dropped.isEmpty else { return self }
+    var result = EvaluationResult(clean, artifacts: artifacts, notes: notes)
+    result.notes.append("left out, not finite: \(dropped.joined(separator: ", "))")
+    result.measured.metrics = (clean.metrics ?? [:]).merging(["valuesLeftOut": Double(dropped.count)]) { $0 + $1 }
     return result
   }
 }

@@ -65,7 +65,7 @@ package final class MemoryEvaluator: TrialEvaluator {
     guard let experiment else { throw EvaluationError.unavailable("the evaluator was not prepared") }
     do {
       let outcome = try experiment.evaluate(
-        Self.memory(request.configuration, layers: experiment.layerCount), seed: request.seed,
+        request.configuration, seed: request.seed,
         checkpoint: request.scratch.appendingPathComponent("state"),
         progress: { Self.tell(monitor, $0) }, isCancelled: { monitor.isCancelled })
       return try result(outcome, scratch: request.scratch)
@@ -87,14 +87,6 @@ package final class MemoryEvaluator: TrialEvaluator {
       throw EvaluationError(
         .failed(.hardware), error.description, nextStep: "look at the device with nvidia-smi and dmesg")
     }
-  }
-
-  /// θ in the notation of the trainer: one switch per layer.
-  package static func memory(_ configuration: Configuration, layers: Int) -> MemoryConfiguration {
-    guard !configuration.isNull, let active = configuration.layers else { return .null(layers: layers) }
-    return MemoryConfiguration(
-      layers: (0..<layers).map { active.contains($0) ? 1 : 0 }, count: configuration.count ?? 0,
-      rank: configuration.rank ?? 1)
   }
 
   private static func tell(_ monitor: EvaluationMonitor, _ progress: TrialProgress) {
@@ -126,8 +118,9 @@ package final class MemoryEvaluator: TrialEvaluator {
     metrics["steps"] = Double(outcome.steps)
     if let loss = outcome.finalTrainingLoss { metrics["finalTrainingLoss"] = loss }
     return EvaluationResult(
-      objectives: all.filter { names.contains($0.key) },
-      standardErrors: outcome.measurement.standardErrors.filter { names.contains($0.key) }, metrics: metrics,
+      TrialResult(
+        objectives: all.filter { names.contains($0.key) },
+        standardErrors: outcome.measurement.standardErrors.filter { names.contains($0.key) }, metrics: metrics),
       artifacts: artifacts)
   }
 }

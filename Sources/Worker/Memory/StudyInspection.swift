@@ -2,6 +2,7 @@ import BayesianOptimization
 import Foundation
 import Foundations
 import LanguageModel
+import MemoryRecipe
 import Personalization
 import Study
 
@@ -15,7 +16,7 @@ package struct StudyInspection {
   package let isQuickstart: Bool
   package private(set) var checkpoint: Checkpoint?
   package private(set) var dataset: Dataset?
-  package private(set) var recipe: MemoryRecipe?
+  package private(set) var recipe: TrialRecipe?
   package private(set) var shape: StudyConfiguration.BaseShape?
   package private(set) var space: SearchSpace?
   /// The records as the trainer will see them.
@@ -91,7 +92,8 @@ package struct StudyInspection {
     let isQuickstart = isQuickstart
     recipe = problems.attempt {
       do {
-        return try MemoryRecipe(configuration, isQuickstart: isQuickstart, kinds: kinds)
+        let lines = isQuickstart ? Templates.quickstart : .plain
+        return configuration.recipe(templates: try lines.overriding(configuration.data.templates, kinds: kinds))
       } catch let error as DatasetError {
         guard let key = error.key else { throw error }
         let short = key.hasPrefix("kinds.") ? String(key.dropFirst(6)) : key
@@ -133,7 +135,7 @@ package struct StudyInspection {
     }
     if case .fixed(let point) = configuration.sampler.reference {
       for (name, value) in point.sorted(by: { $0.key < $1.key })
-      where TrialOutcome.fractions.contains(name) && !(0...1).contains(value) {
+      where Objective.fractions.contains(name) && !(0...1).contains(value) {
         errors.append(
           .about(
             "sampler.reference.\(name)", in: file, "\(value) is no fraction; \(name) lies between 0 and 1",
@@ -162,7 +164,7 @@ package struct StudyInspection {
   /// Settings that have no effect or mean the opposite of what is usual.
   private static func oddities(_ configuration: StudyConfiguration) -> [String] {
     var odd = configuration.objectives.compactMap { objective -> String? in
-      let isScore = TrialOutcome.fractions.contains(objective.name)
+      let isScore = objective.isFraction
       guard (objective.direction == .maximize) != isScore else { return nil }
       return "objectives: \(objective.name) is to be \(isScore ? "minimised" : "maximised"), though "
         + "\(isScore ? "more" : "less") of it is better"
@@ -171,7 +173,7 @@ package struct StudyInspection {
       odd.append("evaluator.command has no effect: the evaluator is memory (evaluator.name: command runs a program)")
     }
     if configuration.evaluator.problem != nil { odd.append("evaluator.problem has no effect: the evaluator is memory") }
-    if configuration.data.users != nil, configuration.data.quickstart != StudyConfiguration.defaultCohort {
+    if configuration.data.users != nil, configuration.data.quickstart != CohortSettings() {
       odd.append("data.quickstart has no effect: data.users and data.samples are given")
     }
     return odd

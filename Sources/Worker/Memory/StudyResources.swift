@@ -1,6 +1,7 @@
 import BayesianOptimization
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import Personalization
 import Study
 
@@ -10,7 +11,7 @@ package struct StudyResources: Sendable {
   package var base: URL
   package var dataset: Dataset
   package var split: SplitPolicy
-  package var recipe: MemoryRecipe
+  package var recipe: TrialRecipe
   /// SHA-256 by what it covers: `base`, `data`.
   package var fingerprints: [String: String]
   /// Layers and the shapes of the matrices that carry memory.
@@ -83,13 +84,7 @@ package struct StudyResources: Sendable {
   /// The quickstart's people, where base or data are built in.
   private static func cohort(_ configuration: StudyConfiguration) throws -> QuickstartCohort? {
     guard configuration.base.path == nil || configuration.data.users == nil else { return nil }
-    let mode: QuickstartCohort.Mode =
-      switch configuration.data.quickstart.mode {
-      case .posts: .posts
-      case .dialogues: .dialogues
-      }
-    return try QuickstartCohort(
-      seed: configuration.data.quickstart.seed, users: configuration.data.quickstart.users, mode: mode)
+    return try QuickstartCohort(configuration.data.quickstart)
   }
 
   /// The evaluator's experiment on a backend.
@@ -166,13 +161,7 @@ package struct StudyResources: Sendable {
   }
 
   static func policy(_ configuration: StudyConfiguration) -> SplitPolicy {
-    let mode: SplitPolicy.Mode =
-      switch configuration.data.split {
-      case .given: .given
-      case .withinUser: .withinUser
-      case .userDisjoint: .userDisjoint
-      }
-    return SplitPolicy(mode: mode, seed: configuration.seed)
+    SplitPolicy(mode: configuration.data.split, seed: configuration.seed)
   }
 
   static func shape(

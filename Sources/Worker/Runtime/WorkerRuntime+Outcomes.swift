@@ -32,17 +32,14 @@ extension WorkerRuntime {
 
   private func submission(_ token: AttemptToken, _ outcome: TrainerSupervisor.Outcome) -> Submission {
     switch outcome {
-    case .result(let result, let files):
-      .result(
-        ResultReport(
-          attempt: token,
-          result: TrialResult(
-            objectives: result.objectives, standardErrors: result.standardErrors, metrics: result.metrics,
-            artifacts: files.map(\.reference))))
+    case .result(let evaluated, let files):
+      var result = evaluated.measured
+      result.artifacts = files.map(\.reference)
+      return .result(ResultReport(attempt: token, result: result))
     case .failure(let started, let record):
-      .failure(FailureReport(attempt: token, started: started, record: record))
+      return .failure(FailureReport(attempt: token, started: started, record: record))
     case .released(let reason, let step):
-      .released(ReleaseReport(attempt: token, reason: reason, checkpointStep: step))
+      return .released(ReleaseReport(attempt: token, reason: reason, checkpointStep: step))
     }
   }
 

@@ -51,8 +51,8 @@ package enum TrainerMain {
   ) -> TrainerMessage {
     do {
       try FileManager.default.createDirectory(at: request.scratch, withIntermediateDirectories: true)
-      let result = try evaluator.evaluate(request, monitor).withoutBrokenExtras()
-      let broken = result.objectives.filter { !$0.value.isFinite }.keys.sorted()
+      let result = try evaluator.evaluate(request, monitor).withoutUselessValues()
+      let broken = result.measured.objectives.filter { !$0.value.isFinite }.keys.sorted()
       guard broken.isEmpty else {
         let names = broken.joined(separator: ", ")
         return .failure(

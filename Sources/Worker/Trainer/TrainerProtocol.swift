@@ -103,8 +103,9 @@ enum TrainerCodec {
       line(["type": "report", "step": .integer(step), "values": numbers(values)])
     case .result(let result, let files, let memory):
       line([
-        "type": "result", "objectives": numbers(result.objectives),
-        "standardErrors": numbers(result.standardErrors), "metrics": numbers(result.metrics),
+        "type": "result", "objectives": numbers(result.measured.objectives),
+        "standardErrors": numbers(result.measured.standardErrors ?? [:]),
+        "metrics": numbers(result.measured.metrics ?? [:]),
         "artifacts": .array(files.map(\.json)), "memoryBytes": .integer(memory),
         "notes": .array(result.notes.prefix(noteCount).map { .string($0.printable(limit: noteLength)) }),
       ])
@@ -135,8 +136,9 @@ enum TrainerCodec {
     case "report": return .report(step: try fields.integer("step"), values: try fields.numbers("values"))
     case "result":
       let result = EvaluationResult(
-        objectives: try fields.numbers("objectives"), standardErrors: try fields.numbers("standardErrors"),
-        metrics: try fields.numbers("metrics"),
+        TrialResult(
+          objectives: try fields.numbers("objectives"), standardErrors: try fields.numbers("standardErrors"),
+          metrics: try fields.numbers("metrics")),
         notes: try fields.optionalArray("notes", max: .max) { note, place throws(TrainerProtocolError) in
           try TrainerFields.string(note, max: .max, allowEmpty: true, at: place)
         } ?? [])

@@ -3,6 +3,7 @@ import Console
 import Experiment
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import Processes
 import RandomStreams
 import Report
@@ -24,12 +25,12 @@ extension EngramBench {
         """)
     @Option(help: "Hugging Face directory.") var model: String
     @Option(help: "Write a checkpoint of random weights first: gpt2 or llama-7b (13.5 GB in bf16).") var write: Shape?
-    @Option(help: "With --write: f32 or bf16.") var stored: DataTypeOption = .bf16
+    @Option(help: "With --write: f32 or bf16.") var stored: Precision = .bf16
     @Option(help: "Training steps.") var steps = 0
     @Option(help: "Sequences per step.") var batch = 1
     @Option(help: "Tokens per sequence.") var length = 128
     @Option(help: "New tokens to generate after a prompt of 16.") var generate = 0
-    @Option(help: "f32, bf16 or automatic.") var dtype: DataTypeOption = .automatic
+    @Option(help: "f32, bf16 or automatic.") var dtype: Precision = .automatic
     @Option(help: "Threads (default: all cores).") var threads: Int?
 
     struct Stage: Encodable {
@@ -124,7 +125,7 @@ extension EngramBench {
 
     // MARK: - Random weights
 
-    private static func writeRandom(_ shape: Shape, _ stored: DataTypeOption, to directory: URL) throws {
+    private static func writeRandom(_ shape: Shape, _ stored: Precision, to directory: URL) throws {
       guard !FileManager.default.fileExists(atPath: directory.appendingPathComponent("config.json").path) else {
         throw CommandError(.conflict, "\(directory.path) holds a checkpoint already. Choose another directory")
       }

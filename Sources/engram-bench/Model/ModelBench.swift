@@ -3,6 +3,7 @@ import Console
 import Experiment
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import Processes
 import RandomStreams
 import Report
@@ -44,7 +45,7 @@ extension EngramBench {
     @Option(help: "A Hugging Face directory instead of a shape with random weights.") var model: String?
     @Option(help: "With --device or --model: predicted tokens of a sequence.") var length = 128
     @Option(help: "With --device or --model: rank of the LoRAs.") var rank = 16
-    @Option(help: "f32, bf16 or automatic.") var dtype: DataTypeOption = .automatic
+    @Option(help: "f32, bf16 or automatic.") var dtype: Precision = .automatic
     @Option(help: "Threads (default: all cores).") var threads: Int?
     @Option(help: "Steps that are timed, after one that is not.") var steps = 4
     @Option(help: "JSON list of [prompt, reply] token counts, for the dialogue cases.") var lengths: String?
@@ -109,7 +110,7 @@ extension EngramBench {
       }
       let bench = DeviceBench(
         name: model ?? shape.rawValue,
-        backend: try Devices.backend(device ?? "cpu", precision: dtype.precision, threads: threads), steps: steps,
+        backend: try Devices.backend(device ?? "cpu", precision: dtype, threads: threads), steps: steps,
         length: length, rank: rank)
       let output = try bench.run(isGeneration: kind == .generate) { backend in
         if let model {

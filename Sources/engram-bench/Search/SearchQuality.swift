@@ -30,7 +30,7 @@ enum SearchQuality {
   ) throws -> Run {
     var settings = settings
     settings.initial = settings.kind == .nsga2 ? max(2, initial.count) : min(settings.initial, initial.count)
-    if case .null = settings.reference { settings.reference = .fixed(problem.reference) }
+    if case .base = settings.reference { settings.reference = .fixed(problem.reference) }
     let sampler = settings.makeSampler(space: problem.space, objectives: problem.objectives)
     var observations: [Observation] = []
     var history = HypervolumeHistory(reference: problem.maximizedReference)

@@ -3,6 +3,7 @@ import Console
 import Experiment
 import Foundation
 import Foundations
+import MemoryRecipe
 import Personalization
 import Report
 
@@ -121,7 +122,7 @@ struct DataCommand: ParsableCommand {
     var output: String
 
     func run() throws {
-      let modes: [String: SplitPolicy.Mode] = ["within-user": .withinUser, "user-disjoint": .userDisjoint]
+      let modes: [String: SplitMode] = ["within-user": .withinUser, "user-disjoint": .userDisjoint]
       guard let chosen = modes[mode] else {
         throw CommandError(.usage, "--mode \(mode): choose within-user or user-disjoint")
       }

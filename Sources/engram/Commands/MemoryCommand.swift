@@ -5,6 +5,7 @@ import Experiment
 import Foundation
 import Foundations
 import LanguageModel
+import MemoryRecipe
 import Personalization
 import Processes
 import Report
@@ -25,7 +26,7 @@ struct MemoryCommand: ParsableCommand {
     @Option(help: "cpu or cuda:N.") var device: String = "cpu"
     @Option(help: "Threads (default: all cores).") var threads: Int?
     @Option(help: "Arithmetic instead of the study's base.precision: f32, bf16 or automatic.")
-    var precision: DataTypeOption?
+    var precision: Precision?
 
     func validate() throws {
       if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
@@ -46,7 +47,7 @@ struct MemoryCommand: ParsableCommand {
         throw CommandError(.usage, "\(study): this needs the memory evaluator (evaluator.name: memory)")
       }
       return (
-        try prepared.experiment(resources, device: device, precision: precision?.precision, threads: threads), prepared
+        try prepared.experiment(resources, device: device, precision: precision, threads: threads), prepared
       )
     }
   }
@@ -82,7 +83,7 @@ struct MemoryCommand: ParsableCommand {
       }
       do {
         let outcome = try experiment.evaluate(
-          MemoryEvaluator.memory(theta, layers: experiment.layerCount), seed: seed,
+          theta, seed: seed,
           progress: { state in
             progress.update(
               done: state.fraction, total: 1,
@@ -124,7 +125,7 @@ struct MemoryCommand: ParsableCommand {
       let theta = try ConfigurationText.parse(configuration, space: prepared.space)
       do {
         let outcome = try experiment.comparison(
-          MemoryEvaluator.memory(theta, layers: experiment.layerCount), seed: seed,
+          theta, seed: seed,
           progress: {
             progress.update(
               done: $0.fraction, total: 1,

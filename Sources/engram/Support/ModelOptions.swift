@@ -3,6 +3,7 @@ import Console
 import Experiment
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import Personalization
 import Study
 
@@ -11,7 +12,7 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Hugging Face directory: config.json, safetensors, tokenizer.json.") var model: String
   @Option(help: "PEFT adapter directory; may be repeated.") var adapter: [String] = []
   @Option(help: "Arithmetic: f32 (exact), bf16 (frozen weights), automatic (the fastest here).")
-  var dtype: DataTypeOption = .f32
+  var dtype: Precision = .f32
   @Flag(help: "Take an adapter although it was trained on other weights.") var anyBase = false
   @Option(help: "cpu or cuda:N.") var device: String = "cpu"
   @Option(help: "Threads (default: all cores).") var threads: Int?
@@ -22,7 +23,7 @@ struct ModelOptions: ParsableArguments {
 
   var directory: URL { URL(fileURLWithPath: model, isDirectory: true) }
 
-  func backend() throws -> any Backend { try Devices.backend(device, precision: dtype.precision, threads: threads) }
+  func backend() throws -> any Backend { try Devices.backend(device, precision: dtype, threads: threads) }
 
   /// The model and its adapters.
   func load() throws -> (model: CausalLanguageModel, adapters: [Adapter]) {

@@ -84,7 +84,7 @@ import Testing
       let space = try space(&stream)
       let observations = history(space, &stream)
       let pending = (0..<stream.integer(below: 5)).map { _ in space.random(using: &stream) }
-      let references: [SamplerSettings.Reference] = [.null, .inferred, .fixed(["loss": 1e13, "rougeL": -1])]
+      let references: [SamplerSettings.Reference] = [.base, .inferred, .fixed(["loss": 1e13, "rougeL": -1])]
       let settings = SamplerSettings(
         initial: stream.integer(below: 4),
         reference: references[stream.integer(below: 3)],

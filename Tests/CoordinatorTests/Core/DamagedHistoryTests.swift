@@ -20,7 +20,7 @@ struct DamagedHistoryTests {
 
   private func trial(pending: [Int]) -> Trial {
     Trial(
-      number: 0, kind: .search, configuration: .memory(layers: [0], count: 1, rank: 8), key: "k", seed: 1,
+      number: 0, kind: .search, configuration: .memory(layers: [0], count: 1, rank: 8), configurationKey: "k", seed: 1,
       provenance: Provenance(source: "nehvi", proposalIndex: 0, eventNumber: 1, pending: pending))
   }
 

@@ -121,7 +121,7 @@ import WireProtocol
     // The largest that is taken leaves the hypervolume finite.
     desk.receive(.ready, from: peer, at: 3)
     let next = try desk.start(peer, at: 3)
-    desk.complete(peer, next, loss: -TrialResult.largestObjective, at: 4)
+    desk.complete(peer, next, loss: -Objective.largestMagnitude, at: 4)
     #expect(desk.core.state.attempt(next)?.trial.state == .completed)
     #expect(desk.core.state.hypervolumes.allSatisfy { $0.isFinite })
     #expect(desk.core.trouble == nil && desk.fatal == nil)

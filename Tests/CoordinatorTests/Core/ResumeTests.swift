@@ -19,7 +19,7 @@ import Testing
   private static func proposals(_ store: any StudyStore) throws -> [Proposed] {
     try store.load().trials.map {
       Proposed(
-        key: $0.key, seed: $0.seed, acquisition: $0.provenance.acquisition, pending: $0.provenance.pending,
+        key: $0.configurationKey, seed: $0.seed, acquisition: $0.provenance.acquisition, pending: $0.provenance.pending,
         warmStart: try store.warmStart(trial: $0.number))
     }
   }

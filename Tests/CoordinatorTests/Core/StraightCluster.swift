@@ -53,7 +53,7 @@ struct StraightCluster {
   ) throws -> CoordinatorCore {
     let settings = CoordinatorSettings(
       build: "b", budget: budget, heartbeat: .seconds(5), lookahead: lookahead,
-      anchor: .memory(layers: [], count: 0, rank: 8),
+      base: .memory(layers: [], count: 0, rank: 8),
       stall: .seconds(600))
     return try CoordinatorCore(
       settings: settings, store: store, policy: policy, sessionName: "s", key: key, now: now, wallTime: 0)

@@ -127,7 +127,7 @@ import WireProtocol
       try store.commit(transition)
       state.apply(transition)
     }
-    try take(state.create(anchor: nil, time: 1))
+    try take(state.create(base: nil, time: 1))
     for number in 0..<2 {
       try take(
         state.enqueue(

@@ -15,7 +15,7 @@ import WireProtocol
   private static func settings(budget: Int) -> CoordinatorSettings {
     CoordinatorSettings(
       build: "b", budget: budget, heartbeat: .milliseconds(50), lease: .seconds(2), resend: .milliseconds(200),
-      presumesWorkersGone: true, anchor: .memory(layers: [], count: 0, rank: 8))
+      presumesWorkersGone: true, base: .memory(layers: [], count: 0, rank: 8))
   }
 
   private static func makeRunner(
@@ -192,7 +192,7 @@ import WireProtocol
     let control = StudyControl(study, sampler: ToySampler(), policy: ToyEvaluation.policy, key: ToySampler.key)
     let first = try #require(try control.carryOut(.ask(worker: "me")).trial)
     let second = try #require(try control.carryOut(.ask(worker: "me")).trial)
-    #expect(first.key != second.key)
+    #expect(first.configurationKey != second.configurationKey)
     let token = try #require(first.liveAttempt?.token)
     let result = ToyEvaluation.result(first.configuration, seed: first.seed)
     #expect(try control.carryOut(.tell(token: token, result: result)).message == "accepted")

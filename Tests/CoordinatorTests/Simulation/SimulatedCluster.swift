@@ -184,7 +184,7 @@ final class SimulatedCluster {
     epoch += 1
     let settings = CoordinatorSettings(
       build: "b", budget: budget, heartbeat: heartbeat, lease: .seconds(600), resend: .seconds(60), lookahead: 1,
-      anchor: .memory(layers: [], count: 0, rank: 8), stall: .seconds(180))
+      base: .memory(layers: [], count: 0, rank: 8), stall: .seconds(180))
     do {
       core = try CoordinatorCore(
         settings: settings, store: store, policy: ToyEvaluation.policy, sessionName: "s\(epoch)", key: ToySampler.key,

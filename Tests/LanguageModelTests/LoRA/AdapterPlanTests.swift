@@ -14,20 +14,15 @@ import Testing
   @Test(arguments: [(4, 16, 16), (8, 32, 16), (1, 8, 32), (32, 96, 32)])
   func parameterCounts(_ count: Int, _ rank: Int, _ active: Int) throws {
     let layers = Array(0..<active)
-    let perLayer = AdapterPlan(layers: layers, count: count, rank: rank)
-    #expect(try perLayer.parameterCount(for: llama7B) == active * count * rank * 30_208)
-    let total = AdapterPlan(layers: layers, count: count, rank: rank, placement: .total)
-    #expect(try total.parameterCount(for: llama7B) == count * rank * 30_208)
-    let one = AdapterPlan(layers: layers, count: count, rank: rank, placement: .onePerLayer)
-    #expect(try one.parameterCount(for: llama7B) == min(count, active) * rank * 30_208)
+    let plan = AdapterPlan(layers: layers, count: count, rank: rank)
+    #expect(try plan.parameterCount(for: llama7B) == active * count * rank * 30_208)
   }
 
-  @Test func placements() {
-    let layers = [7, 1, 4]
-    #expect(AdapterPlan(layers: layers, count: 2, rank: 1).blocksPerLayer == [1: 2, 4: 2, 7: 2])
-    #expect(AdapterPlan(layers: layers, count: 5, rank: 1, placement: .total).blocksPerLayer == [1: 2, 4: 2, 7: 1])
-    #expect(AdapterPlan(layers: layers, count: 2, rank: 1, placement: .total).blocksPerLayer == [1: 1, 4: 1])
-    #expect(AdapterPlan(layers: layers, count: 2, rank: 1, placement: .onePerLayer).blocksPerLayer == [1: 1, 4: 1])
+  @Test("layers may carry different numbers of blocks, in any order") func uneven() throws {
+    let layers = [(7, 1), (1, 2), (4, 0)].map { AdapterPlan.Layer(index: $0.0, blocks: $0.1, scale: 0.5) }
+    let modules = try AdapterPlan(layers: layers, rank: 3, targets: ["up"]).modules(for: llama7B)
+    #expect(modules.map(\.layer.layer) == [1, 7] && modules.map(\.blockRanks) == [[3, 3], [3]])
+    #expect(modules.allSatisfy { $0.scale == 0.5 })
     #expect(AdapterPlan(layers: [], count: 2, rank: 1).isNull && AdapterPlan(layers: [1], count: 0, rank: 1).isNull)
   }
 
@@ -35,8 +30,6 @@ import Testing
     func scale(_ plan: AdapterPlan) throws -> Float { try plan.modules(for: llama7B)[0].scale }
     #expect(try scale(AdapterPlan(layers: [0], count: 4, rank: 8)) == 1)
     #expect(try scale(AdapterPlan(layers: [0], count: 4, rank: 8, alpha: 16)) == 2)
-    #expect(try scale(AdapterPlan(layers: [0], count: 4, rank: 8, alpha: 16, aggregate: .mean)) == 0.5)
-    #expect(try scale(AdapterPlan(layers: [0], count: 4, rank: 8, alpha: 16, aggregate: .rsqrt)) == 1)
   }
 
   @Test func targets() throws {

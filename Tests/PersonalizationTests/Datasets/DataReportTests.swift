@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import TestSupport
 import Testing
 
@@ -10,9 +11,9 @@ import Testing
 struct DataReportTests {
   private func prepared(
     _ users: [User], _ samples: [Sample], split: SplitPolicy = SplitPolicy(), base: String = "gpt2",
-    _ change: (inout MemoryRecipe) -> Void = { _ in }
+    _ change: (inout TrialRecipe) -> Void = { _ in }
   ) throws -> PreparedData {
-    var recipe = MemoryRecipe(templates: .plain)
+    var recipe = TrialRecipe(templates: .plain)
     // The plain prompt alone fills most of the tiny base's 64 tokens.
     recipe.templates.prompt = "{user}: {query} ="
     recipe.instructionTuning.mode = .none
@@ -71,7 +72,7 @@ struct DataReportTests {
     let error = #expect(throws: DatasetError.self) {
       try PreparedData(
         Dataset(users: users(text: text), samples: samples()), split: SplitPolicy(),
-        recipe: MemoryRecipe(templates: .plain), tokenizer: tokenizer, model: model)
+        recipe: TrialRecipe(templates: .plain), tokenizer: tokenizer, model: model)
     }
     let message = error?.message ?? ""
     #expect(message.contains("of user \"u0\"") && message.contains("no embedding"), "\(message)")

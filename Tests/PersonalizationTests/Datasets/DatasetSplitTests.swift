@@ -1,3 +1,4 @@
+import MemoryRecipe
 import TestSupport
 import Testing
 

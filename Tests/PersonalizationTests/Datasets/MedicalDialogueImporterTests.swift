@@ -1,4 +1,5 @@
 import Foundation
+import MemoryRecipe
 import TestSupport
 import Testing
 

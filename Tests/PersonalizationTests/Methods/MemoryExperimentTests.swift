@@ -1,5 +1,7 @@
+import BayesianOptimization
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import TestSupport
 import Testing
 
@@ -25,9 +27,9 @@ import Testing
     })
 
   func experiment(
-    memoryLimit: Int? = nil, _ change: (inout MemoryRecipe) -> Void = { _ in }
+    memoryLimit: Int? = nil, _ change: (inout TrialRecipe) -> Void = { _ in }
   ) throws -> MemoryExperiment {
-    var recipe = MemoryRecipe(templates: .quickstart)
+    var recipe = TrialRecipe(templates: .quickstart)
     recipe.training.epochs = 2
     recipe.training.finalEpochs = 3
     recipe.instructionTuning.mode = .freshAdapter
@@ -40,8 +42,8 @@ import Testing
       backend: CPUBackend(precision: .float32, threads: 1, memoryLimit: memoryLimit))
   }
 
-  func theta(_ experiment: MemoryExperiment, count: Int = 1, rank: Int = 2) -> MemoryConfiguration {
-    MemoryConfiguration(layers: Array(repeating: 1, count: experiment.layerCount), count: count, rank: rank)
+  func theta(_ experiment: MemoryExperiment, count: Int = 1, rank: Int = 2) -> Configuration {
+    .memory(layers: 0..<experiment.layerCount, count: count, rank: rank)
   }
 
   @Test func trialsAreReproducible() throws {
@@ -62,7 +64,7 @@ import Testing
 
   @Test func nullMeasuresTheBase() throws {
     let subject = try experiment()
-    let base = try subject.evaluate(.null(layers: subject.layerCount), seed: 1)
+    let base = try subject.evaluate(.memory(layers: [], count: 0, rank: 1), seed: 1)
     #expect(base.trainableParameters == 0 && base.exportAdapter == nil && base.steps == 0)
     let loss = try subject.model.evaluate(subject.prepared(.validation).examples).loss
     #expect(abs(base.measurement.loss.mean - loss) < 1e-9)
@@ -119,8 +121,8 @@ import Testing
     #expect(reports.allSatisfy { $0.fraction > 0 && $0.fraction < 1 && $0.step <= $0.steps })
   }
 
-  @Test(arguments: MemoryRecipe.InstructionTuning.Mode.allCases)
-  func comparisonHasTheRowsOfTheTable(_ mode: MemoryRecipe.InstructionTuning.Mode) throws {
+  @Test(arguments: TrialRecipe.InstructionTuning.Mode.allCases)
+  func comparisonHasTheRowsOfTheTable(_ mode: TrialRecipe.InstructionTuning.Mode) throws {
     let subject = try experiment { $0.instructionTuning.mode = mode }
     let outcome = try subject.comparison(theta(subject, count: 2), seed: 1)
     let names = outcome.comparison.rows.map(\.name)
@@ -134,9 +136,10 @@ import Testing
 
   @Test func refusesWhatDoesNotFitTheBase() throws {
     let subject = try experiment()
-    #expect(throws: DatasetError.self) {
-      try subject.evaluate(MemoryConfiguration(layers: [1], count: 1, rank: 2), seed: 1)
+    #expect(throws: AdapterError.self) {
+      try subject.evaluate(.memory(layers: [subject.layerCount], count: 1, rank: 2), seed: 1)
     }
+    #expect(throws: AdapterError.self) { try subject.evaluate(.factors(["depth": .integer(1)]), seed: 1) }
     #expect(throws: AdapterError.self) { try experiment { $0.memory.targets = ["nonsense"] } }
     #expect(throws: DatasetError.self) { try experiment { $0.templates.prompt = "{who}" } }
   }
@@ -153,19 +156,19 @@ import Testing
     #expect(subject.data.prompt(sample) == usual.data.prompt(sample))
     #expect(subject.data.cuts.prompts.cut == 0)
     guard count < 10 || count == 100_000 else { return }
-    #expect(try subject.evaluate(.null(layers: subject.layerCount), seed: 1).replies.count == 2)
+    #expect(try subject.evaluate(.memory(layers: [], count: 0, rank: 1), seed: 1).replies.count == 2)
   }
 
   @Test("every name that can be an objective is measured, and no other") func objectiveNames() throws {
     let subject = try experiment()
-    let outcome = try subject.evaluate(.null(layers: subject.layerCount), seed: 1)
+    let outcome = try subject.evaluate(.memory(layers: [], count: 0, rank: 1), seed: 1)
     #expect(Set(outcome.objectives.keys) == Set(TrialOutcome.objectiveNames))
-    #expect(Set(TrialOutcome.objectiveNames).isSuperset(of: TrialOutcome.fractions))
+    #expect(Set(TrialOutcome.objectiveNames).isSuperset(of: Objective.fractions))
   }
 
   @Test("one sample has no standard error") func singleSample() throws {
     let subject = try experiment { $0.evaluation.samples = 1 }
-    let outcome = try subject.evaluate(.null(layers: subject.layerCount), seed: 1)
+    let outcome = try subject.evaluate(.memory(layers: [], count: 0, rank: 1), seed: 1)
     #expect(outcome.measurement.standardErrors.isEmpty)
     #expect(DataReport(subject.data).warnings.contains { $0.contains("1 validation sample") })
   }

@@ -1,4 +1,5 @@
 import Foundation
+import MemoryRecipe
 import Personalization
 import TestSupport
 import Testing
@@ -84,7 +85,7 @@ import Testing
   }
 
   @Test func survivesJSON() throws {
-    let back = try JSONDecoder().decode(MemoryRecipe.self, from: JSONEncoder().encode(MemoryRecipe()))
-    #expect(back == MemoryRecipe())
+    let back = try JSONDecoder().decode(TrialRecipe.self, from: JSONEncoder().encode(TrialRecipe(templates: .plain)))
+    #expect(back == TrialRecipe(templates: .plain))
   }
 }

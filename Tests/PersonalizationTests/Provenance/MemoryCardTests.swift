@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import TestSupport
 import Testing
 
@@ -81,7 +82,7 @@ import Testing
     let checkpoint = try #require(subject.model.checkpoint)
     subject.provenance.entries[PEFTAdapter.baseFingerprintKey] = try checkpoint.fingerprint()
     let outcome = try subject.evaluate(
-      MemoryConfiguration(layers: Array(repeating: 1, count: subject.layerCount), count: 2, rank: 2), seed: 3)
+      .memory(layers: 0..<subject.layerCount, count: 2, rank: 2), seed: 3)
     let directory = folder.url.appendingPathComponent("adapter")
     let export = try #require(outcome.exportAdapter)
     try export(directory)

@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import MemoryRecipe
 import TestSupport
 import Testing
 
@@ -71,7 +72,7 @@ import Testing
   }
 
   @Test func aBaseThatKnowsTooLittleIsNotCached() throws {
-    let cohort = try QuickstartCohort(seed: 1, users: 2, pretrainingUsers: 12)
+    let cohort = try QuickstartCohort(CohortSettings(seed: 1, users: 2), pretrainingUsers: 12)
     let cache = BuildCache(root: folder.url.appendingPathComponent("cache"))
     var small = tiny
     (small.vocabulary, small.length, small.batch, small.epochs) = (700, 64, 64, 1)
@@ -83,12 +84,15 @@ import Testing
   }
 
   @Test func keysFollowTheContent() throws {
-    let cohort = try QuickstartCohort(seed: 1, users: 2, pretrainingUsers: 12)
+    let cohort = try QuickstartCohort(CohortSettings(seed: 1, users: 2), pretrainingUsers: 12)
     let key = QuickstartBase.key(cohort: cohort, seed: 1)
     #expect(key.count == 32)
     #expect(key == QuickstartBase.key(cohort: cohort, seed: 1))
     #expect(key != QuickstartBase.key(cohort: cohort, seed: 2))
-    #expect(key != QuickstartBase.key(cohort: try QuickstartCohort(seed: 2, users: 2, pretrainingUsers: 12), seed: 1))
+    #expect(
+      key
+        != QuickstartBase.key(
+          cohort: try QuickstartCohort(CohortSettings(seed: 2, users: 2), pretrainingUsers: 12), seed: 1))
     #expect(key != QuickstartBase.key(cohort: cohort, seed: 1, recipe: tiny))
   }
 }

@@ -1,12 +1,13 @@
+import MemoryRecipe
 import TestSupport
 import Testing
 
 @testable import Personalization
 
 @Suite(.bounded) struct QuickstartCohortTests {
-  @Test(arguments: QuickstartCohort.Mode.allCases)
-  func hasTheSizesOfTheDesign(_ mode: QuickstartCohort.Mode) throws {
-    let cohort = try QuickstartCohort(seed: 1, mode: mode)
+  @Test(arguments: CohortSettings.Mode.allCases)
+  func hasTheSizesOfTheDesign(_ mode: CohortSettings.Mode) throws {
+    let cohort = try QuickstartCohort(CohortSettings(seed: 1, mode: mode))
     let data = cohort.dataset
     #expect(data.users.count == 16)
     #expect(data.users.allSatisfy { $0.history.count == (mode == .dialogues ? 36 : 44) })
@@ -17,7 +18,8 @@ import Testing
 
   @Test func isAFunctionOfTheSeed() throws {
     let (a, b, c) = (
-      try QuickstartCohort(seed: 1), try QuickstartCohort(seed: 1), try QuickstartCohort(seed: 2)
+      try QuickstartCohort(CohortSettings(seed: 1)), try QuickstartCohort(CohortSettings(seed: 1)),
+      try QuickstartCohort(CohortSettings(seed: 2))
     )
     #expect(a.dataset.fingerprint == b.dataset.fingerprint && a.pretrainingLines == b.pretrainingLines)
     #expect(a.dataset.fingerprint != c.dataset.fingerprint && a.pretrainingLines != c.pretrainingLines)
@@ -25,7 +27,7 @@ import Testing
 
   @Test(arguments: 1...5)
   func pretrainingNeverMentionsTheCohort(_ seed: Int) throws {
-    let cohort = try QuickstartCohort(seed: UInt64(seed), users: 60, pretrainingUsers: 84)
+    let cohort = try QuickstartCohort(CohortSettings(seed: UInt64(seed), users: 60), pretrainingUsers: 84)
     let words = Set(cohort.pretrainingLines.flatMap { $0.split(separator: " ").map(String.init) })
     for user in cohort.dataset.users { #expect(!words.contains(user.id)) }
     // … but both parts of every id are known.
@@ -36,9 +38,9 @@ import Testing
     }
   }
 
-  @Test(arguments: QuickstartCohort.Mode.allCases)
-  func heldFactsAreNeverAskedInTraining(_ mode: QuickstartCohort.Mode) throws {
-    let data = try QuickstartCohort(seed: 3, mode: mode).dataset
+  @Test(arguments: CohortSettings.Mode.allCases)
+  func heldFactsAreNeverAskedInTraining(_ mode: CohortSettings.Mode) throws {
+    let data = try QuickstartCohort(CohortSettings(seed: 3, mode: mode)).dataset
     let recall = FactRecall(users: data.users)
     for user in data.users {
       let own = data.samples.filter { $0.user == user.id }
@@ -59,7 +61,7 @@ import Testing
   }
 
   @Test func aQueryAloneLeavesManyAnswers() throws {
-    let data = try QuickstartCohort(seed: 4, users: 60).dataset
+    let data = try QuickstartCohort(CohortSettings(seed: 4, users: 60)).dataset
     let recall = FactRecall(users: data.users)
     var answers: [String: Set<[String]>] = [:]
     for sample in data.samples { answers[sample.query, default: []].formUnion(recall.mentioned(in: sample.response)) }
@@ -79,7 +81,7 @@ import Testing
   }
 
   @Test func refusesMoreThanThereAreIds() {
-    #expect(throws: DatasetError.self) { try QuickstartCohort(seed: 1, users: 61) }
-    #expect(throws: DatasetError.self) { try QuickstartCohort(seed: 1, pretrainingUsers: 85) }
+    #expect(throws: DatasetError.self) { try QuickstartCohort(CohortSettings(seed: 1, users: 61)) }
+    #expect(throws: DatasetError.self) { try QuickstartCohort(CohortSettings(seed: 1), pretrainingUsers: 85) }
   }
 }

@@ -75,8 +75,8 @@ struct DocumentedKeysTests {
   @Test("documented defaults are the reader's") func defaults() throws {
     let plain = try StudyConfiguration(yaml: "study: {}", file: "x.yaml")
     for (row, value) in [
-      ("| `budget` | 200 |", plain.budget == 200), ("| `maxNewTokens` | 64 |", plain.evaluation.maximumNewTokens == 64),
-      ("| `batch` | 64 |", plain.evaluation.batch == 64), ("| `unicode` | false |", plain.evaluation.unicode == nil),
+      ("| `budget` | 200 |", plain.budget == 200), ("| `maxNewTokens` | 64 |", plain.evaluation.maxNewTokens == 64),
+      ("| `batch` | 64 |", plain.evaluation.batch == 64), ("| `unicode` | false |", !plain.evaluation.unicode),
       ("| `stemmer` | false |", !plain.evaluation.stemmer), ("| `initial` | 100 |", plain.sampler.initial == 100),
       ("1, 8, 5e-4 (stage 2: 3, 8, 5e-4)", plain.training.epochs == 1 && plain.instructionTuning.epochs == 3),
     ] {

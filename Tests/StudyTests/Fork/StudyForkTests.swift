@@ -7,7 +7,7 @@ import Testing
   private let definition = StudyDefinition(
     name: "wide", identifier: "w", seed: 5, objectives: StudyFixture.definition.objectives)
 
-  /// A study with an anchor, three completed, one diverged, one infeasible, one failed, one abandoned, one running and
+  /// A study with a base, three completed, one diverged, one infeasible, one failed, one abandoned, one running and
   /// one queued trial.
   private func source() throws -> StudyFixture {
     var study = try StudyFixture(budget: 20)
@@ -34,7 +34,7 @@ import Testing
   private func fork(_ study: StudyFixture, budget: Int = 10, initial: Int = 4) throws -> StudyFork {
     try StudyFork(
       of: study.store.load(), as: definition, budget: budget, initial: initial, policy: StudyFixture.policy,
-      anchor: (.memory(layers: [], count: 0, rank: 4), "null"),
+      base: (.memory(layers: [], count: 0, rank: 4), "null"),
       key: { configuration in
         guard case .memory(let layers, _, _) = configuration.content, layers != [2] else { throw Outside() }
         return "new-\(layers)"
@@ -52,7 +52,7 @@ import Testing
     #expect(fork.leftOut[0].reason == "outside the space")
     for carried in fork.carried {
       let (old, new) = (before.trials[carried.source], fork.state.trials[carried.trial])
-      #expect(new.configuration == old.configuration || new.kind == .anchor)
+      #expect(new.configuration == old.configuration || new.kind == .base)
       #expect(new.seed == old.seed && new.state == old.state && new.result == old.result)
       #expect(
         new.provenance.origin
@@ -80,7 +80,7 @@ import Testing
     let known = state.trials[1]
     #expect(throws: StudyError.self) {
       try state.enqueue(
-        .search, configuration: known.configuration, key: known.key,
+        .search, configuration: known.configuration, key: known.configurationKey,
         provenance: Provenance(source: "nehvi", eventNumber: 0), time: 9)
     }
   }
@@ -102,7 +102,7 @@ import Testing
     var policy = StudyFixture.policy
     policy.referencePoint = { _ in nil }
     let fork = try StudyFork(
-      of: study.store.load(), as: other, budget: 10, initial: 0, policy: policy, anchor: nil,
+      of: study.store.load(), as: other, budget: 10, initial: 0, policy: policy, base: nil,
       key: { "\($0)" }, time: 0)
     let trial = try #require(fork.carried.first { $0.source == 3 })
     let result = try #require(fork.state.trials[trial.trial].result)
@@ -110,7 +110,7 @@ import Testing
     #expect(result.metrics?["rougeL"] != nil && result.standardErrors?.keys.sorted() == ["loss"])
     other.objectives[1].name = "personaF1"
     let none = try StudyFork(
-      of: study.store.load(), as: other, budget: 10, initial: 0, policy: policy, anchor: nil,
+      of: study.store.load(), as: other, budget: 10, initial: 0, policy: policy, base: nil,
       key: { "\($0)" }, time: 0)
     #expect(none.leftOut.contains { $0.source == 3 && $0.reason.contains("personaF1") })
   }

@@ -37,7 +37,7 @@ import Testing
     #expect(rules(budget, events) == ["budget exact"])
     #expect(rules(record, events.filter { $0.number != 4 }).contains("events gapless"))
     var key = record
-    key.trials[2].key = key.trials[1].key
+    key.trials[2].configurationKey = key.trials[1].configurationKey
     #expect(rules(key, events) == ["keys unique", "keys agree"])
     var checker = HistoryChecker(policy: StudyFixture.policy)
     checker.acknowledged = [AttemptToken(1): TrialResult(objectives: ["loss": 77])]

@@ -29,7 +29,7 @@ struct StudyFixture {
   init(budget: Int = 5, policy: StudyPolicy = StudyFixture.policy) throws {
     store = InMemoryStudyStore(definition: Self.definition, budget: budget)
     state = StudyState(record: try store.load(), policy: policy)
-    try take(state.create(anchor: (.memory(layers: [], count: 0, rank: 8), "null"), time: 0))
+    try take(state.create(base: (.memory(layers: [], count: 0, rank: 8), "null"), time: 0))
   }
 
   mutating func take(_ transition: Transition) throws {

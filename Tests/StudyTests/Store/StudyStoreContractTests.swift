@@ -23,7 +23,7 @@ import Testing
     let full = StudyError(.diskFull, "full")
     let store = FaultyStore(base) { $0 == 1 ? .fail(full) : $0 == 2 ? .executeAndFail(full) : nil }
     let state = StudyState(record: try store.load())
-    let step = state.create(anchor: nil, time: 0)
+    let step = state.create(base: nil, time: 0)
     #expect(throws: full) { try store.commit(step) }
     #expect(try store.lastEventNumber() == 0)
     #expect(throws: full) { try store.commit(step) }

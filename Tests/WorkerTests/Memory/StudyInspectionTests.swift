@@ -1,4 +1,5 @@
 import Foundation
+import MemoryRecipe
 import Personalization
 import Study
 import TestSupport
@@ -124,36 +125,6 @@ struct StudyInspectionTests {
     #expect(StudyResources.resolve("~/base", beside: file).path == NSHomeDirectory() + "/base")
     #expect(StudyResources.resolve("../base", beside: file).standardizedFileURL.path == "/tmp/base")
     #expect(StudyResources.resolve("/base", beside: file).path == "/base")
-  }
-
-  @Test("every section reaches the recipe, by name") func recipe() throws {
-    let yaml = """
-      memory: {alpha: 3, aggregate: rsqrt, targets: [down]}
-      space: {placement: onePerLayer}
-      training: {epochs: 2, finalEpochs: 5, batch: 3, learningRate: 1e-3, weightDecay: 0, warmup: 0.2, schedule: cosine,
-        clip: 0, maxLength: 33, window: 1, labelContext: true}
-      instructionTuning: {mode: freshAdapter, epochs: 4, batch: 2, learningRate: 2e-3, rank: 7, alpha: 9, duringSearch: true}
-      evaluation: {maxNewTokens: 5, samples: 6, batch: 7, stemmer: true, unicode: true}
-      """
-    let recipe = try MemoryRecipe(StudyConfiguration(yaml: yaml, file: "x.yaml"), isQuickstart: false)
-    var wanted = MemoryRecipe()
-    wanted.memory = .init(alpha: 3, aggregate: .rsqrt, targets: ["down"], placement: .onePerLayer)
-    wanted.training = .init(
-      epochs: 2, finalEpochs: 5, batch: 3, learningRate: 1e-3, weightDecay: 0, warmup: 0.2, schedule: .cosine, clip: 0,
-      maxLength: 33, window: 1, labelContext: true)
-    wanted.instructionTuning = .init(
-      mode: .freshAdapter, epochs: 4, batch: 2, learningRate: 2e-3, rank: 7, alpha: 9, duringSearch: true)
-    wanted.evaluation = .init(maxNewTokens: 5, samples: 6, batch: 7, stemmer: true, unicode: true)
-    #expect(recipe == wanted)
-    // Names that differ between the two modules would not survive the way.
-    for mode in StudyConfiguration.InstructionTuningSection.Mode.allCases {
-      #expect(MemoryRecipe.InstructionTuning.Mode(mode).rawValue == mode.rawValue)
-    }
-    for aggregate in StudyConfiguration.MemorySection.Aggregate.allCases {
-      var configuration = try StudyConfiguration(yaml: "study: {}", file: "x.yaml")
-      configuration.memory.aggregate = aggregate
-      #expect(try MemoryRecipe(configuration, isQuickstart: false).memory.aggregate.rawValue == aggregate.rawValue)
-    }
   }
 
   @Test("the documented templates are the default ones") func documentedTemplates() throws {

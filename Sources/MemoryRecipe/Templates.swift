@@ -38,7 +38,7 @@ package struct Templates: Sendable, Codable, Equatable {
     self.stop = stop
   }
 
-  /// Natural lines for real data (paper.md §2.6, §5): a `User <id>:` prefix lets many users share one memory.
+  /// Natural lines for real data; a `User <id>:` prefix lets many users share one memory.
   package static let plain = Templates(
     item: "User {user}: [{kind}] {text}", itemWithContext: "User {user}: [{kind}] {context} => {text}",
     profile: "User {user}: Profile: {profile}",

@@ -1,0 +1,4 @@
+import ArgumentParser
+import MemoryRecipe
+
+extension Precision: ExpressibleByArgument {}
