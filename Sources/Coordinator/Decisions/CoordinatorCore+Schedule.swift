@@ -72,7 +72,8 @@ extension CoordinatorCore {
         .filter { $0.name != worker.identity.name && !resting.contains($0.name) }
       guard let number = state.nextTrial(for: worker.identity, others: others) else { continue }
       guard
-        let step = try? state.lease(trial: number, to: worker.identity, leaseSeconds: settings.lease.seconds, time: wallTime),
+        let step = try? state.lease(
+          trial: number, to: worker.identity, leaseSeconds: settings.lease.seconds, time: wallTime),
         commit(step), let attempt = state.trials[number].liveAttempt
       else { return }
       deadlines[attempt.token] = now + settings.lease

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Foundations
 import Glibc
 import Synchronization
 
@@ -199,8 +200,4 @@ package final class Supervisor: Sendable {
     }
     waiter?.resume()
   }
-}
-
-extension Duration {
-  fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
